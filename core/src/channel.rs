@@ -1,0 +1,246 @@
+//! A connection to one server as a client keeps it: opened by the first request, with requests in
+//! flight that are answered in order, closed when one of them times out, opened again after a backoff.
+//! Producer, consumer, admin client, replica fetchers and the broker's channels to the controller all
+//! use it.
+//!
+//! Source: `NetworkClient.handleTimedOutRequests`, `ClusterConnectionStates`, `InFlightRequests`,
+//! `ExponentialBackoff.backoff`. Simplified: no ApiVersions handshake, no idle close, no limit on
+//! the time that a connection takes to open (a request's own timeout covers it).
+//!
+//! Next: whoever owns the channel.
+
+use crate::id::{ConnectionId, CorrelationId, Incarnation, NodeId};
+use crate::machine::{Effect, Effects};
+use crate::message::Request;
+use crate::random::Random;
+use crate::time::Timestamp;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Names the connections and requests of one process. Shared by all its channels.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    node: NodeId,
+    incarnation: Incarnation,
+    next_connection: u32,
+    next_correlation: u32,
+}
+
+impl Connector {
+    /// For a process that just started.
+    pub fn new(node: NodeId, incarnation: Incarnation) -> Self {
+        Self {
+            node,
+            incarnation,
+            next_connection: 0,
+            next_correlation: 0,
+        }
+    }
+
+    fn connection(&mut self) -> ConnectionId {
+        let number = self.next_connection;
+        self.next_connection += 1;
+        ConnectionId {
+            client: self.node,
+            incarnation: self.incarnation,
+            number,
+        }
+    }
+
+    fn correlation(&mut self) -> CorrelationId {
+        let number = self.next_correlation;
+        self.next_correlation = self.next_correlation.wrapping_add(1);
+        CorrelationId(number)
+    }
+}
+
+/// Waits that double with each failure up to a maximum, with jitter of 20 %.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    /// The first wait.
+    pub initial: Duration,
+    /// The longest wait.
+    pub max: Duration,
+}
+
+impl Backoff {
+    /// The wait after `failures` earlier failures (0 for the first).
+    pub fn after(&self, failures: u32, random: &mut Random) -> Duration {
+        const JITTER_PERCENT: u64 = 20;
+        let doubled = self
+            .initial
+            .saturating_mul(1 << failures.min(20))
+            .min(self.max);
+        random.jitter(doubled, JITTER_PERCENT).min(self.max)
+    }
+}
+
+/// A connection to one server. `T` is what its owner wants to remember of each request.
+#[derive(Clone, Debug)]
+pub struct Channel<T> {
+    to: NodeId,
+    connection: Option<ConnectionId>,
+    in_flight: VecDeque<InFlight<T>>,
+    failures: u32,
+    retry_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+struct InFlight<T> {
+    correlation: CorrelationId,
+    deadline: Timestamp,
+    tag: T,
+}
+
+impl<T> Channel<T> {
+    /// A channel to `to`, not connected.
+    pub fn new(to: NodeId) -> Self {
+        Self {
+            to,
+            connection: None,
+            in_flight: VecDeque::new(),
+            failures: 0,
+            retry_at: Timestamp::ZERO,
+        }
+    }
+
+    /// The server.
+    pub fn to(&self) -> NodeId {
+        self.to
+    }
+
+    /// Requests that wait for a response.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// When the backoff after the last failure ends; a request before that is not sent.
+    pub fn ready_at(&self) -> Timestamp {
+        self.retry_at
+    }
+
+    /// Whether a request may be sent now.
+    pub fn is_ready(&self, now: Timestamp) -> bool {
+        now >= self.retry_at
+    }
+
+    /// Sends a request, opening a connection if there is none. `tag` comes back with its end.
+    pub fn send(
+        &mut self,
+        now: Timestamp,
+        connector: &mut Connector,
+        request: Request,
+        timeout: Duration,
+        tag: T,
+        out: &mut Effects,
+    ) {
+        let connection = *self
+            .connection
+            .get_or_insert_with(|| connector.connection());
+        let correlation = connector.correlation();
+        self.in_flight.push_back(InFlight {
+            correlation,
+            deadline: now + timeout,
+            tag,
+        });
+        out.push(Effect::Send {
+            connection,
+            to: self.to,
+            correlation,
+            request,
+        });
+    }
+
+    /// Sends a request that is never answered (a produce with acks=0).
+    pub fn send_one_way(&mut self, connector: &mut Connector, request: Request, out: &mut Effects) {
+        let connection = *self
+            .connection
+            .get_or_insert_with(|| connector.connection());
+        let correlation = connector.correlation();
+        out.push(Effect::Send {
+            connection,
+            to: self.to,
+            correlation,
+            request,
+        });
+    }
+
+    /// Whether this is the channel's connection now. Answers on older ones are to be ignored.
+    pub fn owns(&self, connection: ConnectionId) -> bool {
+        self.connection == Some(connection)
+    }
+
+    /// Takes note of a response and returns the tag of its request, or `None` if it is not one that
+    /// is waited for.
+    pub fn answered(&mut self, connection: ConnectionId, correlation: CorrelationId) -> Option<T> {
+        if !self.owns(connection) {
+            return None;
+        }
+        let front = self.in_flight.front()?;
+        if front.correlation != correlation {
+            return None;
+        }
+        self.failures = 0;
+        self.in_flight.pop_front().map(|request| request.tag)
+    }
+
+    /// Takes note that the other side refused or reset the connection. Returns the tags of the
+    /// requests that will not be answered, oldest first.
+    pub fn disconnected(
+        &mut self,
+        connection: ConnectionId,
+        now: Timestamp,
+        backoff: Backoff,
+        random: &mut Random,
+    ) -> Vec<T> {
+        if !self.owns(connection) {
+            return Vec::new();
+        }
+        self.fail(now, backoff, random)
+    }
+
+    /// If the oldest request has timed out, closes the connection. Returns the tags of all requests
+    /// that were in flight on it, oldest first.
+    pub fn expire(
+        &mut self,
+        now: Timestamp,
+        backoff: Backoff,
+        random: &mut Random,
+        out: &mut Effects,
+    ) -> Vec<T> {
+        if self.next_deadline().is_none_or(|deadline| now < deadline) {
+            return Vec::new();
+        }
+        self.close(now, backoff, random, out)
+    }
+
+    /// Closes the connection by this side's own will. Returns the tags of all requests in flight.
+    pub fn close(
+        &mut self,
+        now: Timestamp,
+        backoff: Backoff,
+        random: &mut Random,
+        out: &mut Effects,
+    ) -> Vec<T> {
+        if let Some(connection) = self.connection {
+            out.push(Effect::Close { connection });
+        }
+        self.fail(now, backoff, random)
+    }
+
+    /// When the first request in flight times out.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        // Timeouts of one channel may differ from request to request, so the oldest may not be first.
+        self.in_flight.iter().map(|request| request.deadline).min()
+    }
+
+    fn fail(&mut self, now: Timestamp, backoff: Backoff, random: &mut Random) -> Vec<T> {
+        self.connection = None;
+        self.retry_at = now + backoff.after(self.failures, random);
+        self.failures += 1;
+        self.in_flight
+            .drain(..)
+            .map(|request| request.tag)
+            .collect()
+    }
+}

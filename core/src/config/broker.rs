@@ -1,0 +1,95 @@
+//! Settings of brokers and controllers.
+
+use super::{ConfigError, settings};
+use std::time::Duration;
+
+settings! {
+    /// A broker's settings. Topic defaults that a broker carries (`log.segment.bytes`, ...) are set
+    /// as cluster-wide topic defaults in the scenario.
+    BrokerConfig {
+        /// A follower that has not caught up for this long leaves the ISR.
+        replica_lag_time_max: Duration = "replica.lag.time.max.ms", "30000";
+        /// A follower's fetch asks for at most this many bytes per partition.
+        replica_fetch_max_bytes: usize = "replica.fetch.max.bytes", "1048576";
+        /// A follower's fetch waits at most this long for data.
+        replica_fetch_wait_max: Duration = "replica.fetch.wait.max.ms", "500";
+        /// A follower's fetch waits for this many bytes.
+        replica_fetch_min_bytes: usize = "replica.fetch.min.bytes", "1";
+        /// A follower waits this long after a failed fetch.
+        replica_fetch_backoff: Duration = "replica.fetch.backoff.ms", "1000";
+        /// A follower's fetch asks for at most this many bytes in all.
+        replica_fetch_response_max_bytes: usize = "replica.fetch.response.max.bytes", "10485760";
+        /// Timeout of a follower's fetch.
+        replica_socket_timeout: Duration = "replica.socket.timeout.ms", "30000";
+        /// The high watermarks are written to disk this often.
+        replica_high_watermark_checkpoint_interval: Duration = "replica.high.watermark.checkpoint.interval.ms", "5000";
+        /// A fetch response holds at most this many bytes.
+        fetch_max_bytes: usize = "fetch.max.bytes", "57671680";
+        /// The recovery points are written to disk this often.
+        log_flush_offset_checkpoint_interval: Duration = "log.flush.offset.checkpoint.interval.ms", "60000";
+        /// Logs are looked at this often for `flush.ms`.
+        log_flush_scheduler_interval: Duration = "log.flush.scheduler.interval.ms", "9223372036854775807";
+        /// The log's own timers start this long after the broker.
+        log_initial_task_delay: Duration = "log.initial.task.delay.ms", "30000";
+        /// A heartbeat to the controller this often.
+        broker_heartbeat_interval: Duration = "broker.heartbeat.interval.ms", "2000";
+        /// A broker that cannot register for this long stops.
+        initial_broker_registration_timeout: Duration = "initial.broker.registration.timeout.ms", "60000";
+        /// Timeout of a request to the controller.
+        controller_socket_timeout: Duration = "controller.socket.timeout.ms", "30000";
+        /// Request handler threads.
+        num_io_threads: usize = "num.io.threads", "8";
+        /// Requests that may wait for a handler before the network stops reading.
+        queued_max_requests: usize = "queued.max.requests", "500";
+        /// Replica fetcher threads per source broker.
+        num_replica_fetchers: u32 = "num.replica.fetchers", "1";
+        /// On a controlled stop, hand over leaderships first.
+        controlled_shutdown_enable: bool = "controlled.shutdown.enable", "true";
+        /// Create a topic that a client asks for.
+        auto_create_topics_enable: bool = "auto.create.topics.enable", "true";
+        /// First wait before a connection is tried again.
+        reconnect_backoff: Duration = "reconnect.backoff.ms", "50";
+        /// Longest wait before a connection is tried again.
+        reconnect_backoff_max: Duration = "reconnect.backoff.max.ms", "1000";
+    }
+    validate |config| {
+        if config.num_io_threads == 0 {
+            return Err(ConfigError::Conflict("`num.io.threads` must be at least 1".to_owned()));
+        }
+        if config.num_replica_fetchers != 1 {
+            return Err(ConfigError::Conflict(
+                "`num.replica.fetchers` other than 1 is not simulated yet".to_owned(),
+            ));
+        }
+        if config.replica_fetch_wait_max > config.replica_lag_time_max {
+            return Err(ConfigError::Conflict(
+                "`replica.fetch.wait.max.ms` must not exceed `replica.lag.time.max.ms`: followers would \
+                 leave and join the ISR without end"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    };
+}
+
+settings! {
+    /// A controller's settings.
+    ControllerConfig {
+        /// A broker without a heartbeat for this long is fenced.
+        broker_session_timeout: Duration = "broker.session.timeout.ms", "9000";
+        /// Controller records are gathered for this long before they are written.
+        append_linger: Duration = "controller.quorum.append.linger.ms", "25";
+        /// The active controller writes a NoOpRecord when idle for this long.
+        metadata_max_idle_interval: Duration = "metadata.max.idle.interval.ms", "500";
+        /// Partitions without leader are looked at this often for unclean election.
+        unclean_leader_election_interval: Duration = "unclean.leader.election.interval.ms", "300000";
+        /// Partitions of a topic that is created without a number.
+        num_partitions: i32 = "num.partitions", "1";
+        /// Replicas of a topic that is created without a number.
+        default_replication_factor: i32 = "default.replication.factor", "1";
+        /// Give leadership back to the first replica when it is in the ISR.
+        auto_leader_rebalance_enable: bool = "auto.leader.rebalance.enable", "true";
+        /// How often leaderships are balanced.
+        leader_imbalance_check_interval: Duration = "leader.imbalance.check.interval.seconds", "300";
+    }
+}

@@ -1,0 +1,64 @@
+//! The controller. CONTRACT; the owner writes the rest.
+
+use crate::config::{ControllerConfig, TopicConfig};
+use crate::id::{ControllerId, Incarnation};
+use crate::machine::{Effects, Input, Lane, Machine, StartError};
+use crate::random::Random;
+use crate::rules::Rules;
+use crate::snapshot::Snapshot;
+use crate::storage::Storage;
+use crate::time::{Now, Timestamp};
+
+/// What a controller process is given at its start.
+#[derive(Clone, Debug)]
+pub struct ControllerStart {
+    /// Its `node.id`.
+    pub id: ControllerId,
+    /// Which start of it.
+    pub incarnation: Incarnation,
+    /// Its settings.
+    pub config: ControllerConfig,
+    /// Defaults of topics, from its properties file.
+    pub topic_defaults: TopicConfig,
+    /// The generation of the protocol.
+    pub rules: Rules,
+    /// Its randomness.
+    pub random: Random,
+}
+
+/// A controller process.
+pub struct Controller {}
+
+impl Controller {
+    /// Starts over what the disk holds.
+    ///
+    /// # Errors
+    /// The disk failed, or its metadata log cannot be used.
+    pub fn start(
+        start: ControllerStart,
+        storage: Box<dyn Storage>,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<Self, StartError> {
+        let _ = (start, storage, now, out);
+        unimplemented!()
+    }
+}
+
+impl Machine for Controller {
+    fn handle(&mut self, now: Now, input: Input, out: &mut Effects) {
+        let _ = (now, input, out);
+        unimplemented!()
+    }
+    fn deadlines(&self, visit: &mut dyn FnMut(Lane, Timestamp)) {
+        let _ = visit;
+        unimplemented!()
+    }
+    fn lane(&self, input: &Input) -> Lane {
+        let _ = input;
+        Lane::Main
+    }
+    fn snapshot(&self) -> Snapshot {
+        unimplemented!()
+    }
+}

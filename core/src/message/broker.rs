@@ -1,0 +1,126 @@
+//! APIs between brokers and controllers.
+
+use crate::error::ErrorCode;
+use crate::id::{BrokerId, Incarnation, TopicIdPartition};
+use crate::offset::{BrokerEpoch, LeaderEpoch, Offset, PartitionEpoch};
+use serde::{Deserialize, Serialize};
+
+/// BrokerRegistration (v4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerRegistrationRequest {
+    /// Who.
+    pub broker: BrokerId,
+    /// Which start of it.
+    pub incarnation: Incarnation,
+    /// The broker epoch of the run before, if that ended with a clean shutdown (KIP-966).
+    pub previous_broker_epoch: Option<BrokerEpoch>,
+}
+
+/// Answer to [`BrokerRegistrationRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerRegistrationResponse {
+    /// What went wrong, if anything.
+    pub error: ErrorCode,
+    /// The epoch of this registration.
+    pub broker_epoch: Option<BrokerEpoch>,
+}
+
+/// BrokerHeartbeat (v1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerHeartbeatRequest {
+    /// Who.
+    pub broker: BrokerId,
+    /// Its registration.
+    pub broker_epoch: BrokerEpoch,
+    /// The last metadata offset that it has applied; `None` before the first.
+    pub current_metadata_offset: Option<Offset>,
+    /// It asks to be fenced, or to stay so.
+    pub want_fence: bool,
+    /// It asks to be let go.
+    pub want_shutdown: bool,
+}
+
+/// Answer to [`BrokerHeartbeatRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerHeartbeatResponse {
+    /// What went wrong, if anything.
+    pub error: ErrorCode,
+    /// It has applied its own registration record.
+    pub is_caught_up: bool,
+    /// It may not serve.
+    pub is_fenced: bool,
+    /// It may stop now.
+    pub should_shut_down: bool,
+}
+
+/// AlterPartition (v3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlterPartitionRequest {
+    /// The leader who proposes.
+    pub broker: BrokerId,
+    /// Its registration.
+    pub broker_epoch: BrokerEpoch,
+    /// The proposals.
+    pub partitions: Vec<AlterPartitionProposal>,
+}
+
+/// A proposed ISR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlterPartitionProposal {
+    /// Which partition.
+    pub partition: TopicIdPartition,
+    /// The epoch the proposer leads in.
+    pub leader_epoch: LeaderEpoch,
+    /// The partition epoch that the proposal is based on.
+    pub partition_epoch: PartitionEpoch,
+    /// The members, with the broker epochs that the leader saw; `None` = not known (before KIP-903).
+    pub new_isr: Vec<(BrokerId, Option<BrokerEpoch>)>,
+    /// Whether the leader still recovers from an unclean election.
+    pub leader_recovery_state: LeaderRecoveryState,
+}
+
+/// Whether a leader that was elected uncleanly has recovered (KIP-704).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaderRecoveryState {
+    /// The leader was elected cleanly, or has recovered (0).
+    #[default]
+    Recovered,
+    /// The leader was elected uncleanly and has not changed the ISR since (1).
+    Recovering,
+}
+
+/// Answer to [`AlterPartitionRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlterPartitionResponse {
+    /// An error of the whole request.
+    pub error: ErrorCode,
+    /// One entry per proposal, in the order of the request; empty with an error of the whole.
+    pub partitions: Vec<AlterPartitionOutcome>,
+}
+
+/// What the controller made of a proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlterPartitionOutcome {
+    /// Which partition.
+    pub partition: TopicIdPartition,
+    /// What went wrong, if anything.
+    pub error: ErrorCode,
+    /// The partition's state after the change, without an error.
+    pub state: Option<PartitionState>,
+}
+
+/// A partition's leadership and ISR as the controller committed them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionState {
+    /// Its leader.
+    pub leader: Option<BrokerId>,
+    /// The leader's epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// The epoch of this state.
+    pub partition_epoch: PartitionEpoch,
+    /// The in-sync replicas.
+    pub isr: Vec<BrokerId>,
+    /// Whether the leader has recovered.
+    pub leader_recovery_state: LeaderRecoveryState,
+}

@@ -1,0 +1,116 @@
+//! Requests and responses, typed, with Kafka's names. No bytes: a codec to the wire protocol is an
+//! edge, not part of core. Each struct stands for the newest version of its API in Kafka 4.3
+//! (`clients/src/main/resources/common/message/*.json`); fields that the simulation has no use for
+//! are left out.
+//!
+//! Next: `machine.rs`, for how a message reaches a machine.
+
+mod broker;
+mod controller;
+mod data;
+
+pub use broker::*;
+pub use controller::*;
+pub use data::*;
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+macro_rules! messages {
+    ($($(#[$doc:meta])* $name:ident($request:ident, $response:ident);)*) => {
+        /// Which API a message belongs to.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Api { $($(#[$doc])* $name,)* }
+
+        impl Api {
+            /// Every API, in the order of Kafka's keys.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+        }
+
+        /// A request.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Request { $($(#[$doc])* $name($request),)* }
+
+        /// A response.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Response { $($(#[$doc])* $name($response),)* }
+
+        impl Request {
+            /// The API it belongs to.
+            pub fn api(&self) -> Api {
+                match self { $(Self::$name(_) => Api::$name,)* }
+            }
+        }
+
+        impl Response {
+            /// The API it belongs to.
+            pub fn api(&self) -> Api {
+                match self { $(Self::$name(_) => Api::$name,)* }
+            }
+        }
+    };
+}
+
+messages! {
+    /// Append records (key 0).
+    Produce(ProduceRequest, ProduceResponse);
+    /// Read records, as a follower, an observer of the metadata log or a consumer (key 1).
+    Fetch(FetchRequest, FetchResponse);
+    /// Find an offset by time (key 2).
+    ListOffsets(ListOffsetsRequest, ListOffsetsResponse);
+    /// Ask for topics, their leaders and the brokers (key 3).
+    Metadata(MetadataRequest, MetadataResponse);
+    /// Create topics (key 19).
+    CreateTopics(CreateTopicsRequest, CreateTopicsResponse);
+    /// Ask where leader epochs end (key 23).
+    OffsetForLeaderEpoch(OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse);
+    /// Elect leaders now (key 43).
+    ElectLeaders(ElectLeadersRequest, ElectLeadersResponse);
+    /// Change settings of topics or the cluster (key 44).
+    IncrementalAlterConfigs(IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse);
+    /// A leader proposes an ISR (key 56).
+    AlterPartition(AlterPartitionRequest, AlterPartitionResponse);
+    /// A broker says that it started (key 62).
+    BrokerRegistration(BrokerRegistrationRequest, BrokerRegistrationResponse);
+    /// A broker says that it lives (key 63).
+    BrokerHeartbeat(BrokerHeartbeatRequest, BrokerHeartbeatResponse);
+}
+
+impl fmt::Display for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl Request {
+    /// Bytes on the wire, about: what bandwidth limits count.
+    pub fn size(&self) -> usize {
+        const HEADER: usize = 60;
+        HEADER
+            + match self {
+                Self::Produce(request) => request
+                    .partitions
+                    .iter()
+                    .map(|p| p.records.len() + 40)
+                    .sum(),
+                Self::Fetch(request) => request.partitions.len() * 60,
+                _ => 100,
+            }
+    }
+}
+
+impl Response {
+    /// Bytes on the wire, about: what bandwidth limits count.
+    pub fn size(&self) -> usize {
+        const HEADER: usize = 60;
+        HEADER
+            + match self {
+                Self::Fetch(response) => response
+                    .partitions
+                    .iter()
+                    .map(|p| p.records.len() + 60)
+                    .sum(),
+                _ => 100,
+            }
+    }
+}

@@ -1,0 +1,23 @@
+//! The metadata log: its records, their bytes, and the image of the cluster that they add up to.
+
+pub mod codec;
+mod image;
+mod record;
+
+pub use image::*;
+pub use record::*;
+
+use crate::id::{TopicId, TopicIdPartition, TopicPartition};
+
+/// Name of the metadata log's topic.
+pub const METADATA_TOPIC: &str = "__cluster_metadata";
+/// Id of the metadata log's topic. Source: `Uuid.METADATA_TOPIC_ID`.
+pub const METADATA_TOPIC_ID: TopicId = TopicId(1);
+
+/// The metadata log as a partition.
+pub fn metadata_partition() -> TopicIdPartition {
+    TopicIdPartition {
+        topic_id: METADATA_TOPIC_ID,
+        partition: TopicPartition::new(METADATA_TOPIC, 0),
+    }
+}

@@ -1,0 +1,297 @@
+//! Protocol generations as data: one switch per historic change of Kafka's rules.
+//!
+//! The same code path runs every generation. A switch is read where its rule is applied and nowhere
+//! else, so a historic data loss is a scenario that can be run, its fix is one flipped switch, and
+//! the switches double as planted bugs that show the checks awake.
+//!
+//! Presets by release (`kafka.release`): a patch release falls to the nearest preset below. The
+//! defaults of settings that changed with releases are in [`Rules::default_settings`].
+//!
+//! Next: the places that read a switch are the uses of its field.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How a follower finds the point where its log parts from the leader's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Truncation {
+    /// It cuts its log at its own high watermark (before KIP-101).
+    Hw,
+    /// It asks the leader where its latest epoch ends (KIP-101); the answer has no epoch, so a gap
+    /// between epochs goes unseen.
+    Epoch101,
+    /// The answer names the epoch that it is about, and the follower asks again with a lower one
+    /// until both logs know it (KIP-279).
+    Epoch279,
+    /// The leader tells of the divergence in the fetch response (KAFKA-10554).
+    OnFetch,
+}
+
+macro_rules! switches {
+    ($($(#[doc = $meaning:literal])+ $field:ident = $since:literal, $source:literal;)*) => {
+        /// The switches of one generation.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct Rules {
+            /// How a follower finds the point where its log parts from the leader's: `hw` before
+            /// 0.11, `epoch101` before 2.0, `epoch279` before 2.7, `on_fetch` since.
+            pub truncation: Truncation,
+            $($(#[doc = $meaning])+ #[doc = concat!("Since ", $since, " (", $source, ").")] pub $field: bool,)*
+        }
+
+        /// Every on/off switch: key, release that brought it, source, meaning.
+        pub const SWITCHES: &[Switch] = &[$(Switch {
+            key: stringify!($field),
+            since: $since,
+            source: $source,
+            meaning: concat!($($meaning),+),
+        }),*];
+
+        impl Rules {
+            /// The rules of a release, given as numbers (major, minor, ...).
+            fn of(release: &Release) -> Self {
+                let since = |text: &str| Release::parse(text).is_some_and(|since| *release >= since);
+                Self {
+                    truncation: match () {
+                        () if since("2.7") => Truncation::OnFetch,
+                        () if since("2.0") => Truncation::Epoch279,
+                        () if since("0.11") => Truncation::Epoch101,
+                        () => Truncation::Hw,
+                    },
+                    $($field: since($since),)*
+                }
+            }
+
+            /// The value of a switch as text, or `None` for an unknown key.
+            pub fn get(&self, key: &str) -> Option<String> {
+                match key {
+                    "truncation" => serde_json::to_value(self.truncation).ok()?.as_str().map(str::to_owned),
+                    $(stringify!($field) => Some(self.$field.to_string()),)*
+                    _ => None,
+                }
+            }
+
+            /// Sets one switch from text.
+            ///
+            /// # Errors
+            /// No such switch, or not a value of it.
+            pub fn set(&mut self, key: &str, value: &str) -> Result<(), RuleError> {
+                let invalid = |expected| RuleError::InvalidValue {
+                    key: key.to_owned(), value: value.to_owned(), expected,
+                };
+                match key {
+                    "truncation" => {
+                        self.truncation = serde_json::from_value(value.into())
+                            .map_err(|_| invalid("hw, epoch101, epoch279 or on_fetch"))?;
+                    }
+                    $(stringify!($field) => {
+                        self.$field = value.parse().map_err(|_| invalid("true or false"))?;
+                    })*
+                    _ => return Err(RuleError::UnknownSwitch(key.to_owned())),
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+/// One on/off switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switch {
+    /// Its name in [`Rules`] and behind `rules.` on the command line.
+    pub key: &'static str,
+    /// The release that brought the new rule.
+    pub since: &'static str,
+    /// KIP or JIRA.
+    pub source: &'static str,
+    /// What is so when it is on.
+    pub meaning: &'static str,
+}
+
+switches! {
+    /// A new leader writes (epoch, start offset) to its epoch cache when elected, not with its first append.
+    leader_epoch_entry_on_election = "1.1", "KAFKA-7415";
+    /// A follower joins the ISR only at or above the start of the leader's epoch, not just at the high watermark.
+    isr_expand_requires_epoch_start = "1.1", "KAFKA-7128";
+    /// Fetch, ListOffsets and OffsetForLeaderEpoch carry the leader epoch, and a leader refuses another one.
+    fetch_epoch_fencing = "2.1", "KIP-320";
+    /// The high watermark counts members that the leader has proposed for the ISR but that are not in it yet.
+    maximal_isr = "2.7", "KIP-497";
+    /// A diverging fetch does not count as progress of the follower.
+    ignore_fetch_offset_when_diverging = "2.7", "KAFKA-13141";
+    /// A fenced or stopping broker may not be in a proposed ISR.
+    isr_requires_unfenced = "3.3", "KIP-841";
+    /// Fetch and AlterPartition carry the broker epoch, so that a replica that restarted since is refused.
+    isr_broker_epoch_check = "3.5", "KIP-903";
+    /// The high watermark does not advance while the ISR is below min.insync.replicas.
+    hw_requires_min_isr = "3.7", "KAFKA-15583";
+    /// The ISR may become empty; replicas that left it below min.insync.replicas stay eligible leaders.
+    elr = "4.1", "KIP-966";
+    /// A broker that comes back from an unclean stop leaves ISR and ELR, for it may have lost records.
+    unclean_shutdown_check = "4.1", "KIP-966";
+    /// With ISR and ELR empty, the last known leader may be elected when it is back.
+    elr_last_known_leader = "4.1", "KIP-966";
+}
+
+/// A rule that cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// No switch has that name.
+    #[error("unknown rule `{0}`")]
+    UnknownSwitch(String),
+    /// The text is not a value of the switch.
+    #[error("`rules.{key}` cannot be `{value}`: expected {expected}")]
+    InvalidValue {
+        /// The switch.
+        key: String,
+        /// The text as given.
+        value: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// Not the number of a release.
+    #[error("`kafka.release` cannot be `{0}`: expected a release such as 3.9, 0.10.2 or 4.3.1")]
+    InvalidRelease(String),
+    /// Before the first release that is simulated.
+    #[error("`kafka.release` {0} is older than 0.8, the oldest one simulated")]
+    TooOld(String),
+}
+
+/// The newest release whose rules are known.
+pub const NEWEST: &str = "4.3";
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self::of(&Release::newest())
+    }
+}
+
+impl Rules {
+    /// The rules of an Apache Kafka release: `"0.10.2"`, `"3.9"`, `"4.3.1"`.
+    ///
+    /// # Errors
+    /// The text is not a release, or one before 0.8.
+    pub fn kafka(release: &str) -> Result<Self, RuleError> {
+        Release::checked(release).map(|release| Self::of(&release))
+    }
+
+    /// Settings whose defaults were others in `release`: (key, default then).
+    ///
+    /// # Errors
+    /// As for [`Rules::kafka`].
+    pub fn default_settings(release: &str) -> Result<Vec<(&'static str, &'static str)>, RuleError> {
+        /// Changed in (release), key, default before.
+        const CHANGED: &[(&str, &str, &str)] = &[
+            ("0.11", "unclean.leader.election.enable", "true"),
+            ("2.5", "replica.lag.time.max.ms", "10000"),
+            ("3.0.1", "acks", "1"),
+            ("4.0", "linger.ms", "0"),
+        ];
+        let release = Release::checked(release)?;
+        let older = |text: &str| Release::parse(text).is_some_and(|changed| release < changed);
+        Ok(CHANGED
+            .iter()
+            .filter(|row| older(row.0))
+            .map(|row| (row.1, row.2))
+            .collect())
+    }
+}
+
+/// A release as its numbers, compared one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Release(Vec<u32>);
+
+impl Release {
+    fn parse(text: &str) -> Option<Self> {
+        let numbers: Option<Vec<u32>> = text.split('.').map(|part| part.parse().ok()).collect();
+        numbers
+            .filter(|numbers| (2..=4).contains(&numbers.len()))
+            .map(Self)
+    }
+
+    fn checked(text: &str) -> Result<Self, RuleError> {
+        let release =
+            Self::parse(text).ok_or_else(|| RuleError::InvalidRelease(text.to_owned()))?;
+        if release < Self(vec![0, 8]) {
+            return Err(RuleError::TooOld(text.to_owned()));
+        }
+        Ok(release)
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "the text is a literal that a test reads"
+    )]
+    fn newest() -> Self {
+        Self::parse(NEWEST).expect("the newest release is a release")
+    }
+}
+
+/// `key=value` for each switch that differs from the newest rules, or `newest`.
+impl fmt::Display for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let newest = Self::default();
+        let keys = std::iter::once("truncation").chain(SWITCHES.iter().map(|switch| switch.key));
+        let mut first = true;
+        for key in keys.filter(|key| self.get(key) != newest.get(key)) {
+            let separator = if first { "" } else { ", " };
+            write!(f, "{separator}{key}={}", self.get(key).unwrap_or_default())?;
+            first = false;
+        }
+        if first { f.write_str("newest") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_release_has_the_rules_of_its_time() {
+        let truncation = |release| Rules::kafka(release).unwrap().truncation;
+        assert_eq!(truncation("0.10.2"), Truncation::Hw);
+        assert_eq!(truncation("0.11.0.3"), Truncation::Epoch101);
+        assert_eq!(truncation("2.0"), Truncation::Epoch279);
+        assert_eq!(truncation("2.6.3"), Truncation::Epoch279);
+        assert_eq!(truncation("4.3.1"), Truncation::OnFetch);
+        assert!(!Rules::kafka("4.0").unwrap().elr);
+        assert!(Rules::kafka("4.1").unwrap().elr);
+        assert!(!Rules::kafka("2.0").unwrap().fetch_epoch_fencing);
+        assert_eq!(Rules::kafka("9.9").unwrap(), Rules::default());
+    }
+
+    #[test]
+    fn every_switch_can_be_flipped_by_name_and_shows() {
+        for switch in SWITCHES {
+            let mut rules = Rules::default();
+            assert_eq!(rules.get(switch.key).unwrap(), "true", "{}", switch.key);
+            rules.set(switch.key, "false").unwrap();
+            assert_eq!(rules.to_string(), format!("{}=false", switch.key));
+        }
+        let mut rules = Rules::default();
+        assert_eq!(rules.to_string(), "newest");
+        rules.set("truncation", "epoch101").unwrap();
+        assert_eq!(rules.to_string(), "truncation=epoch101");
+        assert!(rules.set("truncation", "kip101").is_err());
+        assert!(rules.set("trunkation", "hw").is_err());
+    }
+
+    #[test]
+    fn releases_that_are_none_are_refused() {
+        for text in ["", "4", "v4.1", "4.x", "1.2.3.4.5"] {
+            assert!(
+                matches!(Rules::kafka(text), Err(RuleError::InvalidRelease(_))),
+                "{text}"
+            );
+        }
+        assert!(matches!(Rules::kafka("0.7"), Err(RuleError::TooOld(_))));
+    }
+
+    #[test]
+    fn old_defaults_come_with_old_releases() {
+        let defaults = Rules::default_settings("0.10.2").unwrap();
+        assert!(defaults.contains(&("unclean.leader.election.enable", "true")));
+        assert!(Rules::default_settings("4.3").unwrap().is_empty());
+    }
+}
