@@ -1,13 +1,62 @@
-//! The broker. CONTRACT; the owner writes the rest.
+//! A broker: hosts replicas, serves clients and followers, follows leaders, obeys the controller.
+//!
+//! This file only routes: each input goes to the part that it belongs to.
+//!
+//! | part | what it does |
+//! |---|---|
+//! | `lifecycle` | registration, heartbeats, controlled shutdown |
+//! | `observer` | its copy of the metadata log |
+//! | `publish` | applies committed metadata to its replicas |
+//! | `replicas` | its replicas and their checkpoints |
+//! | `produce`, `fetch`, `queries` | requests |
+//! | `purgatory` | requests that wait |
+//! | `fetcher`, `truncation` | follows leaders |
+//! | `alter_partition` | proposes ISRs to the controller |
+//! | `scheduler` | periodic work |
+//!
+//! A disk that fails ends the process: the broker has one log directory, and with it lost it halts
+//! (`LogDirFailureHandler`, `Exit.halt`).
+//!
+//! Source: `BrokerServer`, `KafkaApis`, `ReplicaManager`. Next: `lifecycle.rs`, then `produce.rs`.
+
+mod alter_partition;
+mod fetch;
+mod fetcher;
+mod lifecycle;
+mod observer;
+mod produce;
+mod publish;
+mod purgatory;
+mod queries;
+mod replicas;
+mod scheduler;
+mod shared;
+mod truncation;
 
 use crate::config::{BrokerConfig, TopicConfig};
-use crate::id::{BrokerId, ControllerId, Incarnation};
-use crate::machine::{Effects, Input, Lane, Machine, StartError};
+use crate::error::ErrorCode;
+use crate::event::Event;
+use crate::id::{
+    BrokerId, ConnectionId, ControllerId, CorrelationId, Incarnation, TopicIdPartition,
+    TopicPartition,
+};
+use crate::machine::{Command, Effect, Effects, Input, Lane, Machine, ReplyTo, StartError};
+use crate::message::{AlterPartitionOutcome, Request, Response};
+use crate::partition::Proposal;
 use crate::random::Random;
 use crate::rules::Rules;
-use crate::snapshot::Snapshot;
-use crate::storage::Storage;
+use crate::snapshot::{BrokerSnapshot, Snapshot};
+use crate::storage::{Storage, StorageError};
 use crate::time::{Now, Timestamp};
+use alter_partition::AlterPartitions;
+use lifecycle::{Lifecycle, Turn};
+use observer::Observer;
+use publish::Fetchers;
+use purgatory::{Parked, Purgatory};
+use replicas::Replicas;
+use scheduler::Scheduler;
+use shared::Shared;
+use std::collections::BTreeMap;
 
 /// What a broker process is given at its start.
 #[derive(Clone, Debug)]
@@ -29,7 +78,22 @@ pub struct BrokerStart {
 }
 
 /// A broker process.
-pub struct Broker {}
+pub struct Broker {
+    shared: Shared,
+    lifecycle: Lifecycle,
+    observer: Observer,
+    replicas: Replicas,
+    purgatory: Purgatory,
+    fetchers: Fetchers,
+    alter_partitions: AlterPartitions,
+    scheduler: Scheduler,
+    /// When `flush.ms` last flushed a log.
+    flushed_at: BTreeMap<TopicPartition, Timestamp>,
+    /// The logs are open and metadata is applied as it comes.
+    published: bool,
+    /// The process has ended.
+    ended: bool,
+}
 
 impl Broker {
     /// Starts over what the disk holds.
@@ -38,29 +102,395 @@ impl Broker {
     /// The disk failed, or its files cannot be used.
     pub fn start(
         start: BrokerStart,
-        storage: Box<dyn Storage>,
+        mut storage: Box<dyn Storage>,
         now: Now,
         out: &mut Effects,
     ) -> Result<Self, StartError> {
-        let _ = (start, storage, now, out);
-        unimplemented!()
+        let (replicas, previous_epoch, clean) = Replicas::start(storage.as_mut())?;
+        out.observe(Event::BrokerStarted { clean });
+        let controllers = start.controllers.clone();
+        let incarnation = start.incarnation;
+        let observer = Observer::start(storage.as_mut(), &controllers, now)?;
+        let shared = Shared::new(start, storage);
+        Ok(Self {
+            lifecycle: Lifecycle::start(
+                &shared,
+                &controllers,
+                incarnation,
+                previous_epoch,
+                now.monotonic,
+            ),
+            alter_partitions: AlterPartitions::new(&shared, &controllers),
+            observer,
+            replicas,
+            shared,
+            purgatory: Purgatory::default(),
+            fetchers: Fetchers::new(),
+            scheduler: Scheduler::default(),
+            flushed_at: BTreeMap::new(),
+            published: false,
+            ended: false,
+        })
+    }
+
+    fn route(&mut self, now: Now, input: Input, out: &mut Effects) -> Result<(), StorageError> {
+        match input {
+            Input::Request {
+                connection,
+                correlation,
+                request,
+            } => self.request(
+                now,
+                ReplyTo {
+                    connection,
+                    correlation,
+                },
+                request,
+                out,
+            ),
+            Input::Response {
+                connection,
+                correlation,
+                response,
+            } => self.response(now, connection, correlation, &response, out),
+            Input::Disconnected { connection } => self.disconnected(now, connection, out),
+            Input::Timer(lane) => self.timer(now, lane, out),
+            Input::Command(Command::Shutdown) => {
+                let turn = self
+                    .lifecycle
+                    .begin_shutdown(&self.shared, now.monotonic, out);
+                self.turn(now, turn, out)
+            }
+            // Sends, assignments and operators' wishes are for clients.
+            Input::Command(_) => Ok(()),
+        }
+    }
+
+    fn request(
+        &mut self,
+        now: Now,
+        reply: ReplyTo,
+        request: Request,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        match request {
+            Request::Produce(request) => self.produce(now, reply, &request, out)?,
+            Request::Fetch(request) => self.fetch(now, reply, request, out)?,
+            Request::ListOffsets(request) => self.list_offsets(now, reply, &request, out)?,
+            Request::OffsetForLeaderEpoch(request) => self.epoch_ends(reply, &request, out)?,
+            Request::Metadata(request) => self.metadata(reply, &request, out),
+            other => {
+                // Not an API of brokers: the connection is closed (`KafkaApis.handle`).
+                let (api, from) = (other.api(), reply.connection.client);
+                let error = ErrorCode::UnsupportedVersion;
+                out.observe(Event::Refused {
+                    api,
+                    partition: None,
+                    from,
+                    error,
+                });
+                out.push(Effect::Close {
+                    connection: reply.connection,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn response(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        correlation: CorrelationId,
+        response: &Response,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        let at = now.monotonic;
+        if self.lifecycle.owns(connection) {
+            let shared = &mut self.shared;
+            let turn = self
+                .lifecycle
+                .answered(shared, connection, correlation, response, at, out);
+            return self.turn(now, turn, out);
+        }
+        match response {
+            Response::Fetch(response) if self.observer.owns(connection) => {
+                let shared = &mut self.shared;
+                let batches =
+                    self.observer
+                        .answered(shared, connection, correlation, response, now)?;
+                self.apply_metadata(batches, now, out)?;
+                self.observer.timer(&mut self.shared, at, out);
+            }
+            Response::AlterPartition(response) if self.alter_partitions.owns(connection) => {
+                let answers = self
+                    .alter_partitions
+                    .answered(connection, correlation, response, at);
+                for (number, outcome) in answers {
+                    self.proposal_answered(now, number, &outcome, out)?;
+                }
+                self.alter_partitions
+                    .send_gathered(&mut self.shared, at, out);
+            }
+            response => {
+                let owner = self.fetchers.values_mut().find(|one| one.owns(connection));
+                if let Some(fetcher) = owner {
+                    let arrived = (connection, correlation, response);
+                    fetcher.answered(&mut self.shared, &mut self.replicas, arrived, now, out)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn disconnected(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        let at = now.monotonic;
+        self.lifecycle
+            .disconnected(&mut self.shared, connection, at);
+        self.observer.disconnected(&mut self.shared, connection, at);
+        self.alter_partitions
+            .disconnected(&mut self.shared, connection, at);
+        for fetcher in self
+            .fetchers
+            .values_mut()
+            .filter(|one| one.owns(connection))
+        {
+            fetcher.disconnected(&mut self.shared, connection, at);
+            fetcher.work(&mut self.shared, &mut self.replicas, now, out)?;
+        }
+        Ok(())
+    }
+
+    fn timer(&mut self, now: Now, lane: Lane, out: &mut Effects) -> Result<(), StorageError> {
+        let at = now.monotonic;
+        match lane {
+            Lane::Lifecycle => {
+                let applied = self.observer.applied();
+                let turn = self.lifecycle.timer(&mut self.shared, applied, at, out);
+                self.turn(now, turn, out)
+            }
+            Lane::Metadata => {
+                self.observer.timer(&mut self.shared, at, out);
+                Ok(())
+            }
+            Lane::AlterPartition => {
+                self.alter_partitions.timer(&mut self.shared, at, out);
+                Ok(())
+            }
+            Lane::Fetcher(source) => match self.fetchers.get_mut(&source) {
+                Some(fetcher) => fetcher.timer(&mut self.shared, &mut self.replicas, now, out),
+                None => Ok(()),
+            },
+            Lane::Scheduler => self.scheduled(now, out),
+            Lane::Purgatory => self.expire_parked(now, out),
+            Lane::Main | Lane::RequestHandler => Ok(()),
+        }
+    }
+
+    /// Does what the lifecycle's turn means for the rest.
+    fn turn(&mut self, now: Now, turn: Turn, out: &mut Effects) -> Result<(), StorageError> {
+        match turn {
+            Turn::None => Ok(()),
+            Turn::CaughtUp => self.first_publish(now, out),
+            Turn::Stop => self.stop(out),
+        }
+    }
+
+    /// Closes everything in order and ends the process.
+    fn stop(&mut self, out: &mut Effects) -> Result<(), StorageError> {
+        let epoch = self.shared.broker_epoch;
+        // A broker that never opened its logs must not call them clean.
+        if self.published {
+            self.replicas
+                .close(self.shared.storage.as_mut(), epoch, out)?;
+        }
+        self.lifecycle.stopped();
+        self.ended = true;
+        out.observe(Event::BrokerStopped);
+        out.push(Effect::Exit);
+        Ok(())
+    }
+
+    /// Sends a leader's wish for another ISR to the controller.
+    fn submit(&mut self, now: Now, id: &TopicIdPartition, proposal: Proposal, out: &mut Effects) {
+        let number = proposal.number;
+        let (shared, at) = (&mut self.shared, now.monotonic);
+        if self.alter_partitions.submit(shared, id, proposal, at, out) {
+            return;
+        }
+        // An earlier wish is under way: this one was not attempted (`AlterPartitionManager.submit`).
+        let error = ErrorCode::OperationNotAttempted;
+        let outcome = AlterPartitionOutcome {
+            partition: id.clone(),
+            error,
+            state: None,
+        };
+        if let Some(partition) = self.replicas.get_mut(&id.partition) {
+            let mut context = self.shared.context(now);
+            // Never asks to send again: the answer is definite.
+            let _ = partition.proposal_answered(&mut context, number, &outcome, out);
+        }
+    }
+
+    fn proposal_answered(
+        &mut self,
+        now: Now,
+        number: u64,
+        outcome: &AlterPartitionOutcome,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        let id = &outcome.partition;
+        let Some(partition) = self.replicas.get_mut(&id.partition) else {
+            return Ok(());
+        };
+        let mut context = self.shared.context(now);
+        match partition.proposal_answered(&mut context, number, outcome, out) {
+            Ok(changes) if changes.high_watermark => self.wake(now, &id.partition, out),
+            Ok(_) => Ok(()),
+            Err(()) => {
+                if let Some(again) = partition.pending_proposal(&context) {
+                    self.submit(now, id, again, out);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Looks again at every request that waits on a partition.
+    fn wake(
+        &mut self,
+        now: Now,
+        partition: &TopicPartition,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        let mut tickets = self.purgatory.watchers(partition);
+        let mut failed = None;
+        tickets.retain(|ticket| match self.retry(now, *ticket, out) {
+            Ok(ended) => !ended,
+            Err(error) => {
+                failed = Some(error);
+                true
+            }
+        });
+        self.purgatory.watch_again(partition, tickets);
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Looks again at one request. Returns whether it has ended.
+    fn retry(&mut self, now: Now, ticket: u64, out: &mut Effects) -> Result<bool, StorageError> {
+        match self.purgatory.get_mut(ticket) {
+            None => Ok(true),
+            Some(Parked::Fetch(_)) => self.retry_fetch(now, ticket, false, out),
+            Some(Parked::Produce(delayed)) => {
+                let mut delayed = delayed.clone();
+                let done = self.is_replicated(&mut delayed, out);
+                if done {
+                    self.purgatory.take(ticket);
+                    delayed.end(out);
+                } else if let Some(parked) = self.purgatory.get_mut(ticket) {
+                    *parked = Parked::Produce(delayed);
+                }
+                Ok(done)
+            }
+        }
+    }
+
+    fn expire_parked(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
+        while let Some(ticket) = self.purgatory.expired(now.monotonic) {
+            match self.purgatory.get_mut(ticket) {
+                Some(Parked::Produce(_)) => self.expire_produce(ticket, out),
+                _ => {
+                    self.retry_fetch(now, ticket, true, out)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
 impl Machine for Broker {
     fn handle(&mut self, now: Now, input: Input, out: &mut Effects) {
-        let _ = (now, input, out);
-        unimplemented!()
+        if self.ended {
+            return;
+        }
+        if let Err(error) = self.route(now, input, out) {
+            self.ended = true;
+            out.observe(Event::StorageFailed {
+                partition: None,
+                error: error.to_string(),
+            });
+            out.push(Effect::Exit);
+        }
+        if std::mem::take(&mut self.shared.rolled) {
+            self.scheduler.rolled(now.monotonic);
+        }
     }
+
     fn deadlines(&self, visit: &mut dyn FnMut(Lane, Timestamp)) {
-        let _ = visit;
-        unimplemented!()
+        if self.ended {
+            return;
+        }
+        let parts = [
+            (Lane::Lifecycle, self.lifecycle.next_deadline()),
+            (Lane::Metadata, self.observer.next_deadline()),
+            (Lane::AlterPartition, self.alter_partitions.next_deadline()),
+            (Lane::Scheduler, self.scheduler.next_deadline()),
+            (Lane::Purgatory, self.purgatory.next_deadline()),
+        ];
+        let fetchers = self
+            .fetchers
+            .iter()
+            .map(|(id, one)| (Lane::Fetcher(*id), one.next_deadline()));
+        for (lane, deadline) in parts.into_iter().chain(fetchers) {
+            if let Some(at) = deadline {
+                visit(lane, at);
+            }
+        }
     }
+
     fn lane(&self, input: &Input) -> Lane {
-        let _ = input;
-        Lane::Main
+        match input {
+            Input::Request { .. } => Lane::RequestHandler,
+            Input::Timer(lane) => *lane,
+            Input::Command(_) => Lane::Lifecycle,
+            Input::Response { connection, .. } | Input::Disconnected { connection } => {
+                if self.lifecycle.owns(*connection) {
+                    Lane::Lifecycle
+                } else if self.observer.owns(*connection) {
+                    Lane::Metadata
+                } else if self.alter_partitions.owns(*connection) {
+                    Lane::AlterPartition
+                } else {
+                    let owner = self.fetchers.iter().find(|(_, one)| one.owns(*connection));
+                    owner.map_or(Lane::Main, |(id, _)| Lane::Fetcher(*id))
+                }
+            }
+        }
     }
+
+    fn slots(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::RequestHandler => self.shared.config.num_io_threads,
+            _ => 1,
+        }
+    }
+
     fn snapshot(&self) -> Snapshot {
-        unimplemented!()
+        Snapshot::Broker(BrokerSnapshot {
+            broker_epoch: self.shared.broker_epoch,
+            fenced: self.lifecycle.is_fenced(),
+            metadata_offset: self.observer.applied(),
+            parked_requests: self.purgatory.len(),
+            replicas: self
+                .replicas
+                .iter()
+                .map(|partition| partition.snapshot())
+                .collect(),
+        })
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 settings! {
     /// A broker's settings. Topic defaults that a broker carries (`log.segment.bytes`, ...) are set
     /// as cluster-wide topic defaults in the scenario.
+    ///
+    /// Simplified: topics are never created by a client's mere asking (`auto.create.topics.enable`).
     BrokerConfig {
         /// A follower that has not caught up for this long leaves the ISR.
         replica_lag_time_max: Duration = "replica.lag.time.max.ms", "30000";
@@ -39,14 +41,10 @@ settings! {
         controller_socket_timeout: Duration = "controller.socket.timeout.ms", "30000";
         /// Request handler threads.
         num_io_threads: usize = "num.io.threads", "8";
-        /// Requests that may wait for a handler before the network stops reading.
-        queued_max_requests: usize = "queued.max.requests", "500";
         /// Replica fetcher threads per source broker.
         num_replica_fetchers: u32 = "num.replica.fetchers", "1";
         /// On a controlled stop, hand over leaderships first.
         controlled_shutdown_enable: bool = "controlled.shutdown.enable", "true";
-        /// Create a topic that a client asks for.
-        auto_create_topics_enable: bool = "auto.create.topics.enable", "true";
         /// First wait before a connection is tried again.
         reconnect_backoff: Duration = "reconnect.backoff.ms", "50";
         /// Longest wait before a connection is tried again.

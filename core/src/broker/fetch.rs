@@ -1,0 +1,205 @@
+//! Fetch: what followers and consumers read. A fetch that finds too little waits until there is
+//! enough, something goes wrong, or its time is up.
+//!
+//! Source: `KafkaApis.handleFetchRequest`, `ReplicaManager.fetchMessages`, `DelayedFetch`.
+//! Simplified: no fetch sessions, no quotas, no fetch from the closest replica (KIP-392); a fetch that
+//! waits is looked at again by reading again, where Kafka compares positions first: the same answers,
+//! some reads more.
+//! Next: `partition/leader.rs`.
+
+use super::Broker;
+use super::purgatory::{DelayedFetch, Parked, Ticket};
+use crate::error::ErrorCode;
+use crate::event::Event;
+use crate::id::TopicPartition;
+use crate::machine::{Effects, ReplyTo};
+use crate::message::{
+    Api, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, LeaderIdAndEpoch,
+    Response,
+};
+use crate::offset::Offset;
+use crate::partition::{FetchRead, ReadParameters, Refusal};
+use crate::storage::StorageError;
+use crate::time::Now;
+use bytes::Bytes;
+use std::time::Duration;
+
+/// What a look at all partitions of a fetch found.
+struct Found {
+    partitions: Vec<FetchPartitionResponse>,
+    bytes: usize,
+    /// An error or divergence: nothing to wait for.
+    urgent: bool,
+}
+
+impl Broker {
+    pub(super) fn fetch(
+        &mut self,
+        now: Now,
+        reply: ReplyTo,
+        request: FetchRequest,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        let mut changed = Vec::new();
+        let found = self.look(now, reply, &request, Some(&mut changed), out)?;
+        let at_once = request.max_wait == Duration::ZERO
+            || request.partitions.is_empty()
+            || found.urgent
+            || found.bytes >= request.min_bytes;
+        if at_once {
+            respond(reply, found.partitions, out);
+        } else {
+            let deadline = now.monotonic + request.max_wait;
+            let names: Vec<TopicPartition> = request
+                .partitions
+                .iter()
+                .map(|one| one.partition.partition.clone())
+                .collect();
+            let parked = Parked::Fetch(DelayedFetch { reply, request });
+            self.purgatory.park(parked, names.iter(), deadline);
+        }
+        for partition in changed {
+            self.wake(now, &partition, out)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at a fetch that waits. Returns whether it has ended.
+    pub(super) fn retry_fetch(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        is_last: bool,
+        out: &mut Effects,
+    ) -> Result<bool, StorageError> {
+        let Some(Parked::Fetch(delayed)) = self.purgatory.get_mut(ticket) else {
+            return Ok(true);
+        };
+        let DelayedFetch { reply, request } = delayed.clone();
+        let found = self.look(now, reply, &request, None, out)?;
+        if !is_last && !found.urgent && found.bytes < request.min_bytes {
+            return Ok(false);
+        }
+        self.purgatory.take(ticket);
+        respond(reply, found.partitions, out);
+        Ok(true)
+    }
+
+    /// Reads all partitions of a fetch in order, within its limits. With `changed` the fetch counts as
+    /// the follower's progress, and the partitions where that mattered are noted there.
+    fn look(
+        &mut self,
+        now: Now,
+        reply: ReplyTo,
+        request: &FetchRequest,
+        mut changed: Option<&mut Vec<TopicPartition>>,
+        out: &mut Effects,
+    ) -> Result<Found, StorageError> {
+        let mut found = Found {
+            partitions: Vec::with_capacity(request.partitions.len()),
+            bytes: 0,
+            urgent: false,
+        };
+        let limit = request.max_bytes.min(self.shared.config.fetch_max_bytes);
+        for one in &request.partitions {
+            let parameters = ReadParameters {
+                fetcher: request.fetcher,
+                max_bytes: limit.saturating_sub(found.bytes),
+                at_least_one: found.bytes == 0,
+                is_progress: changed.is_some(),
+            };
+            let response = match self.read(now, one, parameters, changed.as_deref_mut(), out)? {
+                Ok(read) => answer(one, read),
+                Err((error, leader)) => {
+                    let partition = Some(one.partition.partition.clone());
+                    let from = reply.connection.client;
+                    out.observe(Event::Refused {
+                        api: Api::Fetch,
+                        partition,
+                        from,
+                        error,
+                    });
+                    refuse(one, error, leader)
+                }
+            };
+            found.bytes += response.records.len();
+            found.urgent |= !response.error.is_none() || response.diverging_epoch.is_some();
+            found.partitions.push(response);
+        }
+        Ok(found)
+    }
+
+    fn read(
+        &mut self,
+        now: Now,
+        one: &FetchPartition,
+        parameters: ReadParameters,
+        changed: Option<&mut Vec<TopicPartition>>,
+        out: &mut Effects,
+    ) -> Result<Result<FetchRead, (ErrorCode, Option<LeaderIdAndEpoch>)>, StorageError> {
+        let partition = match self.replicas.hosted_by_id(&self.shared, &one.partition) {
+            Ok(partition) => partition,
+            Err(error) => return Ok(Err((error, None))),
+        };
+        let mut context = self.shared.context(now);
+        let (read, changes) = match partition.fetch(&mut context, one, parameters, out) {
+            Ok(done) => done,
+            Err(Refusal::Storage(error)) => return Err(error),
+            Err(Refusal::Code(error)) => {
+                let moved = matches!(
+                    error,
+                    ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch
+                );
+                return Ok(Err((error, moved.then(|| partition.leader_hint()))));
+            }
+        };
+        if let Some(changed) = changed.filter(|_| changes.high_watermark) {
+            changed.push(one.partition.partition.clone());
+        }
+        if let Some(proposal) = changes.proposal {
+            self.submit(now, &one.partition, proposal, out);
+        }
+        Ok(Ok(read))
+    }
+}
+
+fn answer(one: &FetchPartition, read: FetchRead) -> FetchPartitionResponse {
+    FetchPartitionResponse {
+        partition: one.partition.clone(),
+        error: ErrorCode::None,
+        high_watermark: read.high_watermark,
+        // Without transactions everything below the high watermark is decided.
+        last_stable_offset: read.high_watermark,
+        log_start_offset: read.log_start_offset,
+        diverging_epoch: read.diverging_epoch,
+        current_leader: None,
+        records: read.records,
+    }
+}
+
+fn refuse(
+    one: &FetchPartition,
+    error: ErrorCode,
+    current_leader: Option<LeaderIdAndEpoch>,
+) -> FetchPartitionResponse {
+    FetchPartitionResponse {
+        partition: one.partition.clone(),
+        error,
+        high_watermark: Offset(-1),
+        last_stable_offset: Offset(-1),
+        log_start_offset: Offset(-1),
+        diverging_epoch: None,
+        current_leader,
+        records: Bytes::new(),
+    }
+}
+
+fn respond(reply: ReplyTo, partitions: Vec<FetchPartitionResponse>, out: &mut Effects) {
+    out.respond(
+        reply,
+        Response::Fetch(FetchResponse {
+            error: ErrorCode::None,
+            partitions,
+        }),
+    );
+}

@@ -1,0 +1,424 @@
+//! A replica fetcher: fetches all partitions that this broker follows on one source broker, one
+//! request at a time.
+//!
+//! | state of a partition | to | trigger |
+//! |---|---|---|
+//! | Truncating | Fetching | its log was cut where the leader's parts from it (or needed no cut) |
+//! | Fetching | Fetching | records appended, or cut by a diverging epoch in the response |
+//! | Fetching | OutOfRange | OFFSET_OUT_OF_RANGE |
+//! | OutOfRange | Fetching | the leader told where its log begins and ends |
+//! | any | Failed | the leader is in a newer epoch: wait for metadata |
+//!
+//! With truncation on fetch (KAFKA-10554) a replica that knows its last epoch begins in Fetching.
+//! Without any epoch, and before KIP-101, it cuts at its own high watermark first.
+//!
+//! An answer about a partition whose position or epoch has changed since is dropped.
+//!
+//! Source: `AbstractFetcherThread`, `ReplicaFetcherThread`; KIP-101, KIP-279, KIP-320, KAFKA-10554.
+//! Simplified: each fetch names all partitions (no fetch sessions).
+//! Next: `truncation.rs` for the older generations and for logs out of range; `partition/follower.rs`.
+
+use super::replicas::Replicas;
+use super::shared::Shared;
+use crate::channel::{Backoff, Channel};
+use crate::error::ErrorCode;
+use crate::event::{Event, TruncationCause};
+use crate::id::{BrokerId, ConnectionId, CorrelationId, NodeId, TopicIdPartition, TopicPartition};
+use crate::log::AppendError;
+use crate::machine::Effects;
+use crate::message::{
+    FetchPartition, FetchPartitionResponse, FetchRequest, Fetcher, Request, Response,
+};
+use crate::offset::{LeaderEpoch, Offset};
+use crate::partition::Divergence;
+use crate::rules::Truncation;
+use crate::storage::StorageError;
+use crate::time::{Now, Timestamp, earliest};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Kafka opens a fetcher's connection again at once; what waits is the partition.
+const NO_BACKOFF: Backoff = Backoff {
+    initial: Duration::ZERO,
+    max: Duration::ZERO,
+};
+
+/// What a fetcher has asked for, and with which positions.
+#[derive(Clone, Debug)]
+pub(super) enum Asked {
+    /// Records.
+    Records(Vec<Position>),
+    /// Where epochs end.
+    Epochs(Vec<Position>),
+    /// Where the leader's log ends (`end`) or begins.
+    Range { positions: Vec<Position>, end: bool },
+}
+
+/// A partition at the time of asking.
+#[derive(Clone, Debug)]
+pub(super) struct Position {
+    pub(super) partition: TopicPartition,
+    pub(super) offset: Offset,
+    pub(super) leader_epoch: LeaderEpoch,
+}
+
+/// What a fetcher does with a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Looks for the point where the logs part.
+    Truncating,
+    /// Fetches.
+    Fetching,
+    /// Looks for the bounds of the leader's log; whether it asks for its end.
+    OutOfRange { end: bool },
+    /// Waits for metadata.
+    Failed,
+}
+
+/// A partition that a fetcher follows.
+#[derive(Clone, Debug)]
+pub(super) struct Following {
+    pub(super) id: TopicIdPartition,
+    pub(super) offset: Offset,
+    /// The offset that it began with.
+    pub(super) started_at: Offset,
+    pub(super) leader_epoch: LeaderEpoch,
+    pub(super) last_fetched_epoch: Option<LeaderEpoch>,
+    pub(super) state: State,
+    pub(super) delayed_until: Timestamp,
+}
+
+/// One replica fetcher.
+#[derive(Debug)]
+pub(super) struct ReplicaFetcher {
+    channel: Channel<Asked>,
+    pub(super) following: BTreeMap<TopicPartition, Following>,
+    /// The last partition that records came for: the next one is asked for first.
+    turn: Option<TopicPartition>,
+}
+
+impl ReplicaFetcher {
+    pub(super) fn new(source: BrokerId) -> Self {
+        Self {
+            channel: Channel::new(NodeId::Broker(source)),
+            following: BTreeMap::new(),
+            turn: None,
+        }
+    }
+
+    pub(super) fn owns(&self, connection: ConnectionId) -> bool {
+        self.channel.owns(connection)
+    }
+
+    /// Begins to follow a partition in a new leader epoch.
+    pub(super) fn follow(
+        &mut self,
+        shared: &Shared,
+        replicas: &Replicas,
+        id: &TopicIdPartition,
+        now: Timestamp,
+    ) {
+        let Some(partition) = replicas.get(&id.partition) else {
+            return;
+        };
+        let (last_epoch, end) = partition.log_end();
+        let on_fetch = shared.rules.truncation == Truncation::OnFetch && last_epoch.is_some();
+        let offset = if on_fetch {
+            end
+        } else {
+            partition.log().high_watermark()
+        };
+        let following = Following {
+            id: id.clone(),
+            offset,
+            started_at: offset,
+            leader_epoch: partition.leader_epoch(),
+            last_fetched_epoch: last_epoch.filter(|_| on_fetch),
+            state: if on_fetch {
+                State::Fetching
+            } else {
+                State::Truncating
+            },
+            delayed_until: now,
+        };
+        self.following.insert(id.partition.clone(), following);
+    }
+
+    /// Follows a partition no more.
+    pub(super) fn leave(&mut self, partition: &TopicPartition) {
+        self.following.remove(partition);
+    }
+
+    /// Does the next thing, if nothing is under way.
+    pub(super) fn work(
+        &mut self,
+        shared: &mut Shared,
+        replicas: &mut Replicas,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        if self.channel.in_flight() > 0 {
+            return Ok(());
+        }
+        self.truncate_without_epochs(shared, replicas, now, out)?;
+        let request = self
+            .epoch_request(shared, replicas, now.monotonic)
+            .or_else(|| self.range_request(shared, now.monotonic))
+            .or_else(|| self.fetch_request(shared, now.monotonic));
+        if let Some((request, asked)) = request {
+            let timeout = shared.config.replica_socket_timeout;
+            let connector = &mut shared.connector;
+            self.channel
+                .send(now.monotonic, connector, request, timeout, asked, out);
+        }
+        Ok(())
+    }
+
+    fn fetch_request(&self, shared: &Shared, now: Timestamp) -> Option<(Request, Asked)> {
+        let ready = |one: &&Following| one.state == State::Fetching && one.delayed_until <= now;
+        let (mut partitions, mut positions) = (Vec::new(), Vec::new());
+        for one in self.in_turn().filter(ready) {
+            positions.push(one.position());
+            partitions.push(FetchPartition {
+                partition: one.id.clone(),
+                fetch_offset: one.offset,
+                current_leader_epoch: one.request_epoch(shared),
+                last_fetched_epoch: one.last_fetched_epoch,
+                log_start_offset: Some(Offset::ZERO),
+                max_bytes: shared.config.replica_fetch_max_bytes,
+            });
+        }
+        if partitions.is_empty() {
+            return None;
+        }
+        let request = Request::Fetch(FetchRequest {
+            fetcher: replica(shared),
+            max_wait: shared.config.replica_fetch_wait_max,
+            min_bytes: shared.config.replica_fetch_min_bytes,
+            max_bytes: shared.config.replica_fetch_response_max_bytes,
+            partitions,
+        });
+        Some((request, Asked::Records(positions)))
+    }
+
+    /// The partitions, beginning after the one that was served last.
+    fn in_turn(&self) -> impl Iterator<Item = &Following> {
+        let is_later = |name: &TopicPartition| self.turn.as_ref().is_none_or(|turn| name > turn);
+        let later = self
+            .following
+            .iter()
+            .filter(move |(name, _)| is_later(name));
+        let earlier = self
+            .following
+            .iter()
+            .filter(move |(name, _)| !is_later(name));
+        later.chain(earlier).map(|(_, one)| one)
+    }
+
+    /// Takes an answer and does the next thing.
+    pub(super) fn answered(
+        &mut self,
+        shared: &mut Shared,
+        replicas: &mut Replicas,
+        arrived: (ConnectionId, CorrelationId, &Response),
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        let (connection, correlation, response) = arrived;
+        match (self.channel.answered(connection, correlation), response) {
+            (Some(Asked::Records(positions)), Response::Fetch(response)) => {
+                for (position, answer) in positions.iter().zip(&response.partitions) {
+                    self.take_records(shared, replicas, position, answer, now, out)?;
+                }
+            }
+            (Some(Asked::Epochs(positions)), Response::OffsetForLeaderEpoch(response)) => {
+                for (position, answer) in positions.iter().zip(&response.partitions) {
+                    self.take_epoch_end(shared, replicas, position, answer, now, out)?;
+                }
+            }
+            (Some(Asked::Range { positions, end }), Response::ListOffsets(response)) => {
+                for (position, answer) in positions.iter().zip(&response.partitions) {
+                    self.take_range(shared, replicas, (position, end), answer, now, out)?;
+                }
+            }
+            _ => return Ok(()),
+        }
+        self.work(shared, replicas, now, out)
+    }
+
+    /// The partition, if nothing about it has changed since it was asked for.
+    pub(super) fn unchanged(&mut self, position: &Position) -> Option<&mut Following> {
+        self.following.get_mut(&position.partition).filter(|one| {
+            one.offset == position.offset && one.leader_epoch == position.leader_epoch
+        })
+    }
+
+    fn take_records(
+        &mut self,
+        shared: &mut Shared,
+        replicas: &mut Replicas,
+        position: &Position,
+        answer: &FetchPartitionResponse,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        let Some(following) = self.unchanged(position) else {
+            return Ok(());
+        };
+        if !answer.error.is_none() {
+            following.refused(shared, answer.error, now.monotonic);
+            return Ok(());
+        }
+        let Some(partition) = replicas.get_mut(&position.partition) else {
+            return Ok(());
+        };
+        let mut context = shared.context(now);
+        if let Some(diverging) = answer.diverging_epoch {
+            let divergence = Divergence::of(diverging);
+            let cut = partition.cut_at(divergence, following.started_at);
+            let end = partition.truncate(&mut context, cut.offset, divergence.cause(), out)?;
+            following.offset = end;
+            following.last_fetched_epoch = partition.log().latest_epoch();
+            return Ok(());
+        }
+        let appended =
+            partition.append_fetched(&mut context, &answer.records, answer.high_watermark, out);
+        match appended {
+            Ok(batches) => {
+                if let Some(last) = batches.last() {
+                    following.offset = last.last_offset.next();
+                    if shared.rules.truncation == Truncation::OnFetch {
+                        following.last_fetched_epoch = Some(last.leader_epoch);
+                    }
+                    shared.rolled |= partition.log().flush_wanted().is_some();
+                    self.turn = Some(position.partition.clone());
+                }
+            }
+            Err(AppendError::Storage(error)) => return Err(error),
+            // Corrupt on the way or on the leader's disk: fetch it again later.
+            Err(AppendError::Rejected { error, .. }) => {
+                following.delay(shared, now.monotonic);
+                observe_bad_records(position, error, self.channel.to(), out);
+            }
+            Err(AppendError::UnexpectedOffset { .. }) => {
+                following.delay(shared, now.monotonic);
+                let error = ErrorCode::OffsetOutOfRange;
+                observe_bad_records(position, error, self.channel.to(), out);
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection broke: every partition that was asked for waits.
+    pub(super) fn disconnected(
+        &mut self,
+        shared: &mut Shared,
+        connection: ConnectionId,
+        now: Timestamp,
+    ) {
+        let failed = self
+            .channel
+            .disconnected(connection, now, NO_BACKOFF, &mut shared.random);
+        self.delay_all(shared, failed, now);
+    }
+
+    /// A request may have timed out, or a delay may be over.
+    pub(super) fn timer(
+        &mut self,
+        shared: &mut Shared,
+        replicas: &mut Replicas,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        let failed = self
+            .channel
+            .expire(now.monotonic, NO_BACKOFF, &mut shared.random, out);
+        self.delay_all(shared, failed, now.monotonic);
+        self.work(shared, replicas, now, out)
+    }
+
+    fn delay_all(&mut self, shared: &Shared, failed: Vec<Asked>, now: Timestamp) {
+        for asked in failed {
+            let (Asked::Records(positions)
+            | Asked::Epochs(positions)
+            | Asked::Range { positions, .. }) = asked;
+            for position in positions {
+                if let Some(one) = self.following.get_mut(&position.partition) {
+                    one.delay(shared, now);
+                }
+            }
+        }
+    }
+
+    /// When to do something next: a request in flight times out, or a partition's delay is over.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        if self.channel.in_flight() > 0 {
+            return self.channel.next_deadline();
+        }
+        let waiting = self
+            .following
+            .values()
+            .filter(|one| one.state != State::Failed);
+        waiting
+            .map(|one| one.delayed_until)
+            .min()
+            .and_then(|at| earliest(Some(at), None))
+    }
+}
+
+impl Following {
+    pub(super) fn position(&self) -> Position {
+        Position {
+            partition: self.id.partition.clone(),
+            offset: self.offset,
+            leader_epoch: self.leader_epoch,
+        }
+    }
+
+    /// The leader epoch that requests about this partition carry (KIP-320).
+    pub(super) fn request_epoch(&self, shared: &Shared) -> Option<LeaderEpoch> {
+        shared
+            .rules
+            .fetch_epoch_fencing
+            .then_some(self.leader_epoch)
+    }
+
+    /// Waits `replica.fetch.backoff.ms`.
+    pub(super) fn delay(&mut self, shared: &Shared, now: Timestamp) {
+        self.delayed_until = now + shared.config.replica_fetch_backoff;
+    }
+
+    /// Takes an error of the leader.
+    pub(super) fn refused(&mut self, shared: &Shared, error: ErrorCode, now: Timestamp) {
+        match error {
+            ErrorCode::OffsetOutOfRange => self.state = State::OutOfRange { end: true },
+            // Our epoch is old: metadata with a newer one is on its way.
+            ErrorCode::FencedLeaderEpoch => self.state = State::Failed,
+            _ => self.delay(shared, now),
+        }
+    }
+}
+
+/// How this broker presents itself to the leaders that it follows.
+pub(super) fn replica(shared: &Shared) -> Fetcher {
+    let epoch = shared
+        .broker_epoch
+        .filter(|_| shared.rules.isr_broker_epoch_check);
+    Fetcher::Replica {
+        id: shared.id,
+        epoch,
+    }
+}
+
+fn observe_bad_records(position: &Position, error: ErrorCode, from: NodeId, out: &mut Effects) {
+    let partition = Some(position.partition.clone());
+    out.observe(Event::Refused {
+        api: crate::message::Api::Fetch,
+        partition,
+        from,
+        error,
+    });
+}
+
+/// A cut that needs no word of the leader.
+pub(super) const TO_HIGH_WATERMARK: TruncationCause = TruncationCause::HighWatermark;

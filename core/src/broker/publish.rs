@@ -1,0 +1,179 @@
+//! Applies committed metadata to the broker: which replicas it has, which it leads, whom it follows.
+//!
+//! Nothing is applied before the broker has caught up with its own registration: then its logs are
+//! opened for everything that the metadata assigns to it, and from then on each batch is applied as it
+//! comes.
+//!
+//! Source: `BrokerMetadataPublisher`, `ReplicaManager.applyDelta`. Simplified: topics are not deleted
+//! and replicas not moved, so a replica once assigned stays.
+//! Next: `partition/mod.rs` (`apply`), `fetcher.rs` (`follow`).
+
+use super::Broker;
+use super::fetcher::ReplicaFetcher;
+use super::lifecycle::State;
+use crate::id::{BrokerId, TopicId, TopicIdPartition, TopicName, TopicPartition};
+use crate::machine::Effects;
+use crate::message::ConfigResource;
+use crate::metadata::MetadataRecord;
+use crate::offset::Offset;
+use crate::partition::Became;
+use crate::storage::StorageError;
+use crate::time::Now;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Replica fetchers by their source.
+pub(super) type Fetchers = BTreeMap<BrokerId, ReplicaFetcher>;
+
+/// What a batch of records changed.
+#[derive(Default)]
+struct Delta {
+    partitions: BTreeSet<(TopicId, i32)>,
+    /// Topics whose settings changed; `None` = all.
+    configs: BTreeSet<Option<TopicName>>,
+}
+
+impl Delta {
+    fn note(&mut self, record: &MetadataRecord) {
+        match record {
+            MetadataRecord::Partition(one) => {
+                self.partitions.insert((one.topic_id, one.partition));
+            }
+            MetadataRecord::PartitionChange(one) => {
+                self.partitions.insert((one.topic_id, one.partition));
+            }
+            MetadataRecord::Config(one) => {
+                self.configs.insert(match &one.resource {
+                    ConfigResource::Topic(topic) => Some(topic.clone()),
+                    ConfigResource::Cluster => None,
+                });
+            }
+            MetadataRecord::RegisterBroker(_)
+            | MetadataRecord::Topic(_)
+            | MetadataRecord::FeatureLevel(_)
+            | MetadataRecord::BrokerRegistrationChange(_)
+            | MetadataRecord::NoOp => {}
+        }
+    }
+}
+
+impl Broker {
+    /// Takes committed batches into the image, and applies each if the logs are open.
+    pub(super) fn apply_metadata(
+        &mut self,
+        batches: Vec<Vec<(Offset, MetadataRecord)>>,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        for batch in batches {
+            let mut delta = Delta::default();
+            for (offset, record) in &batch {
+                delta.note(record);
+                let unusable = |why| StorageError::Io(format!("metadata log: {why}"));
+                self.shared.image.apply(*offset, record).map_err(unusable)?;
+            }
+            if self.published {
+                self.publish(delta, now, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The broker has caught up: opens its logs and applies everything there is.
+    pub(super) fn first_publish(
+        &mut self,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        let mut delta = Delta::default();
+        for topic in self.shared.image.topics() {
+            let numbers = topic.partitions.keys();
+            delta
+                .partitions
+                .extend(numbers.map(|number| (topic.topic_id, *number)));
+        }
+        self.published = true;
+        self.publish(delta, now, out)?;
+        self.scheduler.start(&self.shared, now.monotonic);
+        self.lifecycle.logs_are_ready(now.monotonic);
+        Ok(())
+    }
+
+    fn publish(&mut self, delta: Delta, now: Now, out: &mut Effects) -> Result<(), StorageError> {
+        let moved = !delta.partitions.is_empty();
+        for (topic_id, number) in delta.partitions {
+            let Some(topic) = self.shared.image.topic_by_id(topic_id) else {
+                continue;
+            };
+            let partition = TopicPartition::new(topic.topic.clone(), number);
+            let id = TopicIdPartition {
+                topic_id,
+                partition,
+            };
+            let Some(registration) = topic.partitions.get(&number) else {
+                continue;
+            };
+            if registration.replicas.contains(&self.shared.id) {
+                self.publish_partition(&id, now, out)?;
+            }
+        }
+        for topic in delta.configs {
+            self.replicas.reconfigure(&self.shared, topic.as_ref());
+        }
+        if !moved {
+            return Ok(());
+        }
+        for fetcher in self.fetchers.values_mut() {
+            fetcher.work(&mut self.shared, &mut self.replicas, now, out)?;
+        }
+        Ok(())
+    }
+
+    fn publish_partition(
+        &mut self,
+        id: &TopicIdPartition,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        let Some(registration) = self.shared.image.partition(&id.partition).cloned() else {
+            return Ok(());
+        };
+        let partition = self.replicas.get_or_open(&mut self.shared, id, now, out)?;
+        let mut context = self.shared.context(now);
+        let (became, changes) = partition.apply(&mut context, &registration, out)?;
+        match became {
+            Became::Ignored => return Ok(()),
+            Became::Leader { new_epoch: true } => self.leave(&id.partition),
+            Became::Leader { new_epoch: false } | Became::Follower { new_epoch: false } => {}
+            Became::Follower { new_epoch: true } => {
+                self.leave(&id.partition);
+                if let Some(leader) = registration.leader {
+                    let fetcher = self
+                        .fetchers
+                        .entry(leader)
+                        .or_insert_with(|| ReplicaFetcher::new(leader));
+                    fetcher.follow(&self.shared, &self.replicas, id, now.monotonic);
+                }
+            }
+        }
+        // A broker that is stopping and out of the ISR must not fetch its way back in.
+        let stopping = self.lifecycle.state() == State::Stopping;
+        if stopping && !registration.isr.contains(&self.shared.id) {
+            self.leave(&id.partition);
+        }
+        let new_epoch = matches!(
+            became,
+            Became::Leader { new_epoch: true } | Became::Follower { new_epoch: true }
+        );
+        if new_epoch || changes.high_watermark {
+            self.wake(now, &id.partition, out)?;
+        }
+        Ok(())
+    }
+
+    /// No fetcher follows the partition any more.
+    fn leave(&mut self, partition: &TopicPartition) {
+        for fetcher in self.fetchers.values_mut() {
+            fetcher.leave(partition);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Requests that wait: a produce for its records to be replicated, a fetch for bytes. Each waits on
+//! some partitions and has a deadline; it is looked at again whenever one of those changes, and ends
+//! exactly once.
+//!
+//! Source: `DelayedOperationPurgatory`, `DelayedProduce`, `DelayedFetch`.
+//! Next: `produce.rs` and `fetch.rs` park here; `mod.rs` wakes.
+
+use crate::id::TopicPartition;
+use crate::machine::ReplyTo;
+use crate::message::{FetchRequest, ProducePartitionResponse};
+use crate::offset::Offset;
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names a parked request.
+pub(super) type Ticket = u64;
+
+/// A request that waits.
+#[derive(Clone, Debug)]
+pub(super) enum Parked {
+    /// For its records to be replicated.
+    Produce(DelayedProduce),
+    /// For bytes.
+    Fetch(DelayedFetch),
+}
+
+/// A produce with acks=all whose records are in the leader's log.
+#[derive(Clone, Debug)]
+pub(super) struct DelayedProduce {
+    /// Where the answer goes.
+    pub(super) reply: ReplyTo,
+    /// The answer so far; an entry with `Some` still waits for the high watermark to reach it.
+    pub(super) partitions: Vec<(ProducePartitionResponse, Option<Offset>)>,
+}
+
+/// A fetch that found too little.
+#[derive(Clone, Debug)]
+pub(super) struct DelayedFetch {
+    /// Where the answer goes.
+    pub(super) reply: ReplyTo,
+    /// What was asked.
+    pub(super) request: FetchRequest,
+}
+
+/// The requests that wait.
+#[derive(Debug, Default)]
+pub(super) struct Purgatory {
+    next: Ticket,
+    parked: BTreeMap<Ticket, (Timestamp, Parked)>,
+    /// Who waits on a partition; entries of requests that have ended are dropped when met.
+    watchers: BTreeMap<TopicPartition, Vec<Ticket>>,
+    deadlines: BTreeSet<(Timestamp, Ticket)>,
+}
+
+impl Purgatory {
+    /// Parks a request that waits on `partitions` until `deadline` at the latest.
+    pub(super) fn park<'a>(
+        &mut self,
+        parked: Parked,
+        partitions: impl Iterator<Item = &'a TopicPartition>,
+        deadline: Timestamp,
+    ) {
+        let ticket = self.next;
+        self.next += 1;
+        for partition in partitions {
+            if let Some(watchers) = self.watchers.get_mut(partition) {
+                watchers.push(ticket);
+            } else {
+                self.watchers.insert(partition.clone(), vec![ticket]);
+            }
+        }
+        self.deadlines.insert((deadline, ticket));
+        self.parked.insert(ticket, (deadline, parked));
+    }
+
+    /// Takes out the tickets of those who wait on a partition, in the order they came. The caller
+    /// puts back those that go on waiting, with [`Purgatory::watch_again`].
+    pub(super) fn watchers(&mut self, partition: &TopicPartition) -> Vec<Ticket> {
+        self.watchers
+            .get_mut(partition)
+            .map(std::mem::take)
+            .unwrap_or_default()
+    }
+
+    /// Puts watchers back that [`Purgatory::watchers`] took out. Those who came meanwhile stay behind.
+    pub(super) fn watch_again(&mut self, partition: &TopicPartition, mut tickets: Vec<Ticket>) {
+        if let Some(watchers) = self.watchers.get_mut(partition) {
+            tickets.append(watchers);
+            *watchers = tickets;
+        }
+    }
+
+    /// The request of a ticket, if it still waits.
+    pub(super) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Parked> {
+        self.parked.get_mut(&ticket).map(|(_, parked)| parked)
+    }
+
+    /// Takes a request out for its end.
+    pub(super) fn take(&mut self, ticket: Ticket) -> Option<Parked> {
+        let (deadline, parked) = self.parked.remove(&ticket)?;
+        self.deadlines.remove(&(deadline, ticket));
+        Some(parked)
+    }
+
+    /// The first ticket whose time is up.
+    pub(super) fn expired(&self, now: Timestamp) -> Option<Ticket> {
+        self.deadlines
+            .first()
+            .filter(|(deadline, _)| *deadline <= now)
+            .map(|(_, ticket)| *ticket)
+    }
+
+    /// When the next request's time is up.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.parked.len()
+    }
+}

@@ -1,0 +1,193 @@
+//! What every part of a broker uses: its identity, settings, disk and its image of the cluster.
+
+use super::BrokerStart;
+use crate::channel::{Backoff, Channel, Connector};
+use crate::config::{BrokerConfig, TopicConfig};
+use crate::id::{BrokerId, ConnectionId, ControllerId, CorrelationId, NodeId};
+use crate::machine::Effects;
+use crate::message::Request;
+use crate::metadata::MetadataImage;
+use crate::offset::BrokerEpoch;
+use crate::partition::Context;
+use crate::random::Random;
+use crate::rules::Rules;
+use crate::storage::Storage;
+use crate::time::{Now, Timestamp};
+use std::time::Duration;
+
+/// The broker's only log directory.
+pub(super) const LOG_DIRECTORY: &str = "data";
+
+/// What every part of a broker uses.
+pub(super) struct Shared {
+    pub(super) id: BrokerId,
+    pub(super) config: BrokerConfig,
+    pub(super) topic_defaults: TopicConfig,
+    pub(super) rules: Rules,
+    pub(super) storage: Box<dyn Storage>,
+    pub(super) random: Random,
+    pub(super) connector: Connector,
+    /// The cluster as far as this broker has applied the metadata log.
+    pub(super) image: MetadataImage,
+    /// Its registration.
+    pub(super) broker_epoch: Option<BrokerEpoch>,
+    /// An append has rolled a log: what is behind is to be flushed.
+    pub(super) rolled: bool,
+}
+
+impl Shared {
+    pub(super) fn new(start: BrokerStart, storage: Box<dyn Storage>) -> Self {
+        Self {
+            id: start.id,
+            connector: Connector::new(NodeId::Broker(start.id), start.incarnation),
+            config: start.config,
+            topic_defaults: start.topic_defaults,
+            rules: start.rules,
+            storage,
+            random: start.random,
+            image: MetadataImage::default(),
+            broker_epoch: None,
+            rolled: false,
+        }
+    }
+
+    /// What a partition needs of its broker.
+    pub(super) fn context(&mut self, now: Now) -> Context<'_> {
+        Context {
+            storage: self.storage.as_mut(),
+            rules: &self.rules,
+            brokers: self.image.brokers(),
+            local: self.id,
+            local_epoch: self.broker_epoch,
+            replica_lag_time_max: self.config.replica_lag_time_max,
+            now,
+        }
+    }
+
+    fn backoff(&self) -> Backoff {
+        Backoff {
+            initial: self.config.reconnect_backoff,
+            max: self.config.reconnect_backoff_max,
+        }
+    }
+}
+
+/// A channel to the active controller, whichever of the quorum that is.
+/// Source: `NodeToControllerChannelManager`. Simplified: tries one controller after the other instead
+/// of asking for the active one.
+#[derive(Debug)]
+pub(super) struct ControllerLink<T> {
+    controllers: Vec<ControllerId>,
+    current: usize,
+    channel: Option<Channel<T>>,
+    timeout: Duration,
+}
+
+impl<T> ControllerLink<T> {
+    /// A link, not connected. A request that takes longer than `timeout` has failed.
+    pub(super) fn new(controllers: &[ControllerId], timeout: Duration) -> Self {
+        let channel = controllers
+            .first()
+            .map(|id| Channel::new(NodeId::Controller(*id)));
+        Self {
+            controllers: controllers.to_vec(),
+            current: 0,
+            channel,
+            timeout,
+        }
+    }
+
+    /// Whether a request may be sent now.
+    pub(super) fn is_ready(&self, now: Timestamp) -> bool {
+        self.channel
+            .as_ref()
+            .is_some_and(|channel| channel.is_ready(now))
+    }
+
+    /// When the backoff after the last failure ends.
+    pub(super) fn ready_at(&self) -> Timestamp {
+        self.channel
+            .as_ref()
+            .map_or(Timestamp::NEVER, Channel::ready_at)
+    }
+
+    /// Sends a request.
+    pub(super) fn send(
+        &mut self,
+        shared: &mut Shared,
+        now: Timestamp,
+        request: Request,
+        tag: T,
+        out: &mut Effects,
+    ) {
+        if let Some(channel) = &mut self.channel {
+            channel.send(now, &mut shared.connector, request, self.timeout, tag, out);
+        }
+    }
+
+    /// Whether a connection is this link's.
+    pub(super) fn owns(&self, connection: ConnectionId) -> bool {
+        self.channel
+            .as_ref()
+            .is_some_and(|channel| channel.owns(connection))
+    }
+
+    /// Takes note of a response; the tag of its request, if that is waited for.
+    pub(super) fn answered(
+        &mut self,
+        connection: ConnectionId,
+        correlation: CorrelationId,
+    ) -> Option<T> {
+        self.channel.as_mut()?.answered(connection, correlation)
+    }
+
+    /// Takes note of a broken connection; the tags of the requests that failed with it.
+    pub(super) fn disconnected(
+        &mut self,
+        shared: &mut Shared,
+        connection: ConnectionId,
+        now: Timestamp,
+    ) -> Vec<T> {
+        let backoff = shared.backoff();
+        let Some(channel) = &mut self.channel else {
+            return Vec::new();
+        };
+        let failed = channel.disconnected(connection, now, backoff, &mut shared.random);
+        if !failed.is_empty() {
+            self.next_controller();
+        }
+        failed
+    }
+
+    /// Gives up on requests whose time is up; the tags of the requests that failed.
+    pub(super) fn expire(
+        &mut self,
+        shared: &mut Shared,
+        now: Timestamp,
+        out: &mut Effects,
+    ) -> Vec<T> {
+        let backoff = shared.backoff();
+        let Some(channel) = &mut self.channel else {
+            return Vec::new();
+        };
+        let failed = channel.expire(now, backoff, &mut shared.random, out);
+        if !failed.is_empty() {
+            self.next_controller();
+        }
+        failed
+    }
+
+    /// When the request in flight times out.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        self.channel.as_ref().and_then(Channel::next_deadline)
+    }
+
+    /// Turns to the next controller of the quorum, if there is more than one.
+    pub(super) fn next_controller(&mut self) {
+        if self.controllers.len() > 1 {
+            self.current = (self.current + 1) % self.controllers.len();
+            let id = self.controllers[self.current];
+            self.channel = Some(Channel::new(NodeId::Controller(id)));
+        }
+    }
+}

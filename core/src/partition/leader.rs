@@ -1,0 +1,524 @@
+//! What a leader does: append, serve reads, keep track of its followers, propose ISRs.
+//!
+//! Source: `Partition.appendRecordsToLeader`, `fetchRecords`, `readRecords`,
+//! `updateFollowerFetchState`, `maybeExpandIsr`, `maybeShrinkIsr`, `submitAlterPartition`,
+//! `checkEnoughReplicasReachOffset`, `fetchOffsetForTimestamp`, `lastOffsetForLeaderEpoch`.
+//! Next: `broker/produce.rs` and `broker/fetch.rs` call it.
+
+use super::{Changes, Context, Partition, Proposal, isr::IsrState};
+use crate::error::ErrorCode;
+use crate::event::Event;
+use crate::id::BrokerId;
+use crate::log::{AppendError, AppendedBatch, ReadError};
+use crate::machine::Effects;
+use crate::message::{
+    AlterPartitionOutcome, EpochAnswer, EpochQuestion, FetchPartition, Fetcher, LeaderIdAndEpoch,
+    ListOffsetsPartition, ListOffsetsPartitionResponse, OffsetTarget,
+};
+use crate::offset::{EpochOffset, LeaderEpoch, Offset};
+use crate::rules::Truncation;
+use crate::storage::StorageError;
+use bytes::Bytes;
+
+/// Why a request of one partition was not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The answer to the client.
+    Code(ErrorCode),
+    /// The broker's disk failed.
+    Storage(StorageError),
+}
+
+impl From<StorageError> for Refusal {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+/// What was read for a fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FetchRead {
+    /// Whole batches.
+    pub(crate) records: Bytes,
+    /// Sampled before this fetch counted as progress: the fetcher learns it one round late.
+    pub(crate) high_watermark: Offset,
+    /// The log's start.
+    pub(crate) log_start_offset: Offset,
+    /// The fetcher's log parts from this one.
+    pub(crate) diverging_epoch: Option<EpochOffset>,
+}
+
+/// How to read for a fetch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadParameters {
+    /// Who reads.
+    pub(crate) fetcher: Fetcher,
+    /// At most this much.
+    pub(crate) max_bytes: usize,
+    /// But one batch in any case.
+    pub(crate) at_least_one: bool,
+    /// The fetch counts as progress (not when it is looked at again after waiting).
+    pub(crate) is_progress: bool,
+}
+
+impl Partition {
+    /// Appends a client's batch.
+    pub(crate) fn append(
+        &mut self,
+        context: &mut Context<'_>,
+        acks: i16,
+        records: &Bytes,
+        out: &mut Effects,
+    ) -> Result<(AppendedBatch, Changes), Refusal> {
+        let Some(leadership) = &self.leadership else {
+            return Err(Refusal::Code(ErrorCode::NotLeaderOrFollower));
+        };
+        if acks == -1 && leadership.isr.committed().len() < self.effective_min_isr() {
+            return Err(Refusal::Code(ErrorCode::NotEnoughReplicas));
+        }
+        let appended =
+            self.log
+                .append_as_leader(context.storage, records, self.leader_epoch, context.now);
+        let batch = appended.map_err(|error| match error {
+            AppendError::Rejected { error, .. } => Refusal::Code(error),
+            AppendError::UnexpectedOffset { .. } => Refusal::Code(ErrorCode::UnknownServerError),
+            AppendError::Storage(error) => Refusal::Storage(error),
+        })?;
+        self.observe_append(&batch, out);
+        let mut changes = self.advance_high_watermark(context, out);
+        changes.log_end = true;
+        Ok((batch, changes))
+    }
+
+    /// Reports an appended batch.
+    pub(super) fn observe_append(&self, batch: &AppendedBatch, out: &mut Effects) {
+        out.observe(Event::Appended {
+            partition: self.name().clone(),
+            base_offset: batch.base_offset,
+            last_offset: batch.last_offset,
+            leader_epoch: batch.leader_epoch,
+            crc: batch.crc,
+        });
+    }
+
+    /// Whether everything below `required` is replicated, and how a produce that waited for that is
+    /// to be answered; `None` = wait on.
+    pub(crate) fn replicated(&self, required: Offset) -> Option<ErrorCode> {
+        let Some(leadership) = &self.leadership else {
+            return Some(ErrorCode::NotLeaderOrFollower);
+        };
+        if self.log.high_watermark() < required {
+            return None;
+        }
+        let enough = self.effective_min_isr() <= leadership.isr.maximal().len();
+        Some(if enough {
+            ErrorCode::None
+        } else {
+            ErrorCode::NotEnoughReplicasAfterAppend
+        })
+    }
+
+    /// Reads for a fetch. For a follower the fetch is its progress too.
+    pub(crate) fn fetch(
+        &mut self,
+        context: &mut Context<'_>,
+        request: &FetchPartition,
+        parameters: ReadParameters,
+        out: &mut Effects,
+    ) -> Result<(FetchRead, Changes), Refusal> {
+        let replica = match parameters.fetcher {
+            Fetcher::Consumer => None,
+            Fetcher::Replica { id, .. } => Some(id),
+        };
+        self.check_epoch(request.current_leader_epoch, replica.is_some())?;
+        let follower = replica
+            .map(|id| self.known_follower(id, request))
+            .transpose()?;
+        let read = self.read(context, request, parameters, out)?;
+        let counts =
+            read.diverging_epoch.is_none() || !context.rules.ignore_fetch_offset_when_diverging;
+        let Some(id) = follower.filter(|_| parameters.is_progress && counts) else {
+            return Ok((read, Changes::default()));
+        };
+        let changes = self.follower_fetched(context, id, request.fetch_offset, parameters, out)?;
+        Ok((read, changes))
+    }
+
+    /// Checks the leader epoch that a request carries, and that this broker leads if it must.
+    fn check_epoch(&self, epoch: Option<LeaderEpoch>, leader_only: bool) -> Result<(), Refusal> {
+        match epoch {
+            Some(epoch) if epoch < self.leader_epoch => {
+                Err(Refusal::Code(ErrorCode::FencedLeaderEpoch))
+            }
+            Some(epoch) if epoch > self.leader_epoch => {
+                Err(Refusal::Code(ErrorCode::UnknownLeaderEpoch))
+            }
+            _ if leader_only && !self.is_leader() => {
+                Err(Refusal::Code(ErrorCode::NotLeaderOrFollower))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that `id` is one of this leader's followers.
+    fn known_follower(&self, id: BrokerId, request: &FetchPartition) -> Result<BrokerId, Refusal> {
+        if self
+            .leadership
+            .as_ref()
+            .is_some_and(|leadership| leadership.remotes.contains_key(&id))
+        {
+            return Ok(id);
+        }
+        Err(Refusal::Code(if request.current_leader_epoch.is_some() {
+            ErrorCode::UnknownLeaderEpoch
+        } else {
+            ErrorCode::NotLeaderOrFollower
+        }))
+    }
+
+    fn read(
+        &mut self,
+        context: &mut Context<'_>,
+        request: &FetchPartition,
+        parameters: ReadParameters,
+        out: &mut Effects,
+    ) -> Result<FetchRead, Refusal> {
+        let mut read = FetchRead {
+            records: Bytes::new(),
+            high_watermark: self.log.high_watermark(),
+            log_start_offset: self.log.log_start_offset(),
+            diverging_epoch: None,
+        };
+        if let Some(epoch) = request.last_fetched_epoch {
+            let fetched = EpochOffset::new(epoch, request.fetch_offset);
+            read.diverging_epoch = self.diverging_epoch(fetched)?;
+        }
+        if let Some(diverging) = read.diverging_epoch {
+            self.observe_divergence(request, parameters.fetcher, diverging, out);
+            return Ok(read);
+        }
+        let bound = match parameters.fetcher {
+            Fetcher::Consumer => self.log.high_watermark(),
+            Fetcher::Replica { .. } => self.log.log_end_offset(),
+        };
+        let max_bytes = parameters.max_bytes.min(request.max_bytes);
+        let records = self.log.read(
+            context.storage,
+            request.fetch_offset,
+            bound,
+            max_bytes,
+            parameters.at_least_one,
+        );
+        read.records = records.map_err(|error| match error {
+            ReadError::OutOfRange(_) => Refusal::Code(ErrorCode::OffsetOutOfRange),
+            ReadError::Storage(error) => Refusal::Storage(error),
+        })?;
+        Ok(read)
+    }
+
+    /// Where the fetcher's log, which ends at `fetched`, parts from this one, if it does.
+    fn diverging_epoch(&self, fetched: EpochOffset) -> Result<Option<EpochOffset>, Refusal> {
+        let out_of_range = Refusal::Code(ErrorCode::OffsetOutOfRange);
+        let Some(end) = self.log.end_offset_for_epoch(fetched.epoch) else {
+            return Err(out_of_range);
+        };
+        if fetched.offset < self.log.log_start_offset() {
+            return Err(out_of_range);
+        }
+        let diverges = end.epoch < fetched.epoch || end.offset < fetched.offset;
+        Ok(diverges.then_some(end))
+    }
+
+    fn observe_divergence(
+        &self,
+        request: &FetchPartition,
+        fetcher: Fetcher,
+        diverging: EpochOffset,
+        out: &mut Effects,
+    ) {
+        if let (Fetcher::Replica { id, .. }, Some(epoch)) = (fetcher, request.last_fetched_epoch) {
+            out.observe(Event::Diverged {
+                partition: self.name().clone(),
+                follower: id,
+                fetched: EpochOffset::new(epoch, request.fetch_offset),
+                diverging,
+            });
+        }
+    }
+
+    /// A follower's fetch shows what it has: it may join the ISR and move the high watermark.
+    fn follower_fetched(
+        &mut self,
+        context: &mut Context<'_>,
+        id: BrokerId,
+        offset: Offset,
+        parameters: ReadParameters,
+        out: &mut Effects,
+    ) -> Result<Changes, Refusal> {
+        let Fetcher::Replica { epoch, .. } = parameters.fetcher else {
+            return Ok(Changes::default());
+        };
+        let registered = context.brokers.get(&id).filter(|broker| !broker.fenced);
+        let registered = registered.map(|broker| broker.broker_epoch);
+        if epoch.is_some_and(|epoch| registered.is_some_and(|known| known > epoch)) {
+            return Err(Refusal::Code(ErrorCode::NotLeaderOrFollower));
+        }
+        let end = self.log.log_end_offset();
+        let Some(leadership) = &mut self.leadership else {
+            return Ok(Changes::default());
+        };
+        let replica = leadership.remotes.entry(id).or_default();
+        let before = replica.log_end_offset;
+        replica.fetched(offset, end, epoch, context.now.monotonic);
+        let moved = before != Some(offset);
+        let proposal = self.propose_expansion(context, id, out);
+        let mut changes = if moved {
+            self.advance_high_watermark(context, out)
+        } else {
+            Changes::default()
+        };
+        changes.proposal = proposal;
+        Ok(changes)
+    }
+
+    /// Advances the high watermark as far as the rule allows.
+    pub(super) fn advance_high_watermark(
+        &mut self,
+        context: &mut Context<'_>,
+        out: &mut Effects,
+    ) -> Changes {
+        let end = self.log.log_end_offset();
+        let min_isr = self.effective_min_isr();
+        let candidate = self
+            .leadership
+            .as_ref()
+            .and_then(|leadership| leadership.high_watermark_candidate(context, end, min_isr));
+        let Some(candidate) = candidate.filter(|offset| *offset > self.log.high_watermark()) else {
+            return Changes::default();
+        };
+        let moved = self.log.set_high_watermark(candidate);
+        if let Some(offset) = moved {
+            out.observe(Event::HighWatermark {
+                partition: self.name().clone(),
+                offset,
+            });
+        }
+        Changes {
+            high_watermark: moved.is_some(),
+            ..Changes::default()
+        }
+    }
+
+    /// `min.insync.replicas`, but never more than there are replicas.
+    fn effective_min_isr(&self) -> usize {
+        let configured = usize::try_from(self.min_insync_replicas).unwrap_or(usize::MAX);
+        configured.min(self.replicas.len())
+    }
+
+    fn propose_expansion(
+        &mut self,
+        context: &Context<'_>,
+        joining: BrokerId,
+        out: &mut Effects,
+    ) -> Option<Proposal> {
+        let high_watermark = self.log.high_watermark();
+        let leadership = self.leadership.as_ref()?;
+        if !leadership.can_join(context, joining, high_watermark) {
+            return None;
+        }
+        let isr = leadership.isr.committed().to_vec();
+        self.propose(context, IsrState::PendingExpand { isr, joining }, out)
+    }
+
+    /// Proposes to drop the members that have not been caught up for too long.
+    pub(crate) fn propose_shrink(
+        &mut self,
+        context: &Context<'_>,
+        out: &mut Effects,
+    ) -> Option<Proposal> {
+        let leadership = self.leadership.as_ref()?;
+        let leaving = leadership.out_of_sync(context, self.log.log_end_offset());
+        if leaving.is_empty() {
+            return None;
+        }
+        let isr = leadership.isr.committed().to_vec();
+        self.propose(context, IsrState::PendingShrink { isr, leaving }, out)
+    }
+
+    fn propose(
+        &mut self,
+        context: &Context<'_>,
+        state: IsrState,
+        out: &mut Effects,
+    ) -> Option<Proposal> {
+        let leadership = self.leadership.as_mut()?;
+        out.observe(Event::IsrProposed {
+            partition: self.id.partition.clone(),
+            from: state.committed().to_vec(),
+            to: state.proposed(),
+        });
+        leadership.isr = state;
+        self.proposals += 1;
+        self.pending_proposal(context)
+    }
+
+    /// The proposal under way, to be sent (again).
+    pub(crate) fn pending_proposal(&self, context: &Context<'_>) -> Option<Proposal> {
+        let leadership = self.leadership.as_ref()?;
+        if !leadership.isr.is_pending() {
+            return None;
+        }
+        let epoch_of = |id: BrokerId| {
+            if !context.rules.isr_broker_epoch_check {
+                None
+            } else if id == context.local {
+                context.local_epoch
+            } else {
+                leadership
+                    .remotes
+                    .get(&id)
+                    .and_then(|replica| replica.broker_epoch)
+                    .flatten()
+            }
+        };
+        let isr = leadership
+            .isr
+            .proposed()
+            .into_iter()
+            .map(|id| (id, epoch_of(id)))
+            .collect();
+        Some(Proposal {
+            number: self.proposals,
+            isr,
+            leader_epoch: self.leader_epoch,
+            partition_epoch: self.partition_epoch,
+        })
+    }
+
+    /// Takes the controller's answer to proposal `number`. `Err` = send the same proposal again.
+    pub(crate) fn proposal_answered(
+        &mut self,
+        context: &mut Context<'_>,
+        number: u64,
+        outcome: &AlterPartitionOutcome,
+        out: &mut Effects,
+    ) -> Result<Changes, ()> {
+        let same = number == self.proposals;
+        let Some(leadership) = self.leadership.as_mut().filter(|_| same) else {
+            return Ok(Changes::default());
+        };
+        if !leadership.isr.is_pending() {
+            return Ok(Changes::default()); // Metadata was faster.
+        }
+        match (outcome.error, &outcome.state) {
+            (ErrorCode::None, Some(state)) => {
+                let stale = state.leader_epoch != self.leader_epoch
+                    || state.partition_epoch < self.partition_epoch;
+                if stale {
+                    return Ok(Changes::default());
+                }
+                leadership.isr = IsrState::Committed(state.isr.clone());
+                self.partition_epoch = state.partition_epoch;
+                out.observe(Event::IsrAdopted {
+                    partition: self.id.partition.clone(),
+                    isr: state.isr.clone(),
+                    partition_epoch: state.partition_epoch,
+                });
+                Ok(self.advance_high_watermark(context, out))
+            }
+            // The controller says that it did not apply it: back to what was committed.
+            (ErrorCode::OperationNotAttempted | ErrorCode::IneligibleReplica, _) => {
+                leadership.isr = IsrState::Committed(leadership.isr.committed().to_vec());
+                Ok(Changes::default())
+            }
+            (error, _) if waits_for_metadata(error) => Ok(Changes::default()),
+            _ => Err(()),
+        }
+    }
+
+    /// Answers ListOffsets for this partition.
+    pub(crate) fn list_offset(
+        &mut self,
+        context: &mut Context<'_>,
+        fetcher: Fetcher,
+        request: &ListOffsetsPartition,
+    ) -> Result<ListOffsetsPartitionResponse, Refusal> {
+        self.check_epoch(request.current_leader_epoch, true)?;
+        let is_client = fetcher == Fetcher::Consumer;
+        let bound = if is_client {
+            self.log.high_watermark()
+        } else {
+            self.log.log_end_offset()
+        };
+        // A new leader learns only from its followers' fetches how far its epoch's start is
+        // replicated; until then its high watermark may be behind what clients have seen (KIP-207).
+        let start = self
+            .leadership
+            .as_ref()
+            .map(|leadership| leadership.epoch_start_offset);
+        let lagging = is_client && start.is_some_and(|start| start > self.log.high_watermark());
+        let not_available = Refusal::Code(ErrorCode::OffsetNotAvailable);
+        let found = match request.target {
+            OffsetTarget::Latest if lagging => return Err(not_available),
+            OffsetTarget::Latest => Some(EpochOffset::new(self.leader_epoch, bound)),
+            OffsetTarget::Earliest => {
+                let start = self.log.log_start_offset();
+                let epoch = self.log.epoch_at(start).unwrap_or(self.leader_epoch);
+                Some(EpochOffset::new(epoch, start))
+            }
+            OffsetTarget::At(time) => {
+                let found = self.log.offset_for_time(context.storage, time)?;
+                match found {
+                    Some(found) if found.offset < bound => Some(found),
+                    _ if lagging => return Err(not_available),
+                    _ => None,
+                }
+            }
+        };
+        Ok(ListOffsetsPartitionResponse {
+            partition: request.partition.clone(),
+            error: ErrorCode::None,
+            offset: found.map(|found| found.offset),
+            leader_epoch: found.map(|found| found.epoch),
+        })
+    }
+
+    /// Answers OffsetForLeaderEpoch for this partition.
+    pub(crate) fn epoch_end(
+        &self,
+        truncation: Truncation,
+        question: &EpochQuestion,
+    ) -> Result<EpochAnswer, Refusal> {
+        self.check_epoch(question.current_leader_epoch, true)?;
+        let found = self.log.end_offset_for_epoch(question.leader_epoch);
+        // KIP-101's answer did not say which epoch it is about.
+        let names_epoch = truncation > Truncation::Epoch101;
+        Ok(EpochAnswer {
+            partition: question.partition.clone(),
+            error: ErrorCode::None,
+            leader_epoch: found.filter(|_| names_epoch).map(|found| found.epoch),
+            end_offset: found.map(|found| found.offset),
+        })
+    }
+
+    /// Who leads now, as a hint to a client that came to the wrong broker (KIP-951).
+    pub(crate) fn leader_hint(&self) -> LeaderIdAndEpoch {
+        LeaderIdAndEpoch {
+            leader: self.leader,
+            epoch: self.leader_epoch,
+        }
+    }
+}
+
+/// Answers after which only new metadata can tell what became of a proposal.
+fn waits_for_metadata(error: ErrorCode) -> bool {
+    matches!(
+        error,
+        ErrorCode::UnknownTopicOrPartition
+            | ErrorCode::UnknownTopicId
+            | ErrorCode::FencedLeaderEpoch
+            | ErrorCode::InvalidUpdateVersion
+            | ErrorCode::InvalidRequest
+            | ErrorCode::NewLeaderElected
+    )
+}
