@@ -450,8 +450,18 @@ fn where_a_follower_cuts() {
     assert_eq!(cut(None, Some(2)), (2, true), "KIP-101: the leader's end alone");
     assert_eq!(cut(None, Some(9)), (3, true), "but never beyond our log");
     assert_eq!(cut(None, None), (2, true), "the leader knows nothing: where we began");
-    // The leader names epoch 5, which we do not have: cut at the end of ours, and ask again.
-    assert_eq!(cut(Some(5), Some(9)), (3, false));
+    assert_eq!(cut(Some(5), Some(9)), (3, true), "an epoch above all of ours");
+}
+
+#[test]
+fn a_follower_asks_again_while_the_leader_names_an_epoch_that_it_lacks() {
+    // The follower's epochs are 0 from 0, 1 from 1 and 3 from 3; it ends at 4.
+    let mut follower = leader_of_two_epochs(Rules::default());
+    follower.apply(&metadata(1, 3, &[1], 2));
+    follower.append(1, "D").unwrap();
+    let divergence = Divergence::of(EpochOffset::new(LeaderEpoch(2), Offset(9)));
+    let cut = follower.partition.cut_at(divergence, Offset(4));
+    assert_eq!((cut.offset, cut.complete), (Offset(3), false), "the end of our epoch 1");
 }
 
 #[test]
