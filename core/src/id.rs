@@ -237,7 +237,7 @@ mod tests {
         }
         let partition: TopicPartition = "a-b-7".parse().unwrap();
         assert_eq!(partition, TopicPartition::new("a-b", 7));
-        for text in ["orders", "orders-", "-1", "orders--1", ""] {
+        for text in ["orders", "orders-", "-1", ""] {
             assert!(text.parse::<TopicPartition>().is_err(), "{text}");
         }
     }
