@@ -113,6 +113,22 @@ impl Log {
         unimplemented!()
     }
 
+    /// Appends one batch of the controller's own making (metadata or control records) without the
+    /// checks that a client's batch needs.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn append_as_controller(
+        &mut self,
+        storage: &mut dyn Storage,
+        records: &Bytes,
+        leader_epoch: LeaderEpoch,
+        now: Now,
+    ) -> Result<AppendedBatch, AppendError> {
+        let _ = (storage, records, leader_epoch, now);
+        unimplemented!()
+    }
+
     /// Appends whole batches from a leader as they are. A batch whose epoch is above
     /// `current_leader_epoch` ends the append before it (KAFKA-18723); a cut-off batch at the end is
     /// left out.
