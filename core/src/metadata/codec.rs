@@ -362,7 +362,7 @@ fn read_registration_change(input: &mut Reader<'_>) -> Result<MetadataRecord, St
             0 => {
                 record.fenced = Some(value.i8()?)
                     .filter(|code| *code != 0)
-                    .map(|code| code > 0)
+                    .map(|code| code > 0);
             }
             1 => record.in_controlled_shutdown = (value.i8()? != 0).then_some(true),
             _ => {}
