@@ -1,9 +1,25 @@
-//! The small text and JSON files of a log directory. CONTRACT; the module's owner writes the rest.
+//! The small text and JSON files of a log directory.
+//!
+//! | file | contents |
+//! |---|---|
+//! | recovery points, high watermarks, log starts | `0`, the count, then `topic partition offset` lines |
+//! | leader epochs | `0`, the count, then `epoch start` lines |
+//! | clean shutdown marker | `{"version":0,"brokerEpoch":7}` |
+//! | `partition.metadata` | `version: 0` and `topic_id: <base64url>` |
+//!
+//! All are replaced as a whole ([`Storage::replace`]), so a crash leaves the old or the new one.
+//!
+//! Simplified: a malformed checkpoint counts as none; for leader epochs Kafka takes the log directory
+//! offline instead. That hides an outage, not a loss: `recovery.rs` rebuilds what was in it.
+//! Source: `CheckpointFile`, `OffsetCheckpointFile`, `LeaderEpochCheckpointFile`,
+//! `CleanShutdownFileHandler`, `PartitionMetadataFile`.
+//! Next: `leader_epoch_cache.rs`.
 
 use crate::id::{TopicId, TopicPartition};
-use crate::offset::{BrokerEpoch, EpochOffset, Offset};
+use crate::offset::{BrokerEpoch, EpochOffset, LeaderEpoch, Offset};
 use crate::storage::{Storage, StorageError};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// File of the recovery points in a log directory.
 pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
@@ -15,6 +31,8 @@ pub const LOG_STARTS: &str = "log-start-offset-checkpoint";
 pub const LEADER_EPOCHS: &str = "leader-epoch-checkpoint";
 /// Marks a clean shutdown of a log directory, with the broker epoch.
 pub const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+/// File of the topic's id in a partition's directory.
+pub const PARTITION_METADATA: &str = "partition.metadata";
 
 /// Offsets by partition from a checkpoint file; empty if there is none, and empty if it is malformed
 /// (Kafka logs an error and goes on without it).
@@ -25,8 +43,17 @@ pub fn read_offsets(
     storage: &mut dyn Storage,
     path: &str,
 ) -> Result<BTreeMap<TopicPartition, Offset>, StorageError> {
-    let _ = (storage, path);
-    unimplemented!()
+    let text = read_text(storage, path)?;
+    let entries = text
+        .as_deref()
+        .and_then(|text| parse_lines(text, offset_line));
+    Ok(entries.unwrap_or_default().into_iter().collect())
+}
+
+fn offset_line(line: &str) -> Option<(TopicPartition, Offset)> {
+    let [topic, partition, offset] = fields(line)?;
+    let partition = TopicPartition::new(topic, partition.parse().ok()?);
+    Some((partition, Offset(offset.parse().ok()?)))
 }
 
 /// Writes a checkpoint file as a whole.
@@ -38,8 +65,12 @@ pub fn write_offsets(
     path: &str,
     offsets: &BTreeMap<TopicPartition, Offset>,
 ) -> Result<(), StorageError> {
-    let _ = (storage, path, offsets);
-    unimplemented!()
+    let mut text = format!("0\n{}\n", offsets.len());
+    for (TopicPartition { topic, partition }, offset) in offsets {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{topic} {partition} {offset}");
+    }
+    storage.replace(path, text.as_bytes())
 }
 
 /// The entries of a leader epoch checkpoint; empty if there is none.
@@ -50,8 +81,44 @@ pub fn read_leader_epochs(
     storage: &mut dyn Storage,
     path: &str,
 ) -> Result<Vec<EpochOffset>, StorageError> {
-    let _ = (storage, path);
-    unimplemented!()
+    parse_leader_epochs(storage, path).map(Option::unwrap_or_default)
+}
+
+/// As [`read_leader_epochs`], but `None` if there is no file, or it is malformed or does not rise.
+pub(super) fn parse_leader_epochs(
+    storage: &mut dyn Storage,
+    path: &str,
+) -> Result<Option<Vec<EpochOffset>>, StorageError> {
+    let text = read_text(storage, path)?;
+    let entries = text
+        .as_deref()
+        .and_then(|text| parse_lines(text, epoch_line));
+    Ok(entries.filter(|entries| {
+        entries.is_sorted_by(|a, b| a.epoch < b.epoch && a.offset < b.offset)
+            && entries.first().is_none_or(|first| first.epoch.0 >= 0)
+    }))
+}
+
+fn epoch_line(line: &str) -> Option<EpochOffset> {
+    let [epoch, start] = fields(line)?;
+    let epoch = LeaderEpoch(epoch.parse().ok()?);
+    Some(EpochOffset::new(epoch, Offset(start.parse().ok()?)))
+}
+
+/// Writes a leader epoch checkpoint as a whole.
+///
+/// # Errors
+/// The disk failed.
+pub fn write_leader_epochs(
+    storage: &mut dyn Storage,
+    path: &str,
+    entries: &[EpochOffset],
+) -> Result<(), StorageError> {
+    let mut text = format!("0\n{}\n", entries.len());
+    for EpochOffset { epoch, offset } in entries {
+        let _ = writeln!(text, "{epoch} {offset}");
+    }
+    storage.replace(path, text.as_bytes())
 }
 
 /// The broker epoch in the clean shutdown marker of `directory`; deletes the marker. `None` = no
@@ -63,8 +130,15 @@ pub fn take_clean_shutdown(
     storage: &mut dyn Storage,
     directory: &str,
 ) -> Result<Option<Option<BrokerEpoch>>, StorageError> {
-    let _ = (storage, directory);
-    unimplemented!()
+    let path = format!("{directory}/{CLEAN_SHUTDOWN}");
+    let Some(bytes) = storage.read_all(&path)? else {
+        return Ok(None);
+    };
+    storage.delete(&path)?;
+    let json: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+    let epoch = json.as_ref().and_then(|json| json.get("brokerEpoch"));
+    let epoch = epoch.and_then(serde_json::Value::as_i64);
+    Ok(Some(epoch.filter(|epoch| *epoch >= 0).map(BrokerEpoch)))
 }
 
 /// Writes the clean shutdown marker.
@@ -76,8 +150,10 @@ pub fn write_clean_shutdown(
     directory: &str,
     epoch: Option<BrokerEpoch>,
 ) -> Result<(), StorageError> {
-    let _ = (storage, directory, epoch);
-    unimplemented!()
+    // Kafka writes -1 for an epoch that it does not know.
+    let epoch = epoch.map_or(-1, |epoch| epoch.0);
+    let json = format!("{{\"version\":0,\"brokerEpoch\":{epoch}}}");
+    storage.replace(&format!("{directory}/{CLEAN_SHUTDOWN}"), json.as_bytes())
 }
 
 /// Reads `partition.metadata`.
@@ -88,8 +164,11 @@ pub fn read_topic_id(
     storage: &mut dyn Storage,
     directory: &str,
 ) -> Result<Option<TopicId>, StorageError> {
-    let _ = (storage, directory);
-    unimplemented!()
+    let text = read_text(storage, &format!("{directory}/{PARTITION_METADATA}"))?;
+    let line = text.as_deref().and_then(|text| text.lines().nth(1));
+    Ok(line
+        .and_then(|line| line.strip_prefix("topic_id: "))
+        .and_then(parse_topic_id))
 }
 
 /// Writes `partition.metadata`.
@@ -101,6 +180,133 @@ pub fn write_topic_id(
     directory: &str,
     id: TopicId,
 ) -> Result<(), StorageError> {
-    let _ = (storage, directory, id);
-    unimplemented!()
+    let text = format!("version: 0\ntopic_id: {id}");
+    storage.replace(
+        &format!("{directory}/{PARTITION_METADATA}"),
+        text.as_bytes(),
+    )
+}
+
+/// Reads back what `TopicId` prints: 21 digits of 6 bits and one whose two high bits count.
+fn parse_topic_id(text: &str) -> Option<TopicId> {
+    if text.len() != 22 {
+        return None;
+    }
+    let mut id = 0_u128;
+    for (position, byte) in text.bytes().enumerate() {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        id = if position < 21 {
+            id << 6 | u128::from(digit)
+        } else {
+            id << 2 | u128::from(digit >> 4)
+        };
+    }
+    Some(TopicId(id))
+}
+
+fn read_text(storage: &mut dyn Storage, path: &str) -> Result<Option<String>, StorageError> {
+    let bytes = storage.read_all(path)?;
+    Ok(bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()))
+}
+
+/// The entries of a checkpoint file; `None` if the version, the count or a line is wrong.
+fn parse_lines<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    let mut lines = text.lines();
+    let version = lines.next()?;
+    let count: usize = lines.next()?.parse().ok()?;
+    let entries: Option<Vec<T>> = lines.map(parse).collect();
+    entries.filter(|entries| version == "0" && entries.len() == count)
+}
+
+fn fields<const N: usize>(line: &str) -> Option<[&str; N]> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    fields.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory_storage::MemoryStorage;
+
+    fn file(disk: &mut MemoryStorage, path: &str) -> String {
+        let bytes = disk.read_all(path).unwrap().unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn offsets_as_kafka_writes_them() {
+        let mut disk = MemoryStorage::new();
+        let offsets = BTreeMap::from([
+            (TopicPartition::new("orders", 1), Offset(7)),
+            (TopicPartition::new("orders", 0), Offset(12)),
+        ]);
+        write_offsets(&mut disk, "data/hw", &offsets).unwrap();
+        assert_eq!(
+            file(&mut disk, "data/hw"),
+            "0\n2\norders 0 12\norders 1 7\n"
+        );
+        assert_eq!(read_offsets(&mut disk, "data/hw").unwrap(), offsets);
+        assert!(read_offsets(&mut disk, "data/none").unwrap().is_empty());
+        for wrong in [
+            "",
+            "1\n0\n",
+            "0\n2\na 0 1\n",
+            "0\n1\na 0\n",
+            "0\n1\na x 1\n",
+            "x",
+        ] {
+            disk.replace("data/wrong", wrong.as_bytes()).unwrap();
+            assert!(
+                read_offsets(&mut disk, "data/wrong").unwrap().is_empty(),
+                "{wrong:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn leader_epochs_as_kafka_writes_them() {
+        let mut disk = MemoryStorage::new();
+        let entries = [(0, 0), (3, 12)].map(|(e, o)| EpochOffset::new(LeaderEpoch(e), Offset(o)));
+        write_leader_epochs(&mut disk, "d/e", &entries).unwrap();
+        assert_eq!(file(&mut disk, "d/e"), "0\n2\n0 0\n3 12\n");
+        assert_eq!(read_leader_epochs(&mut disk, "d/e").unwrap(), entries);
+        disk.replace("d/e", b"0\n2\n3 12\n0 0\n").unwrap();
+        assert!(parse_leader_epochs(&mut disk, "d/e").unwrap().is_none());
+    }
+
+    #[test]
+    fn the_clean_shutdown_marker_is_read_once() {
+        let mut disk = MemoryStorage::new();
+        assert_eq!(take_clean_shutdown(&mut disk, "data"), Ok(None));
+        write_clean_shutdown(&mut disk, "data", Some(BrokerEpoch(7))).unwrap();
+        let json = file(&mut disk, "data/.kafka_cleanshutdown");
+        assert_eq!(json, r#"{"version":0,"brokerEpoch":7}"#);
+        let epoch = take_clean_shutdown(&mut disk, "data").unwrap();
+        assert_eq!(epoch, Some(Some(BrokerEpoch(7))));
+        assert_eq!(take_clean_shutdown(&mut disk, "data"), Ok(None));
+        write_clean_shutdown(&mut disk, "data", None).unwrap();
+        assert_eq!(take_clean_shutdown(&mut disk, "data"), Ok(Some(None)));
+        disk.append("data/.kafka_cleanshutdown", b"").unwrap();
+        assert_eq!(take_clean_shutdown(&mut disk, "data"), Ok(Some(None)));
+    }
+
+    #[test]
+    fn the_topic_id_survives() {
+        let mut disk = MemoryStorage::new();
+        for id in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef_0011_2233_4455_6677] {
+            write_topic_id(&mut disk, "d", TopicId(id)).unwrap();
+            assert_eq!(read_topic_id(&mut disk, "d"), Ok(Some(TopicId(id))));
+        }
+        write_topic_id(&mut disk, "d", TopicId(1)).unwrap();
+        let text = file(&mut disk, "d/partition.metadata");
+        assert_eq!(text, "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ");
+        assert_eq!(read_topic_id(&mut disk, "e"), Ok(None));
+    }
 }

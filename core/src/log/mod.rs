@@ -1,15 +1,51 @@
 //! One partition's log: segment files with their indexes, and the leader epoch cache, on a disk.
 //!
-//! CONTRACT (the module's owner writes the rest, and may add; signatures below stay).
+//! ```text
+//! log start          recovery point        high watermark        log end
+//!    |-------------------|---------------------|-------------------|
+//!    [ 00..000.log  ][ 00..042.log  ][ 00..087.log (active)        ]
+//! ```
+//!
+//! A log is written only at its end and read from anywhere. Its bytes are those of Kafka: the same
+//! files, names and formats. What it holds in memory (indexes, sizes, epochs) can be found again in
+//! its files. It never forces anything to disk on its own unless `flush.messages` says so.
+//!
+//! | file | what |
+//! |---|---|
+//! | `append.rs`, `validate.rs` | leader and follower append, rolls |
+//! | `read.rs` | reads, offsets by time |
+//! | `truncate.rs` | cutting the end off |
+//! | `flush.rs` | forcing to disk, recovery point |
+//! | `recovery.rs` | opening, after a clean stop or a crash |
+//! | `segment.rs`, `index.rs`, `scan.rs` | one segment's files |
+//! | `leader_epoch_cache.rs`, `checkpoint.rs` | the small files |
+//!
+//! Invariants: log start <= high watermark <= log end; recovery point <= log end; segments' base
+//! offsets rise and lie at or above the end of the segment before.
+//! Simplified: no retention, compaction, producer state or transaction index yet. After an error of
+//! the disk the log must be opened anew.
+//! Source: `UnifiedLog`, `LocalLog`.
+//! Next: `append.rs`.
 
+mod append;
 pub mod checkpoint;
+mod flush;
+mod index;
+mod leader_epoch_cache;
+mod read;
+mod recovery;
+mod scan;
+mod segment;
+mod truncate;
+mod validate;
 
 use crate::config::TopicConfig;
 use crate::error::ErrorCode;
 use crate::offset::{EpochOffset, LeaderEpoch, Offset};
 use crate::storage::{Storage, StorageError};
-use crate::time::{Now, WallClock};
-use bytes::Bytes;
+use crate::time::WallClock;
+use leader_epoch_cache::LeaderEpochCache;
+use segment::Segment;
 
 /// What the log directory's checkpoints say of a log that is to be opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,185 +110,101 @@ pub enum ReadError {
     Storage(#[from] StorageError),
 }
 
+/// A record found by its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOffset {
+    /// The record's time.
+    pub timestamp: WallClock,
+    /// Its offset.
+    pub offset: Offset,
+    /// The leader epoch of its batch.
+    pub leader_epoch: LeaderEpoch,
+}
+
 /// An open log.
 #[derive(Debug)]
-pub struct Log {}
+pub struct Log {
+    directory: String,
+    config: TopicConfig,
+    /// The segments that are no longer written to, in order.
+    older: Vec<Segment>,
+    active: Segment,
+    epochs: LeaderEpochCache,
+    log_start_offset: Offset,
+    log_end_offset: Offset,
+    recovery_point: Offset,
+    high_watermark: Offset,
+    /// Where the last roll began a segment.
+    flush_wanted: Option<Offset>,
+    /// Files were created or deleted, and the directory was not forced to disk since.
+    directory_changed: bool,
+    /// Room for the one copy that an append makes, kept from call to call.
+    scratch: Vec<u8>,
+}
 
 impl Log {
-    /// Opens the log in `directory` (such as `data/orders-0`), creating it if missing. After an
-    /// unclean stop, recovers it: checks every batch from the recovery point on, cuts it at the first
-    /// bad one, rebuilds what was lost of indexes and the epoch cache.
-    /// Returns the log and how many bytes recovery cut off.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn open(
-        storage: &mut dyn Storage,
-        directory: &str,
-        from: OpenFrom,
-        config: TopicConfig,
-        now: Now,
-    ) -> Result<(Self, u64), StorageError> {
-        let _ = (storage, directory, from, config, now);
-        unimplemented!()
+    /// Its directory, such as `data/orders-0`.
+    pub fn directory(&self) -> &str {
+        &self.directory
     }
 
-    /// Appends one batch from a client: checks it, gives it offsets, epoch and, with LogAppendTime,
-    /// times. Exactly one batch v2, else INVALID_RECORD.
-    ///
-    /// # Errors
-    /// The batch was refused, or the disk failed.
-    pub fn append_as_leader(
-        &mut self,
-        storage: &mut dyn Storage,
-        records: &Bytes,
-        leader_epoch: LeaderEpoch,
-        now: Now,
-    ) -> Result<AppendedBatch, AppendError> {
-        let _ = (storage, records, leader_epoch, now);
-        unimplemented!()
+    /// Its settings.
+    pub fn config(&self) -> &TopicConfig {
+        &self.config
     }
 
-    /// Appends one batch of the controller's own making (metadata or control records) without the
-    /// checks that a client's batch needs.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn append_as_controller(
-        &mut self,
-        storage: &mut dyn Storage,
-        records: &Bytes,
-        leader_epoch: LeaderEpoch,
-        now: Now,
-    ) -> Result<AppendedBatch, AppendError> {
-        let _ = (storage, records, leader_epoch, now);
-        unimplemented!()
+    /// Bytes of all segments' batches.
+    pub fn size(&self) -> u64 {
+        self.segments().map(|segment| segment.size).sum()
     }
 
-    /// Appends whole batches from a leader as they are. A batch whose epoch is above
-    /// `current_leader_epoch` ends the append before it (KAFKA-18723); a cut-off batch at the end is
-    /// left out.
-    ///
-    /// # Errors
-    /// A batch is corrupt (CORRUPT_MESSAGE), does not continue the log, or the disk failed.
-    pub fn append_as_follower(
-        &mut self,
-        storage: &mut dyn Storage,
-        records: &Bytes,
-        current_leader_epoch: LeaderEpoch,
-        now: Now,
-    ) -> Result<Vec<AppendedBatch>, AppendError> {
-        let _ = (storage, records, current_leader_epoch, now);
-        unimplemented!()
-    }
-
-    /// Reads whole batches from the one that holds `from`, ending before `upper_bound`, at most
-    /// `max_bytes` of them but, with `at_least_one`, one batch in any case. Empty if `from` is at or
-    /// above `upper_bound`.
-    ///
-    /// # Errors
-    /// `from` is outside the log, or the disk failed.
-    pub fn read(
-        &mut self,
-        storage: &mut dyn Storage,
-        from: Offset,
-        upper_bound: Offset,
-        max_bytes: usize,
-        at_least_one: bool,
-    ) -> Result<Bytes, ReadError> {
-        let _ = (storage, from, upper_bound, max_bytes, at_least_one);
-        unimplemented!()
-    }
-
-    /// Cuts the log so that it ends at or before `offset` (a batch that spans it goes whole, as in
-    /// Kafka); the high watermark and recovery point move down with it. Returns whether anything was cut.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn truncate_to(
-        &mut self,
-        storage: &mut dyn Storage,
-        offset: Offset,
-    ) -> Result<bool, StorageError> {
-        let _ = (storage, offset);
-        unimplemented!()
-    }
-
-    /// Drops everything and starts again at `offset`.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn truncate_fully_and_start_at(
-        &mut self,
-        storage: &mut dyn Storage,
-        offset: Offset,
-        now: Now,
-    ) -> Result<(), StorageError> {
-        let _ = (storage, offset, now);
-        unimplemented!()
-    }
-
-    /// Forces everything below `offset` to disk and moves the recovery point there.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn flush(&mut self, storage: &mut dyn Storage, offset: Offset) -> Result<(), StorageError> {
-        let _ = (storage, offset);
-        unimplemented!()
-    }
-
-    /// A roll left segments behind that are to be forced to disk up to this offset, by the
-    /// scheduler, soon (`UnifiedLog.roll`).
-    pub fn flush_wanted(&self) -> Option<Offset> {
-        unimplemented!()
-    }
-
-    /// Forces everything to disk: the last act before a clean stop.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn close(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
-        let _ = storage;
-        unimplemented!()
+    /// Base offsets of the segments, rising; the last is the one that is written to.
+    pub fn segment_base_offsets(&self) -> impl Iterator<Item = Offset> {
+        self.segments().map(|segment| segment.base_offset)
     }
 
     /// First offset of the log.
     pub fn log_start_offset(&self) -> Offset {
-        unimplemented!()
+        self.log_start_offset
     }
 
     /// The offset after the last.
     pub fn log_end_offset(&self) -> Offset {
-        unimplemented!()
+        self.log_end_offset
     }
 
     /// Offsets below it survive a power loss.
     pub fn recovery_point(&self) -> Offset {
-        unimplemented!()
+        self.recovery_point
     }
 
     /// Offsets below it are on every member of the ISR, as far as this replica knows.
     pub fn high_watermark(&self) -> Offset {
-        unimplemented!()
+        self.high_watermark
     }
 
     /// Sets the high watermark, within the log. Returns it if it changed.
     pub fn set_high_watermark(&mut self, offset: Offset) -> Option<Offset> {
-        let _ = offset;
-        unimplemented!()
+        let within = offset.max(self.log_start_offset).min(self.log_end_offset);
+        if within == self.high_watermark {
+            return None;
+        }
+        self.high_watermark = within;
+        Some(within)
     }
 
     /// The leader epoch cache: strictly increasing in both numbers.
     pub fn leader_epochs(&self) -> &[EpochOffset] {
-        unimplemented!()
+        self.epochs.entries()
     }
 
     /// The latest epoch in the cache.
     pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
-        unimplemented!()
+        self.epochs.latest_epoch()
     }
 
     /// Enters an epoch into the cache (`LeaderEpochFileCache.assign`) and writes its checkpoint.
+    /// Negative epochs and offsets are ignored.
     ///
     /// # Errors
     /// The disk failed.
@@ -262,38 +214,21 @@ impl Log {
         epoch: LeaderEpoch,
         start: Offset,
     ) -> Result<(), StorageError> {
-        let _ = (storage, epoch, start);
-        unimplemented!()
+        self.epochs.assign(storage, epoch, start)
     }
 
     /// The largest epoch at or below `epoch` and its end (`LeaderEpochFileCache.endOffsetFor`).
     pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<EpochOffset> {
-        let _ = epoch;
-        unimplemented!()
-    }
-
-    /// The first record at or after a time: its offset and leader epoch.
-    ///
-    /// # Errors
-    /// The disk failed.
-    pub fn offset_for_time(
-        &mut self,
-        storage: &mut dyn Storage,
-        time: WallClock,
-    ) -> Result<Option<EpochOffset>, StorageError> {
-        let _ = (storage, time);
-        unimplemented!()
+        self.epochs.end_offset_for(epoch, self.log_end_offset)
     }
 
     /// The epoch of the record at `offset`, from the cache.
     pub fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
-        let _ = offset;
-        unimplemented!()
+        self.epochs.epoch_at(offset)
     }
 
     /// Takes over changed settings.
     pub fn set_config(&mut self, config: TopicConfig) {
-        let _ = config;
-        unimplemented!()
+        self.config = config;
     }
 }

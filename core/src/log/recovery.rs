@@ -1,0 +1,218 @@
+//! Opens a log: finds its segments, and after an unclean stop keeps only what can be trusted.
+//!
+//! | segment | clean stop | unclean stop |
+//! |---|---|---|
+//! | ends below the recovery point | trusted | trusted: it was forced to disk |
+//! | holds the recovery point, or later | trusted | every batch checked |
+//! | index missing or insane, last batch cut off | every batch checked | every batch checked |
+//!
+//! A checked segment is cut at its first bad batch and all later segments go, for their records would
+//! follow a hole. The epoch cache is filled from the checked batches and cut at the log's new end.
+//! Recovery itself forces nothing to disk: the recovery point stays where it was.
+//!
+//! Invariants: log start <= recovered end; recovery point <= log end.
+//! Simplified: no `.cleaned`/`.swap` files (no compaction), no producer state. Two cares beyond Kafka's:
+//! a segment that begins below its predecessor's end is dropped (a deletion that a power loss undid),
+//! and a lost or torn leader epoch checkpoint is rebuilt from all batches.
+//! Source: `LogLoader.load`, `recoverLog`; `LogSegment.recover`.
+//! Next: `truncate.rs`.
+
+use super::leader_epoch_cache::LeaderEpochCache;
+use super::segment::Segment;
+use super::{Log, OpenFrom};
+use crate::config::TopicConfig;
+use crate::offset::Offset;
+use crate::storage::{Storage, StorageError};
+use crate::time::{Now, WallClock};
+
+/// What is fixed while the segments are loaded.
+struct Loader<'a> {
+    directory: &'a str,
+    now: WallClock,
+    index_interval: u64,
+    /// Segments from this base offset on are checked.
+    check_from: Offset,
+    epochs: LeaderEpochCache,
+    epochs_changed: bool,
+}
+
+/// The segments that stay, the end of the last one, and what had to go.
+#[derive(Default)]
+struct Loaded {
+    segments: Vec<Segment>,
+    next_offset: Offset,
+    bytes_cut: u64,
+}
+
+impl Log {
+    /// Opens the log in `directory` (such as `data/orders-0`), creating it if missing. After an
+    /// unclean stop, recovers it: checks every batch from the recovery point on, cuts it at the first
+    /// bad one, rebuilds what was lost of indexes and the epoch cache.
+    /// Returns the log and how many bytes recovery cut off.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn open(
+        storage: &mut dyn Storage,
+        directory: &str,
+        from: OpenFrom,
+        config: TopicConfig,
+        now: Now,
+    ) -> Result<(Self, u64), StorageError> {
+        let bases = segment_files(storage, directory)?;
+        let (epochs, epochs_sound) = LeaderEpochCache::load(storage, directory)?;
+        let mut loader = Loader {
+            directory,
+            now: now.wall,
+            index_interval: config.index_interval_bytes,
+            check_from: check_from(&bases, from, epochs_sound),
+            epochs,
+            epochs_changed: !epochs_sound && !bases.is_empty(),
+        };
+        let mut loaded = loader.load(storage, &bases)?;
+        if loaded.next_offset < from.log_start_offset && !loaded.segments.is_empty() {
+            // The start moved past what is left: only an empty log fits it.
+            for segment in loaded.segments.drain(..) {
+                loaded.bytes_cut += segment.size;
+                segment.delete(storage)?;
+            }
+            loader.epochs.clear(storage)?;
+        }
+        let bytes_cut = loaded.bytes_cut;
+        let log = loader.finish(storage, loaded, from, config)?;
+        Ok((log, bytes_cut))
+    }
+}
+
+/// Base offsets of the segments in the directory, rising. Index files without a segment are deleted.
+fn segment_files(storage: &mut dyn Storage, directory: &str) -> Result<Vec<Offset>, StorageError> {
+    let paths = storage.list(directory)?;
+    let base_of = |path: &str, suffix: &str| -> Option<Offset> {
+        let name = path.strip_prefix(directory)?.strip_prefix('/')?;
+        let digits = name.strip_suffix(suffix)?;
+        let whole = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        whole.then(|| digits.parse().ok().map(Offset))?
+    };
+    let mut bases: Vec<Offset> = paths.iter().filter_map(|p| base_of(p, ".log")).collect();
+    bases.sort_unstable();
+    for path in &paths {
+        let index = base_of(path, ".index").or_else(|| base_of(path, ".timeindex"));
+        if index.is_some_and(|base| bases.binary_search(&base).is_err()) {
+            storage.delete(path)?;
+        }
+    }
+    Ok(bases)
+}
+
+/// The base offset of the first segment that must be checked.
+fn check_from(bases: &[Offset], from: OpenFrom, epochs_sound: bool) -> Offset {
+    if !epochs_sound {
+        return Offset::ZERO;
+    }
+    if from.clean {
+        return Offset(i64::MAX);
+    }
+    let after = bases.partition_point(|base| *base <= from.recovery_point);
+    let holds = after.checked_sub(1).and_then(|i| bases.get(i));
+    holds.copied().unwrap_or(Offset::ZERO)
+}
+
+impl Loader<'_> {
+    fn load(
+        &mut self,
+        storage: &mut dyn Storage,
+        bases: &[Offset],
+    ) -> Result<Loaded, StorageError> {
+        let mut loaded = Loaded::default();
+        for base in bases {
+            let mut segment = Segment::new(self.directory, *base, self.now);
+            if loaded.bytes_cut > 0 || *base < loaded.next_offset {
+                // At least one byte, so that an empty one takes its successors along too.
+                loaded.bytes_cut += storage.length(&segment.path)?.max(1);
+                segment.delete(storage)?;
+                continue;
+            }
+            let opened = segment.open(storage)?.filter(|_| *base < self.check_from);
+            match opened {
+                Some(next_offset) => loaded.next_offset = next_offset,
+                None => {
+                    loaded.next_offset = *base;
+                    let end = &mut loaded.next_offset;
+                    loaded.bytes_cut += self.recover(storage, &mut segment, end)?;
+                }
+            }
+            loaded.segments.push(segment);
+        }
+        Ok(loaded)
+    }
+
+    fn recover(
+        &mut self,
+        storage: &mut dyn Storage,
+        segment: &mut Segment,
+        next_offset: &mut Offset,
+    ) -> Result<u64, StorageError> {
+        let (epochs, changed) = (&mut self.epochs, &mut self.epochs_changed);
+        segment.recover(storage, self.index_interval, next_offset, |batch| {
+            if epochs
+                .latest_epoch()
+                .is_none_or(|latest| batch.leader_epoch() > latest)
+            {
+                *changed |= epochs.enter(batch.leader_epoch(), batch.base_offset());
+            }
+        })
+    }
+
+    /// Makes the log of what was loaded, with its numbers in order.
+    fn finish(
+        mut self,
+        storage: &mut dyn Storage,
+        loaded: Loaded,
+        from: OpenFrom,
+        config: TopicConfig,
+    ) -> Result<Log, StorageError> {
+        let mut older = loaded.segments;
+        let first_base = older.first().map(|segment| segment.base_offset);
+        let (active, log_end_offset) = match older.pop() {
+            Some(last) => (last, loaded.next_offset),
+            None => {
+                let start = from.log_start_offset;
+                (
+                    Segment::create(storage, self.directory, start, self.now)?,
+                    start,
+                )
+            }
+        };
+        if self.epochs_changed {
+            self.epochs.write(storage)?;
+        }
+        self.epochs.truncate_from_end(storage, log_end_offset)?;
+        self.epochs
+            .truncate_from_start(storage, from.log_start_offset)?;
+        let first_base = first_base.unwrap_or(active.base_offset);
+        let log_start_offset = from.log_start_offset.max(first_base).min(log_end_offset);
+        let recovery_point = if from.clean && loaded.bytes_cut == 0 {
+            log_end_offset
+        } else {
+            from.recovery_point.min(log_end_offset)
+        };
+        let high_watermark = from
+            .high_watermark
+            .max(log_start_offset)
+            .min(log_end_offset);
+        Ok(Log {
+            directory: self.directory.to_owned(),
+            config,
+            older,
+            active,
+            epochs: self.epochs,
+            log_start_offset,
+            log_end_offset,
+            recovery_point,
+            high_watermark,
+            flush_wanted: None,
+            directory_changed: !from.clean || first_base == log_end_offset,
+            scratch: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! Cuts the end off a log, or all of it: what a follower does when its log and its leader's part ways.
+//!
+//! Batches are never split: the one that holds the offset goes whole, and the log then ends where that
+//! batch began. Epoch cache, high watermark, recovery point and log start come down with the end.
+//!
+//! Invariants: nothing above the new end stays in the log, its indexes or the epoch cache.
+//! Simplified: files go at once; Kafka renames them to `.deleted` and deletes them a minute later. Kafka
+//! keeps the asked offset as the log's end even where that leaves a hole behind the last batch.
+//! Source: `UnifiedLog.truncateTo`, `truncateFullyAndStartAt`; `LocalLog.truncateTo`.
+//! Next: `flush.rs`.
+
+use super::Log;
+use super::segment::Segment;
+use crate::offset::Offset;
+use crate::storage::{Storage, StorageError};
+use crate::time::{Now, WallClock};
+
+impl Log {
+    /// Cuts the log so that it ends at or before `offset` (a batch that spans it goes whole, as in
+    /// Kafka); the high watermark and recovery point move down with it. Returns whether anything was cut.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn truncate_to(
+        &mut self,
+        storage: &mut dyn Storage,
+        offset: Offset,
+    ) -> Result<bool, StorageError> {
+        if offset >= self.log_end_offset {
+            self.epochs
+                .truncate_from_end(storage, self.log_end_offset)?;
+            return Ok(false);
+        }
+        let first_base = self.segments().next().map(|segment| segment.base_offset);
+        if first_base.is_some_and(|base| base > offset) {
+            self.restart_at(storage, offset, self.active.created())?;
+            return Ok(true);
+        }
+        while self.active.base_offset > offset
+            && let Some(previous) = self.older.pop()
+        {
+            self.active.delete(storage)?;
+            self.active = previous;
+            self.directory_changed = true;
+        }
+        let cut = self.active.truncate(storage, offset)?;
+        let end = cut.map_or(offset, |base_offset| base_offset.min(offset));
+        self.epochs.truncate_from_end(storage, end)?;
+        self.log_end_offset = end;
+        self.log_start_offset = self.log_start_offset.min(end);
+        self.recovery_point = self.recovery_point.min(end);
+        self.high_watermark = self.high_watermark.min(end);
+        self.flush_wanted = self.flush_wanted.filter(|wanted| *wanted <= end);
+        Ok(true)
+    }
+
+    /// Drops everything and starts again at `offset`.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn truncate_fully_and_start_at(
+        &mut self,
+        storage: &mut dyn Storage,
+        offset: Offset,
+        now: Now,
+    ) -> Result<(), StorageError> {
+        self.restart_at(storage, offset, now.wall)
+    }
+
+    fn restart_at(
+        &mut self,
+        storage: &mut dyn Storage,
+        offset: Offset,
+        created: WallClock,
+    ) -> Result<(), StorageError> {
+        // From the end, so that a crash in between leaves a log without holes.
+        self.active.delete(storage)?;
+        while let Some(segment) = self.older.pop() {
+            segment.delete(storage)?;
+        }
+        self.active = Segment::create(storage, &self.directory, offset, created)?;
+        self.directory_changed = true;
+        self.epochs.clear(storage)?;
+        self.log_end_offset = offset;
+        self.log_start_offset = offset;
+        self.high_watermark = offset;
+        self.recovery_point = self.recovery_point.min(offset);
+        self.flush_wanted = None;
+        Ok(())
+    }
+}
