@@ -3,6 +3,7 @@
 pub mod codec;
 mod image;
 mod record;
+pub(crate) mod wire;
 
 pub use image::*;
 pub use record::*;

@@ -30,6 +30,8 @@ pub enum MetadataRecord {
     BrokerRegistrationChange(BrokerRegistrationChangeRecord),
     /// Nothing; keeps the log moving (20).
     NoOp,
+    /// `min.insync.replicas` changed, so the eligible leader replicas are forgotten (28).
+    ClearElr(ClearElrRecord),
 }
 
 /// RegisterBrokerRecord.
@@ -135,6 +137,13 @@ pub struct ConfigRecord {
     pub key: String,
     /// Its value; `None` deletes it.
     pub value: Option<String>,
+}
+
+/// ClearElrRecord.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClearElrRecord {
+    /// Of which topic; `None` is all.
+    pub topic: Option<TopicName>,
 }
 
 /// FeatureLevelRecord.

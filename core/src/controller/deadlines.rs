@@ -1,0 +1,97 @@
+//! What the controller does by the clock. Each task has one deadline, so asking costs the same however
+//! large the cluster is.
+//!
+//! | task | every |
+//! |---|---|
+//! | write what is pending | `controller.quorum.append.linger.ms` after the first record |
+//! | fence a broker without session | `broker.session.timeout.ms` / 8; 10 ms after it found one |
+//! | write a NoOp | `metadata.max.idle.interval.ms`, whether idle or not; 0 = never |
+//! | balance leaderships | `leader.imbalance.check.interval.seconds`, if enabled |
+//! | look for unclean elections | `unclean.leader.election.interval.ms` |
+//! | answer fetches whose time is up | at the first one's deadline |
+//!
+//! Source: `QuorumController.registerMaybeFenceStaleBroker` and its neighbours,
+//! `PeriodicTaskControlManager`.
+//! Next: `mod.rs`, which runs them.
+
+use crate::config::ControllerConfig;
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// A periodic task that found too much to do at once goes on after this.
+/// Source: `PeriodicTask.DEFAULT_IMMEDIATE_PERIOD_NS`.
+const SOON: Duration = Duration::from_millis(10);
+
+/// What can be due; at the same time in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Task {
+    WritePending,
+    FenceStaleBroker,
+    WriteNoOp,
+    BalanceLeaders,
+    ElectUnclean,
+    ExpireFetches,
+}
+
+/// When the periodic tasks run next.
+#[derive(Clone, Debug)]
+pub(super) struct Periodic {
+    fence: Entry,
+    no_op: Entry,
+    balance: Entry,
+    unclean: Entry,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    period: Duration,
+    at: Timestamp,
+}
+
+impl Entry {
+    fn new(period: Duration, now: Timestamp) -> Self {
+        Self {
+            period,
+            at: now + period,
+        }
+    }
+}
+
+impl Periodic {
+    /// All tasks, a period from now.
+    pub(super) fn new(config: &ControllerConfig, now: Timestamp) -> Self {
+        let never_if = |never: bool, period: Duration| if never { Duration::MAX } else { period };
+        let fence = config.broker_session_timeout / 8;
+        let idle = config.metadata_max_idle_interval;
+        let balance = config.leader_imbalance_check_interval;
+        let balance = never_if(!config.auto_leader_rebalance_enable, balance);
+        Self {
+            fence: Entry::new(fence.max(Duration::from_millis(1)), now),
+            no_op: Entry::new(never_if(idle.is_zero(), idle), now),
+            balance: Entry::new(balance, now),
+            unclean: Entry::new(config.unclean_leader_election_interval, now),
+        }
+    }
+
+    /// Each periodic task and when it runs next.
+    pub(super) fn deadlines(&self) -> [(Timestamp, Task); 4] {
+        [
+            (self.fence.at, Task::FenceStaleBroker),
+            (self.no_op.at, Task::WriteNoOp),
+            (self.balance.at, Task::BalanceLeaders),
+            (self.unclean.at, Task::ElectUnclean),
+        ]
+    }
+
+    /// A task ran; `more` = it left something to do.
+    pub(super) fn ran(&mut self, task: Task, more: bool, now: Timestamp) {
+        let entry = match task {
+            Task::FenceStaleBroker => &mut self.fence,
+            Task::WriteNoOp => &mut self.no_op,
+            Task::BalanceLeaders => &mut self.balance,
+            Task::ElectUnclean => &mut self.unclean,
+            Task::WritePending | Task::ExpireFetches => return,
+        };
+        entry.at = now + if more { SOON } else { entry.period };
+    }
+}

@@ -1,0 +1,239 @@
+//! Round trips and golden bytes of metadata records.
+
+use super::*;
+use proptest::prelude::*;
+
+fn brokers() -> impl Strategy<Value = Vec<BrokerId>> {
+    prop::collection::vec((0..40_i32).prop_map(BrokerId), 0..5)
+}
+
+fn recovery() -> impl Strategy<Value = LeaderRecoveryState> {
+    prop_oneof![
+        Just(LeaderRecoveryState::Recovered),
+        Just(LeaderRecoveryState::Recovering)
+    ]
+}
+
+fn leader_change() -> impl Strategy<Value = LeaderChange> {
+    prop_oneof![
+        Just(LeaderChange::Unchanged),
+        Just(LeaderChange::NoLeader),
+        (0..9_i32).prop_map(|id| LeaderChange::Leader(BrokerId(id))),
+    ]
+}
+
+fn partition_change() -> impl Strategy<Value = MetadataRecord> {
+    let lists = (
+        prop::option::of(brokers()),
+        prop::option::of(brokers()),
+        prop::option::of(brokers()),
+    );
+    (
+        any::<u128>(),
+        any::<i32>(),
+        lists,
+        leader_change(),
+        prop::option::of(recovery()),
+    )
+        .prop_map(
+            |(topic_id, partition, (isr, elr, last_known_elr), leader, leader_recovery_state)| {
+                MetadataRecord::PartitionChange(PartitionChangeRecord {
+                    topic_id: TopicId(topic_id),
+                    partition,
+                    isr,
+                    leader,
+                    leader_recovery_state,
+                    elr,
+                    last_known_elr,
+                })
+            },
+        )
+}
+
+fn partition() -> impl Strategy<Value = MetadataRecord> {
+    let lists = (brokers(), brokers(), brokers(), brokers());
+    (
+        any::<u128>(),
+        lists,
+        prop::option::of(0..9_i32),
+        recovery(),
+        any::<(i32, i32, i32)>(),
+    )
+        .prop_map(
+            |(topic_id, (replicas, isr, elr, last_known_elr), leader, state, numbers)| {
+                MetadataRecord::Partition(PartitionRecord {
+                    topic_id: TopicId(topic_id),
+                    partition: numbers.0,
+                    replicas,
+                    isr,
+                    leader: leader.map(BrokerId),
+                    leader_recovery_state: state,
+                    leader_epoch: LeaderEpoch(numbers.1),
+                    partition_epoch: PartitionEpoch(numbers.2),
+                    elr,
+                    last_known_elr,
+                })
+            },
+        )
+}
+
+fn broker_records() -> impl Strategy<Value = MetadataRecord> {
+    let register = (any::<(i32, u32, i64, bool, bool)>()).prop_map(|fields| {
+        MetadataRecord::RegisterBroker(RegisterBrokerRecord {
+            broker: BrokerId(fields.0),
+            incarnation: Incarnation(fields.1),
+            broker_epoch: BrokerEpoch(fields.2),
+            fenced: fields.3,
+            in_controlled_shutdown: fields.4,
+        })
+    });
+    let change = (
+        any::<(i32, i64)>(),
+        prop::option::of(any::<bool>()),
+        any::<bool>(),
+    )
+        .prop_map(|(ids, fenced, stopping)| {
+            MetadataRecord::BrokerRegistrationChange(BrokerRegistrationChangeRecord {
+                broker: BrokerId(ids.0),
+                broker_epoch: BrokerEpoch(ids.1),
+                fenced,
+                in_controlled_shutdown: stopping.then_some(true),
+            })
+        });
+    prop_oneof![register, change]
+}
+
+fn other_records() -> impl Strategy<Value = MetadataRecord> {
+    let resource = prop_oneof![
+        Just(ConfigResource::Cluster),
+        "[a-z.]{1,200}".prop_map(|name| ConfigResource::Topic(name.into())),
+    ];
+    prop_oneof![
+        (".{1,9}", any::<u128>()).prop_map(|(topic, id)| MetadataRecord::Topic(TopicRecord {
+            topic: topic.into(),
+            topic_id: TopicId(id),
+        })),
+        (resource, ".{0,9}", prop::option::of(".{0,300}")).prop_map(|(resource, key, value)| {
+            MetadataRecord::Config(ConfigRecord {
+                resource,
+                key,
+                value,
+            })
+        }),
+        (".{0,9}", any::<i16>()).prop_map(|(name, level)| {
+            MetadataRecord::FeatureLevel(FeatureLevelRecord { name, level })
+        }),
+        prop::option::of("[a-z]{1,9}").prop_map(|topic| {
+            MetadataRecord::ClearElr(ClearElrRecord {
+                topic: topic.map(Into::into),
+            })
+        }),
+        Just(MetadataRecord::NoOp),
+    ]
+}
+
+fn any_record() -> impl Strategy<Value = MetadataRecord> {
+    prop_oneof![
+        partition_change(),
+        partition(),
+        broker_records(),
+        other_records()
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_encoded_decodes_to_the_same(record in any_record()) {
+        prop_assert_eq!(decode(&encode(&record)), Ok(record));
+    }
+
+    #[test]
+    fn cut_off_records_are_refused(record in any_record(), cut in any::<prop::sample::Index>()) {
+        let bytes = encode(&record);
+        prop_assert!(decode(&bytes[..cut.index(bytes.len())]).is_err());
+    }
+
+    #[test]
+    fn foreign_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        let _ = decode(&bytes);
+    }
+}
+
+#[test]
+fn a_partition_change_has_only_the_tags_that_changed() {
+    let record = MetadataRecord::PartitionChange(PartitionChangeRecord {
+        topic_id: TopicId(0xab),
+        partition: 7,
+        isr: Some(vec![]),
+        leader: LeaderChange::NoLeader,
+        leader_recovery_state: None,
+        elr: Some(vec![BrokerId(1)]),
+        last_known_elr: Some(vec![BrokerId(1)]),
+    });
+    let mut golden = vec![1, 5, 2, 0, 0, 0, 7];
+    golden.extend([0; 15]);
+    golden.push(0xab);
+    golden.push(4); // four tagged fields: tag, size, value
+    golden.extend([0, 1, 1]); // isr, empty
+    golden.extend([1, 4, 0xff, 0xff, 0xff, 0xff]); // leader -1
+    golden.extend([6, 5, 2, 0, 0, 0, 1]); // eligibleLeaderReplicas [1]
+    golden.extend([7, 5, 2, 0, 0, 0, 1]); // lastKnownElr [1]
+    assert_eq!(encode(&record), golden);
+}
+
+#[test]
+fn registrations_are_written_in_version_4() {
+    let record = MetadataRecord::RegisterBroker(RegisterBrokerRecord {
+        broker: BrokerId(3),
+        incarnation: Incarnation(2),
+        broker_epoch: BrokerEpoch(258),
+        fenced: true,
+        in_controlled_shutdown: false,
+    });
+    let mut golden = vec![1, 0, 4, 0, 0, 0, 3, 0];
+    golden.extend([0; 15]);
+    golden.push(2);
+    golden.extend([0, 0, 0, 0, 0, 0, 1, 2]); // broker epoch
+    golden.extend([1, 1, 0]); // no endpoints, no features, no rack
+    golden.extend([1, 0, 0]); // fenced, not stopping, no tags
+    assert_eq!(encode(&record), golden);
+}
+
+#[test]
+fn fencing_is_version_0_and_stopping_version_1() {
+    let change = |fenced, in_controlled_shutdown| {
+        encode(&MetadataRecord::BrokerRegistrationChange(
+            BrokerRegistrationChangeRecord {
+                broker: BrokerId(1),
+                broker_epoch: BrokerEpoch(5),
+                fenced,
+                in_controlled_shutdown,
+            },
+        ))
+    };
+    let head = [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 5];
+    assert_eq!(
+        change(Some(true), None),
+        [&[1, 17, 0][..], &head, &[1, 0, 1, 1]].concat()
+    );
+    assert_eq!(
+        change(Some(false), None),
+        [&[1, 17, 0][..], &head, &[1, 0, 1, 0xff]].concat()
+    );
+    assert_eq!(
+        change(None, Some(true)),
+        [&[1, 17, 1][..], &head, &[1, 1, 1, 1]].concat()
+    );
+}
+
+#[test]
+fn unknown_tagged_fields_are_skipped() {
+    let known = [1, 20, 0];
+    assert_eq!(
+        decode(&[&known[..], &[1, 9, 2, 7, 7]].concat()),
+        Ok(MetadataRecord::NoOp)
+    );
+    assert!(decode(&[&known[..], &[0, 0]].concat()).is_err());
+    assert!(decode(&[0, 20, 0, 0]).is_err());
+    assert!(decode(&[1, 6, 0, 0]).is_err());
+}
