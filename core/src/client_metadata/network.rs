@@ -225,10 +225,9 @@ impl<T> Network<T> {
     /// When something of this is to be looked at again: a request in flight times out, or metadata
     /// can be asked for.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        let timeout = self
-            .channels
-            .values()
-            .fold(None, |next, channel| earliest(next, channel.next_deadline()));
+        let timeout = self.channels.values().fold(None, |next, channel| {
+            earliest(next, channel.next_deadline())
+        });
         let askable = self
             .metadata
             .brokers()

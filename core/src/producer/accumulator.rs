@@ -244,11 +244,7 @@ impl Accumulator {
     }
 
     fn expiry_of(&self, batch: &Batch) -> (Timestamp, BatchId, usize) {
-        (
-            batch.created + self.delivery_timeout,
-            batch.id,
-            batch.queue,
-        )
+        (batch.created + self.delivery_timeout, batch.id, batch.queue)
     }
 
     /// The time of a batch's delivery is over.
@@ -263,7 +259,11 @@ impl Accumulator {
 
     /// The next batch that has expired, with its queue, oldest first. It is not named again.
     pub(super) fn pop_expired(&mut self, now: Timestamp) -> Option<(BatchId, usize)> {
-        let first = self.expiry.first().filter(|first| first.0 <= now).copied()?;
+        let first = self
+            .expiry
+            .first()
+            .filter(|first| first.0 <= now)
+            .copied()?;
         self.expiry.remove(&first);
         Some((first.1, first.2))
     }
@@ -365,7 +365,10 @@ impl Accumulator {
 
     /// Whether the broker has a queue that is ready now.
     pub(super) fn is_ready(&self, now: Timestamp, broker: BrokerId) -> bool {
-        let first = self.nodes.get(&broker).and_then(|node| node.by_time.first());
+        let first = self
+            .nodes
+            .get(&broker)
+            .and_then(|node| node.by_time.first());
         first.is_some_and(|first| first.0 <= now)
     }
 

@@ -191,9 +191,8 @@ impl Batch {
         for (record, operation) in records.iter().zip(self.end()) {
             let (key, value) = (record.key.as_deref(), record.value.as_deref());
             let bound = BatchBuilder::record_size_bound(key, value, &[]);
-            let append = |part: &mut Self| {
-                part.try_append(operation, record.timestamp, key, value, bound)
-            };
+            let append =
+                |part: &mut Self| part.try_append(operation, record.timestamp, key, value, bound);
             if !parts.last_mut().is_some_and(append) {
                 let limit = target.max(BATCH_HEADER_SIZE + bound);
                 let mut part = Self::new(next_id(), self.queue, self.created, limit);

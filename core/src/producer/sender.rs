@@ -209,7 +209,9 @@ impl Sender {
 
     fn retry(&mut self, context: &mut Context<'_>, mut batch: Batch, error: ErrorCode) {
         self.observe_retry(context, &batch, error);
-        let backoff = self.retry.after(batch.attempts, &mut context.network.random);
+        let backoff = self
+            .retry
+            .after(batch.attempts, &mut context.network.random);
         batch.maybe_written |= !error.is_definite();
         batch.attempts += 1;
         batch.retry_at = context.now + backoff;
