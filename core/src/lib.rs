@@ -31,6 +31,7 @@ pub mod id;
 mod invariant;
 pub mod log;
 pub mod machine;
+pub mod memory_storage;
 pub mod message;
 pub mod metadata;
 pub mod offset;
