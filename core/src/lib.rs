@@ -21,6 +21,7 @@
 pub mod admin;
 pub mod broker;
 pub mod channel;
+pub mod client_metadata;
 pub mod config;
 pub mod consumer;
 pub mod controller;

@@ -1,0 +1,277 @@
+//! Reading: fetch requests and what comes back.
+//!
+//! Rule: at most one fetch in flight per broker, for all partitions that are fetching there. What
+//! comes back counts only if the position is still the one that was fetched from; records below it
+//! (the first batch may begin earlier) are skipped, control batches move the position.
+//! Invariants: the position is always the offset after the last record that was handed over, or after
+//! a batch of which nothing was left to hand over.
+//! Simplified: no fetch sessions (KIP-227), no isolation level, no preferred read replica. The
+//! application polls without pause: what arrives is handed over at once, in polls of at most
+//! `max.poll.records`. After an error, the partition waits for `retry.backoff.ms` or a new leader;
+//! Kafka's consumer tries again with its next poll.
+//! Source: `AbstractFetch.prepareFetchRequests`, `handleFetchSuccess`, `FetchCollector`, `CompletedFetch`.
+//! Next: `crate::record`.
+
+use super::positions::FetchState;
+use super::{Consumer, Tag};
+use crate::error::ErrorCode;
+use crate::event::{Event, PolledRecord, ResetCause};
+use crate::id::{BrokerId, TopicIdPartition, TopicPartition};
+use crate::machine::Effects;
+use crate::message::{FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse};
+use crate::message::{Fetcher, Request};
+use crate::offset::{LeaderEpoch, Offset};
+use crate::record::{BatchError, RecordBatch, batches};
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+
+/// A fetch that was sent: its partitions and their offsets, in order.
+pub(super) type Fetched = Vec<(TopicPartition, Offset)>;
+
+impl Consumer {
+    /// Sends a fetch to every broker that has none in flight and leads a fetching partition.
+    pub(super) fn fetch(&mut self, now: Timestamp, out: &mut Effects) {
+        let mut by_leader: BTreeMap<BrokerId, Vec<(u64, FetchPartition)>> = BTreeMap::new();
+        for (partition, assigned) in self.positions.iter() {
+            if assigned.state != FetchState::Fetching || assigned.retry_at > now {
+                continue;
+            }
+            let Some(position) = assigned.position else {
+                continue;
+            };
+            let Some(leader) = position.leadership.leader else {
+                self.network.metadata.request_update();
+                continue;
+            };
+            if self.fetching_from.contains(&leader) || !self.network.can_send(now, leader) {
+                continue;
+            }
+            let entry = FetchPartition {
+                partition: TopicIdPartition {
+                    topic_id: self.network.metadata.topic_id(&partition.topic),
+                    partition: partition.clone(),
+                },
+                fetch_offset: position.offset,
+                current_leader_epoch: self.fencing_epoch(position.leadership.epoch),
+                last_fetched_epoch: None,
+                log_start_offset: None,
+                max_bytes: self.config.max_partition_fetch_bytes,
+            };
+            let entries = by_leader.entry(leader).or_default();
+            entries.push((assigned.turn, entry));
+        }
+        for (leader, mut entries) in by_leader {
+            entries.sort_by_key(|entry| entry.0);
+            let partitions = entries.into_iter().map(|entry| entry.1).collect();
+            self.fetch_from(now, leader, partitions, out);
+        }
+    }
+
+    fn fetch_from(
+        &mut self,
+        now: Timestamp,
+        leader: BrokerId,
+        partitions: Vec<FetchPartition>,
+        out: &mut Effects,
+    ) {
+        let tag = partitions
+            .iter()
+            .map(|entry| (entry.partition.partition.clone(), entry.fetch_offset))
+            .collect();
+        let request = Request::Fetch(FetchRequest {
+            fetcher: Fetcher::Consumer,
+            max_wait: self.config.fetch_max_wait,
+            min_bytes: self.config.fetch_min_bytes,
+            max_bytes: self.config.fetch_max_bytes,
+            partitions,
+        });
+        self.fetching_from.insert(leader);
+        self.network
+            .send(now, leader, request, Tag::Fetch(tag), out);
+    }
+
+    /// Takes over what was fetched.
+    pub(super) fn take_fetched(
+        &mut self,
+        now: Timestamp,
+        asked: Fetched,
+        response: FetchResponse,
+        out: &mut Effects,
+    ) {
+        if !response.error.is_none() {
+            let partitions: Vec<_> = asked.into_iter().map(|asked| asked.0).collect();
+            self.retry_later(now, &partitions);
+            return;
+        }
+        self.take_hints(&asked, &response);
+        let mut poll = Poll::new(self.config.max_poll_records);
+        for ((partition, offset), answer) in asked.into_iter().zip(response.partitions) {
+            let current = self.positions.fetching(&partition);
+            if current.is_none_or(|position| position.offset != offset) {
+                continue;
+            }
+            if answer.error.is_none() {
+                self.read(&partition, offset, &answer, &mut poll, out);
+            } else {
+                self.take_fetch_error(now, &partition, answer.error, out);
+            }
+        }
+        poll.hand_over(out);
+    }
+
+    /// KIP-951: a refusal names the leader.
+    fn take_hints(&mut self, asked: &Fetched, response: &FetchResponse) {
+        for ((partition, _), answer) in asked.iter().zip(&response.partitions) {
+            let about_leader = matches!(
+                answer.error,
+                ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch
+            );
+            let Some(hint) = answer.current_leader.filter(|_| about_leader) else {
+                continue;
+            };
+            if self.network.metadata.update_leader(partition, hint) {
+                let leadership = self.network.metadata.leadership(partition);
+                self.positions.update_leader(partition, leadership);
+            }
+        }
+    }
+
+    fn take_fetch_error(
+        &mut self,
+        now: Timestamp,
+        partition: &TopicPartition,
+        error: ErrorCode,
+        out: &mut Effects,
+    ) {
+        match error {
+            ErrorCode::NotLeaderOrFollower
+            | ErrorCode::ReplicaNotAvailable
+            | ErrorCode::KafkaStorageError
+            | ErrorCode::FencedLeaderEpoch
+            | ErrorCode::OffsetNotAvailable
+            | ErrorCode::UnknownTopicOrPartition
+            | ErrorCode::UnknownTopicId
+            | ErrorCode::InconsistentTopicId => {
+                self.retry_later(now, std::slice::from_ref(partition));
+            }
+            // The broker lags behind this client's metadata, or had an accident: just again.
+            ErrorCode::UnknownLeaderEpoch | ErrorCode::UnknownServerError => {
+                let at = now + self.retry.after(0, &mut self.network.random);
+                self.positions.wait(partition, at);
+            }
+            ErrorCode::OffsetOutOfRange => {
+                self.positions.reset(partition, ResetCause::OutOfRange, out);
+            }
+            other => self.positions.stop(partition, other, out),
+        }
+        self.positions.move_to_end(partition);
+    }
+
+    /// Hands the records of one partition over, and moves the position.
+    fn read(
+        &mut self,
+        partition: &TopicPartition,
+        from: Offset,
+        answer: &FetchPartitionResponse,
+        poll: &mut Poll,
+        out: &mut Effects,
+    ) {
+        let mut reader = Reader {
+            next: from,
+            epoch: None,
+            any: false,
+        };
+        let mut result = Ok(());
+        for batch in batches(&answer.records) {
+            result = match batch {
+                Ok(batch) => reader.read(partition, &batch, self.config.check_crcs, poll, out),
+                // The answer was cut off at its size limit: the rest comes with the next one.
+                Err(BatchError::Incomplete) => break,
+                Err(corrupt) => Err(corrupt),
+            };
+            if result.is_err() {
+                break;
+            }
+        }
+        if reader.any {
+            self.positions.advance(partition, reader.next, reader.epoch);
+        }
+        if result.is_err() {
+            poll.hand_over(out);
+            self.positions
+                .stop(partition, ErrorCode::CorruptMessage, out);
+        }
+    }
+}
+
+/// Progress within one partition of an answer.
+struct Reader {
+    next: Offset,
+    epoch: Option<LeaderEpoch>,
+    any: bool,
+}
+
+impl Reader {
+    fn read(
+        &mut self,
+        partition: &TopicPartition,
+        batch: &RecordBatch,
+        check_crc: bool,
+        poll: &mut Poll,
+        out: &mut Effects,
+    ) -> Result<(), BatchError> {
+        if check_crc {
+            batch.verify()?;
+        }
+        let leader_epoch = batch.leader_epoch();
+        if !batch.is_control() {
+            for record in batch.records()? {
+                if record.offset < self.next {
+                    continue;
+                }
+                let value = record.value.as_deref().unwrap_or_default();
+                let polled = PolledRecord {
+                    partition: partition.clone(),
+                    offset: record.offset,
+                    leader_epoch,
+                    value: String::from_utf8_lossy(value).into_owned(),
+                };
+                poll.add(polled, out);
+            }
+        }
+        // Not the last record's offset + 1: compaction may have taken records away at the end.
+        self.next = self.next.max(batch.last_offset().next());
+        self.epoch = Some(leader_epoch).filter(|epoch| epoch.0 >= 0);
+        self.any = true;
+        Ok(())
+    }
+}
+
+/// Records on their way to the application.
+struct Poll {
+    records: Vec<PolledRecord>,
+    max: usize,
+}
+
+impl Poll {
+    fn new(max: usize) -> Self {
+        Self {
+            records: Vec::new(),
+            max,
+        }
+    }
+
+    fn add(&mut self, record: PolledRecord, out: &mut Effects) {
+        self.records.push(record);
+        if self.records.len() >= self.max {
+            self.hand_over(out);
+        }
+    }
+
+    fn hand_over(&mut self, out: &mut Effects) {
+        if !self.records.is_empty() {
+            let records = std::mem::take(&mut self.records);
+            out.observe(Event::Polled { records });
+        }
+    }
+}
