@@ -51,6 +51,7 @@ impl Delta {
             | MetadataRecord::Topic(_)
             | MetadataRecord::FeatureLevel(_)
             | MetadataRecord::BrokerRegistrationChange(_)
+            | MetadataRecord::ClearElr(_)
             | MetadataRecord::NoOp => {}
         }
     }

@@ -29,7 +29,10 @@ struct Node {
 }
 
 fn orders() -> TopicIdPartition {
-    TopicIdPartition { topic_id: TopicId(7), partition: TopicPartition::new("orders", 0) }
+    TopicIdPartition {
+        topic_id: TopicId(7),
+        partition: TopicPartition::new("orders", 0),
+    }
 }
 
 fn ids(numbers: &[i32]) -> Vec<BrokerId> {
@@ -46,7 +49,12 @@ fn registration(epoch: i64) -> BrokerRegistration {
 }
 
 /// Metadata of `orders-0` with replicas [1, 2, 3].
-fn metadata(leader: i32, leader_epoch: i32, isr: &[i32], partition_epoch: i32) -> PartitionRegistration {
+fn metadata(
+    leader: i32,
+    leader_epoch: i32,
+    isr: &[i32],
+    partition_epoch: i32,
+) -> PartitionRegistration {
     PartitionRegistration {
         replicas: ids(&[1, 2, 3]),
         isr: ids(isr),
@@ -67,15 +75,26 @@ fn batch(value: &str) -> Bytes {
 
 impl Node {
     fn new(id: i32, rules: Rules, min_insync_replicas: u32) -> Self {
-        let config = TopicConfig { min_insync_replicas, ..TopicConfig::default() };
+        let config = TopicConfig {
+            min_insync_replicas,
+            ..TopicConfig::default()
+        };
         let mut storage = MemoryStorage::new();
         let from = OpenFrom::default();
-        let (log, _) =
-            Log::open(&mut storage, "data/orders-0", from, config.clone(), Now::default()).unwrap();
+        let (log, _) = Log::open(
+            &mut storage,
+            "data/orders-0",
+            from,
+            config.clone(),
+            Now::default(),
+        )
+        .unwrap();
         Self {
             id: BrokerId(id),
             storage,
-            brokers: (1..=3).map(|id| (BrokerId(id), registration(100 + i64::from(id)))).collect(),
+            brokers: (1..=3)
+                .map(|id| (BrokerId(id), registration(100 + i64::from(id))))
+                .collect(),
             rules,
             seconds: 0,
             partition: Partition::new(orders(), log, &config),
@@ -84,7 +103,10 @@ impl Node {
     }
 
     /// Calls the partition with a context and keeps what it reports.
-    fn call<T>(&mut self, call: impl FnOnce(&mut Partition, &mut Context<'_>, &mut Effects) -> T) -> T {
+    fn call<T>(
+        &mut self,
+        call: impl FnOnce(&mut Partition, &mut Context<'_>, &mut Effects) -> T,
+    ) -> T {
         let wall = i64::try_from(self.seconds).unwrap() * 1_000 + 1_000;
         let mut context = Context {
             storage: &mut self.storage,
@@ -100,20 +122,24 @@ impl Node {
         };
         let mut out = Effects::new();
         let result = call(&mut self.partition, &mut context, &mut out);
-        self.events.extend(out.drain().filter_map(|effect| match effect {
-            crate::machine::Effect::Observe(event) => Some(event),
-            _ => None,
-        }));
+        self.events
+            .extend(out.drain().filter_map(|effect| match effect {
+                crate::machine::Effect::Observe(event) => Some(event),
+                _ => None,
+            }));
         result
     }
 
     fn apply(&mut self, registration: &PartitionRegistration) -> Became {
-        self.call(|partition, context, out| partition.apply(context, registration, out)).unwrap().0
+        self.call(|partition, context, out| partition.apply(context, registration, out))
+            .unwrap()
+            .0
     }
 
     fn append(&mut self, acks: i16, value: &str) -> Result<Changes, ErrorCode> {
         let records = batch(value);
-        let appended = self.call(|partition, context, out| partition.append(context, acks, &records, out));
+        let appended =
+            self.call(|partition, context, out| partition.append(context, acks, &records, out));
         match appended {
             Ok((_, changes)) => Ok(changes),
             Err(Refusal::Code(error)) => Err(error),
@@ -123,7 +149,8 @@ impl Node {
 
     /// A follower's fetch, as its leader sees it.
     fn fetched(&mut self, follower: i32, offset: i64) -> (FetchRead, Changes) {
-        self.fetched_as(follower, offset, Some(100 + i64::from(follower)), None).unwrap()
+        self.fetched_as(follower, offset, Some(100 + i64::from(follower)), None)
+            .unwrap()
     }
 
     fn fetched_as(
@@ -143,7 +170,10 @@ impl Node {
         };
         let epoch = broker_epoch.map(BrokerEpoch);
         let parameters = ReadParameters {
-            fetcher: Fetcher::Replica { id: BrokerId(follower), epoch },
+            fetcher: Fetcher::Replica {
+                id: BrokerId(follower),
+                epoch,
+            },
             max_bytes: 1 << 20,
             at_least_one: true,
             is_progress: true,
@@ -165,7 +195,8 @@ impl Node {
 
     /// Answers the proposal under way with success.
     fn commit(&mut self, isr: &[i32], partition_epoch: i32) {
-        self.answer(ErrorCode::None, Some((isr, partition_epoch))).unwrap();
+        self.answer(ErrorCode::None, Some((isr, partition_epoch)))
+            .unwrap();
     }
 
     fn answer(&mut self, error: ErrorCode, state: Option<(&[i32], i32)>) -> Result<Changes, ()> {
@@ -205,7 +236,11 @@ fn the_high_watermark_is_the_smallest_log_end_of_the_isr() {
     let (read, changes) = node.fetched(3, 1);
     assert!(changes.high_watermark);
     assert_eq!(node.high_watermark(), 1);
-    assert_eq!(read.high_watermark, Offset(0), "the follower learns it one round late");
+    assert_eq!(
+        read.high_watermark,
+        Offset(0),
+        "the follower learns it one round late"
+    );
     assert_eq!(node.fetched(3, 1).0.high_watermark, Offset(1));
 }
 
@@ -220,22 +255,40 @@ fn acks_all_needs_min_insync_replicas_and_acks_1_does_not() {
 #[test]
 fn the_high_watermark_waits_below_min_isr_since_kafka_15583() {
     for (switch, expected) in [(true, 0), (false, 1)] {
-        let rules = Rules { hw_requires_min_isr: switch, ..Rules::default() };
+        let rules = Rules {
+            hw_requires_min_isr: switch,
+            ..Rules::default()
+        };
         let mut node = leader(&[1], 2, rules);
         node.append(1, "A").unwrap();
-        assert_eq!(node.high_watermark(), expected, "hw_requires_min_isr = {switch}");
+        assert_eq!(
+            node.high_watermark(),
+            expected,
+            "hw_requires_min_isr = {switch}"
+        );
     }
 }
 
 #[test]
 fn a_produce_is_answered_when_replicated_and_told_if_the_isr_fell_below_min() {
-    let mut node = leader(&[1, 2], 2, Rules { hw_requires_min_isr: false, ..Rules::default() });
+    let mut node = leader(
+        &[1, 2],
+        2,
+        Rules {
+            hw_requires_min_isr: false,
+            ..Rules::default()
+        },
+    );
     node.append(-1, "A").unwrap();
     assert_eq!(node.partition.replicated(Offset(1)), None);
     node.seconds = 31;
     let shrink = node.call(|partition, context, out| partition.propose_shrink(context, out));
     assert_eq!(shrink.unwrap().isr, [(BrokerId(1), Some(BrokerEpoch(101)))]);
-    assert_eq!(node.partition.replicated(Offset(1)), None, "who is to leave still counts");
+    assert_eq!(
+        node.partition.replicated(Offset(1)),
+        None,
+        "who is to leave still counts"
+    );
     node.commit(&[1], 1);
     assert_eq!(
         node.partition.replicated(Offset(1)),
@@ -249,11 +302,19 @@ fn a_follower_joins_the_isr_when_it_has_caught_up() {
     let mut node = leader(&[1, 2], 1, Rules::default());
     node.append(-1, "A").unwrap();
     node.fetched(2, 1);
-    assert_eq!(node.fetched(3, 0).1.proposal, None, "behind the high watermark");
+    assert_eq!(
+        node.fetched(3, 0).1.proposal,
+        None,
+        "behind the high watermark"
+    );
     let proposal = node.fetched(3, 1).1.proposal.unwrap();
     let members: Vec<_> = proposal.isr.iter().map(|(id, _)| id.0).collect();
     assert_eq!(members, [1, 2, 3]);
-    assert_eq!(node.isr(), ids(&[1, 2]), "not before the controller has committed it");
+    assert_eq!(
+        node.isr(),
+        ids(&[1, 2]),
+        "not before the controller has committed it"
+    );
     assert_eq!(node.partition.snapshot().maximal_isr, ids(&[1, 2, 3]));
     node.commit(&[1, 2, 3], 1);
     assert_eq!(node.isr(), ids(&[1, 2, 3]));
@@ -262,7 +323,14 @@ fn a_follower_joins_the_isr_when_it_has_caught_up() {
 #[test]
 fn the_maximal_isr_holds_the_high_watermark_back_since_kip_497() {
     for (switch, expected) in [(true, 1), (false, 2)] {
-        let mut node = leader(&[1, 2], 1, Rules { maximal_isr: switch, ..Rules::default() });
+        let mut node = leader(
+            &[1, 2],
+            1,
+            Rules {
+                maximal_isr: switch,
+                ..Rules::default()
+            },
+        );
         node.append(-1, "A").unwrap();
         node.fetched(2, 1);
         node.fetched(3, 1); // Broker 3 is proposed; the answer does not come.
@@ -276,7 +344,10 @@ fn the_maximal_isr_holds_the_high_watermark_back_since_kip_497() {
 #[test]
 fn joining_takes_the_start_of_the_epoch_since_kafka_7128() {
     for (switch, joins) in [(true, false), (false, true)] {
-        let rules = Rules { isr_expand_requires_epoch_start: switch, ..Rules::default() };
+        let rules = Rules {
+            isr_expand_requires_epoch_start: switch,
+            ..Rules::default()
+        };
         let mut node = leader(&[1], 1, rules);
         node.append(1, "A").unwrap();
         node.append(1, "B").unwrap();
@@ -285,27 +356,53 @@ fn joining_takes_the_start_of_the_epoch_since_kafka_7128() {
         node.apply(&metadata(1, 1, &[1, 2], 1));
         assert_eq!(node.high_watermark(), 1);
         let proposal = node.fetched(3, 1).1.proposal;
-        assert_eq!(proposal.is_some(), joins, "isr_expand_requires_epoch_start = {switch}");
+        assert_eq!(
+            proposal.is_some(),
+            joins,
+            "isr_expand_requires_epoch_start = {switch}"
+        );
     }
 }
 
 #[test]
 fn a_fenced_broker_does_not_join_since_kip_841() {
     for (switch, joins) in [(true, false), (false, true)] {
-        let mut node = leader(&[1], 1, Rules { isr_requires_unfenced: switch, ..Rules::default() });
+        let mut node = leader(
+            &[1],
+            1,
+            Rules {
+                isr_requires_unfenced: switch,
+                ..Rules::default()
+            },
+        );
         node.brokers.get_mut(&BrokerId(3)).unwrap().fenced = true;
         let proposal = node.fetched(3, 0).1.proposal;
-        assert_eq!(proposal.is_some(), joins, "isr_requires_unfenced = {switch}");
+        assert_eq!(
+            proposal.is_some(),
+            joins,
+            "isr_requires_unfenced = {switch}"
+        );
     }
 }
 
 #[test]
 fn a_process_that_restarted_since_does_not_join_since_kip_903() {
     for (switch, joins) in [(true, false), (false, true)] {
-        let mut node = leader(&[1], 1, Rules { isr_broker_epoch_check: switch, ..Rules::default() });
+        let mut node = leader(
+            &[1],
+            1,
+            Rules {
+                isr_broker_epoch_check: switch,
+                ..Rules::default()
+            },
+        );
         // The leader has not heard yet that broker 3 registered again, under a higher epoch.
         let proposal = node.fetched_as(3, 0, Some(999), None).unwrap().1.proposal;
-        assert_eq!(proposal.is_some(), joins, "isr_broker_epoch_check = {switch}");
+        assert_eq!(
+            proposal.is_some(),
+            joins,
+            "isr_broker_epoch_check = {switch}"
+        );
     }
 }
 
@@ -344,13 +441,20 @@ fn metadata_replaces_a_proposal_and_its_late_answer_is_ignored() {
     node.apply(&metadata(1, 0, &[1], 1));
     assert_eq!(node.isr(), ids(&[1]));
     node.commit(&[1, 2, 3], 2);
-    assert_eq!(node.isr(), ids(&[1]), "the answer is about a state that is gone");
+    assert_eq!(
+        node.isr(),
+        ids(&[1]),
+        "the answer is about a state that is gone"
+    );
 }
 
 #[test]
 fn older_metadata_is_ignored() {
     let mut node = leader(&[1, 2, 3], 1, Rules::default());
-    assert_eq!(node.apply(&metadata(1, 0, &[1, 2], 5)), Became::Leader { new_epoch: false });
+    assert_eq!(
+        node.apply(&metadata(1, 0, &[1, 2], 5)),
+        Became::Leader { new_epoch: false }
+    );
     assert_eq!(node.apply(&metadata(1, 0, &[1], 4)), Became::Ignored);
     assert_eq!(node.isr(), ids(&[1, 2]));
 }
@@ -413,20 +517,33 @@ fn leader_of_two_epochs(rules: Rules) -> Node {
 #[test]
 fn a_diverging_fetch_is_told_where_and_is_no_progress_since_kafka_13141() {
     for (switch, counts) in [(true, false), (false, true)] {
-        let rules = Rules { ignore_fetch_offset_when_diverging: switch, ..Rules::default() };
+        let rules = Rules {
+            ignore_fetch_offset_when_diverging: switch,
+            ..Rules::default()
+        };
         let mut node = leader_of_two_epochs(rules);
         // Broker 3 has three records of epoch 0; here epoch 0 ends at 1.
         let (read, changes) = node.fetched_as(3, 3, Some(103), Some(0)).unwrap();
-        assert_eq!(read.diverging_epoch, Some(EpochOffset::new(LeaderEpoch(0), Offset(1))));
+        assert_eq!(
+            read.diverging_epoch,
+            Some(EpochOffset::new(LeaderEpoch(0), Offset(1)))
+        );
         assert!(read.records.is_empty());
-        assert_eq!(changes.proposal.is_some(), counts, "ignore_fetch_offset... = {switch}");
+        assert_eq!(
+            changes.proposal.is_some(),
+            counts,
+            "ignore_fetch_offset... = {switch}"
+        );
     }
 }
 
 #[test]
 fn a_new_leader_enters_its_epoch_at_once_since_kafka_7415() {
     for (switch, entries) in [(true, 2), (false, 1)] {
-        let rules = Rules { leader_epoch_entry_on_election: switch, ..Rules::default() };
+        let rules = Rules {
+            leader_epoch_entry_on_election: switch,
+            ..Rules::default()
+        };
         let mut node = leader(&[1], 1, rules);
         node.append(1, "A").unwrap();
         node.apply(&metadata(1, 1, &[1], 1));
@@ -440,17 +557,40 @@ fn where_a_follower_cuts() {
     // The follower has A@0 and then X@1, Y@1 of an epoch 1 that it led itself.
     let follower = leader_of_two_epochs(Rules::default());
     let cut = |epoch: Option<i32>, end: Option<i64>| {
-        let divergence = Divergence { epoch: epoch.map(LeaderEpoch), end: end.map(Offset) };
+        let divergence = Divergence {
+            epoch: epoch.map(LeaderEpoch),
+            end: end.map(Offset),
+        };
         let cut = follower.partition.cut_at(divergence, Offset(2));
         (cut.offset.0, cut.complete)
     };
-    assert_eq!(cut(Some(1), Some(2)), (2, true), "both have epoch 1: the smaller end");
+    assert_eq!(
+        cut(Some(1), Some(2)),
+        (2, true),
+        "both have epoch 1: the smaller end"
+    );
     assert_eq!(cut(Some(0), Some(5)), (1, true), "our epoch 0 ends at 1");
-    assert_eq!(cut(Some(0), Some(0)), (0, true), "the leader's ends before ours");
-    assert_eq!(cut(None, Some(2)), (2, true), "KIP-101: the leader's end alone");
+    assert_eq!(
+        cut(Some(0), Some(0)),
+        (0, true),
+        "the leader's ends before ours"
+    );
+    assert_eq!(
+        cut(None, Some(2)),
+        (2, true),
+        "KIP-101: the leader's end alone"
+    );
     assert_eq!(cut(None, Some(9)), (3, true), "but never beyond our log");
-    assert_eq!(cut(None, None), (2, true), "the leader knows nothing: where we began");
-    assert_eq!(cut(Some(5), Some(9)), (3, true), "an epoch above all of ours");
+    assert_eq!(
+        cut(None, None),
+        (2, true),
+        "the leader knows nothing: where we began"
+    );
+    assert_eq!(
+        cut(Some(5), Some(9)),
+        (3, true),
+        "an epoch above all of ours"
+    );
 }
 
 #[test]
@@ -461,7 +601,11 @@ fn a_follower_asks_again_while_the_leader_names_an_epoch_that_it_lacks() {
     follower.append(1, "D").unwrap();
     let divergence = Divergence::of(EpochOffset::new(LeaderEpoch(2), Offset(9)));
     let cut = follower.partition.cut_at(divergence, Offset(4));
-    assert_eq!((cut.offset, cut.complete), (Offset(3), false), "the end of our epoch 1");
+    assert_eq!(
+        (cut.offset, cut.complete),
+        (Offset(3), false),
+        "the end of our epoch 1"
+    );
 }
 
 #[test]
@@ -475,7 +619,10 @@ fn answers_about_epochs_name_the_epoch_since_kip_279() {
     let answer = |truncation| node.partition.epoch_end(truncation, &question).unwrap();
     assert_eq!(answer(Truncation::Epoch101).leader_epoch, None);
     assert_eq!(answer(Truncation::Epoch101).end_offset, Some(Offset(1)));
-    assert_eq!(answer(Truncation::Epoch279).leader_epoch, Some(LeaderEpoch(0)));
+    assert_eq!(
+        answer(Truncation::Epoch279).leader_epoch,
+        Some(LeaderEpoch(0))
+    );
 }
 
 #[test]
@@ -491,9 +638,24 @@ fn a_follower_takes_over_records_and_the_high_watermark_within_its_log() {
         .unwrap();
     assert_eq!(batches.len(), 3);
     assert_eq!(follower.high_watermark(), 3, "not beyond its log");
-    assert_eq!(follower.partition.log().leader_epochs(), leader.partition.log().leader_epochs());
+    assert_eq!(
+        follower.partition.log().leader_epochs(),
+        leader.partition.log().leader_epochs()
+    );
     let cause = crate::event::TruncationCause::HighWatermark;
-    follower.call(|partition, context, out| partition.truncate(context, Offset(1), cause, out)).unwrap();
-    assert_eq!(follower.high_watermark(), 1, "a cut takes the high watermark down");
-    assert!(matches!(follower.events.last(), Some(Event::HighWatermark { offset: Offset(1), .. })));
+    follower
+        .call(|partition, context, out| partition.truncate(context, Offset(1), cause, out))
+        .unwrap();
+    assert_eq!(
+        follower.high_watermark(),
+        1,
+        "a cut takes the high watermark down"
+    );
+    assert!(matches!(
+        follower.events.last(),
+        Some(Event::HighWatermark {
+            offset: Offset(1),
+            ..
+        })
+    ));
 }
