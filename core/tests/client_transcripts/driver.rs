@@ -100,7 +100,7 @@ impl<M: Machine> Driver<M> {
             .next_deadline()
             .is_some_and(|next| next <= self.now)
         {
-            self.stuck::<()>("a deadline that has passed")
+            self.stuck::<()>("a deadline that has passed");
         }
     }
 
