@@ -94,7 +94,7 @@ impl Consumer {
     pub(super) fn take_fetched(
         &mut self,
         now: Timestamp,
-        asked: Fetched,
+        (broker, asked): (BrokerId, Fetched),
         response: FetchResponse,
         out: &mut Effects,
     ) {
@@ -107,13 +107,17 @@ impl Consumer {
         let mut poll = Poll::new(self.config.max_poll_records);
         for ((partition, offset), answer) in asked.into_iter().zip(response.partitions) {
             let current = self.positions.fetching(&partition);
-            if current.is_none_or(|position| position.offset != offset) {
+            let Some(position) = current.filter(|position| position.offset == offset) else {
                 continue;
-            }
+            };
             if answer.error.is_none() {
                 self.read(&partition, offset, &answer, &mut poll, out);
-            } else {
-                self.take_fetch_error(now, &partition, answer.error, out);
+                continue;
+            }
+            self.take_fetch_error(now, &partition, answer.error, out);
+            if position.leadership.leader != Some(broker) {
+                // Another leader is known by now: no need to wait for it.
+                self.positions.wait(&partition, now);
             }
         }
         poll.hand_over(out);

@@ -187,7 +187,7 @@ impl Consumer {
         match (tag, response) {
             (Tag::Fetch(asked), Response::Fetch(response)) => {
                 self.fetching_from.remove(&broker);
-                self.take_fetched(now, asked, response, out);
+                self.take_fetched(now, (broker, asked), response, out);
             }
             (Tag::Offsets(asked), Response::ListOffsets(response)) => {
                 self.take_offsets(now, asked, &response, out);

@@ -1,26 +1,24 @@
 //! Records that wait to be sent: a queue of batches for each partition.
 //!
-//! Rule: a queue is ready when its leader is known, it is not muted, its first batch is not backing
-//! off and: that batch is full or another one follows, or it has waited `linger.ms`, or memory is
-//! exhausted while sends wait for it, or the producer closes. A ready broker takes one batch of each of
-//! its partitions in turn, the lingering ones too, up to `max.request.size`.
-//! Invariants: a queue stands in `nodes` or `leaderless` exactly if it has a batch and is not muted
-//! (`place` says where); `free` + the memory of all live batches = `buffer.memory`.
-//! Simplified: the turn among a broker's partitions goes on after the last one served (Kafka's turn
-//! moves in a less regular way).
-//! Source: `RecordAccumulator.append`, `ready`, `batchReady`, `drainBatchesForOneNode`, `BufferPool`.
-//! Next: `sender.rs`.
+//! Rule: a record goes into the last batch of its partition, or a new one of `batch.size` if memory is
+//! left; a record that is larger gets a batch of its own.
+//! Invariants: `free` + the memory of all batches that have not ended = `buffer.memory`; every such
+//! batch is in `expiry`, unless its delivery timeout is over.
+//! Simplified: a batch that was split takes no buffer memory (as in Kafka).
+//! Source: `RecordAccumulator.append`, `splitAndReenqueue`, `expiredBatches`, `BufferPool`.
+//! Next: `queues.rs`, for when a batch is sent.
 
 use super::batch::{Batch, BatchId};
 use super::partitioner::{Sticky, partition_for_key};
-use crate::client_metadata::{ClientMetadata, Leadership};
+use super::queues::Queues;
+use crate::client_metadata::ClientMetadata;
 use crate::config::ProducerConfig;
-use crate::id::{BrokerId, OperationId, TopicName, TopicPartition};
+use crate::id::{OperationId, TopicName, TopicPartition};
 use crate::random::Random;
 use crate::record::{BATCH_HEADER_SIZE, BatchBuilder};
-use crate::time::{Now, Timestamp, earliest};
+use crate::time::{Now, Timestamp};
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A record to append.
@@ -61,15 +59,9 @@ pub(super) enum Appended {
 #[derive(Debug)]
 pub(super) struct Accumulator {
     batch_size: usize,
-    linger: Duration,
-    max_request_size: usize,
+    pub(super) queues: Queues,
     topics: BTreeMap<TopicName, TopicQueues>,
-    queues: Vec<Queue>,
-    nodes: BTreeMap<BrokerId, NodeQueues>,
-    leaderless: BTreeSet<usize>,
     free: usize,
-    /// Everything is ready, whatever `linger.ms` says.
-    hurry: bool,
     next_batch: u64,
     delivery_timeout: Duration,
     /// Every batch that has not ended, queued or in flight, by the end of its delivery timeout.
@@ -83,42 +75,13 @@ struct TopicQueues {
     queues: Vec<Option<usize>>,
 }
 
-#[derive(Debug)]
-struct Queue {
-    partition: TopicPartition,
-    leadership: Leadership,
-    batches: VecDeque<Batch>,
-    muted: bool,
-    place: Place,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Nowhere,
-    Leaderless,
-    Node(BrokerId, Timestamp),
-}
-
-/// The queues with batches whose leader is one broker.
-#[derive(Debug, Default)]
-struct NodeQueues {
-    by_time: BTreeSet<(Timestamp, usize)>,
-    by_number: BTreeSet<usize>,
-    turn: usize,
-}
-
 impl Accumulator {
     pub(super) fn new(config: &ProducerConfig) -> Self {
         Self {
             batch_size: config.batch_size,
-            linger: config.linger,
-            max_request_size: config.max_request_size,
+            queues: Queues::new(config.linger, config.max_request_size),
             topics: BTreeMap::new(),
-            queues: Vec::new(),
-            nodes: BTreeMap::new(),
-            leaderless: BTreeSet::new(),
             free: config.buffer_memory,
-            hurry: false,
             next_batch: 0,
             delivery_timeout: config.delivery_timeout,
             expiry: BTreeSet::new(),
@@ -137,7 +100,7 @@ impl Accumulator {
             return Appended::UnknownPartition;
         };
         let queue = self.queue_of(&record.topic, number, metadata);
-        let before = self.queues[queue].batches.back().map_or(0, Batch::size);
+        let before = self.queues.last(queue).map_or(0, Batch::size);
         let appended = if self.append_to_last(now, queue, record) {
             Appended::Quietly
         } else {
@@ -146,15 +109,14 @@ impl Accumulator {
         if appended == Appended::NoMemory {
             return appended;
         }
-        let batches = &self.queues[queue].batches;
-        let last = batches.back();
+        let last = self.queues.last(queue);
         let full = last.is_none_or(Batch::is_full);
         let size = last.map_or(0, Batch::size);
         let grown = match appended {
             Appended::Quietly => size.saturating_sub(before),
             _ => size,
         };
-        let first_became_full = full && batches.len() == 1;
+        let first_became_full = full && self.queues.len(queue) == 1;
         if record.partition.is_none() && record.key.is_none() {
             let batch_size = self.batch_size;
             if let Some(topic) = self.topics.get_mut(&record.topic) {
@@ -162,7 +124,7 @@ impl Accumulator {
             }
         }
         if appended == Appended::Stirring || first_became_full {
-            self.reschedule(queue);
+            self.queues.reschedule(queue);
             return Appended::Stirring;
         }
         appended
@@ -184,10 +146,8 @@ impl Accumulator {
                 let number = topic.sticky.current(&record.topic, metadata, random)?;
                 // The batches that kept it there may all have been sent since.
                 let queue = topic.queues.get(number).copied().flatten();
-                let full = queue.is_none_or(|queue| {
-                    let last = self.queues[queue].batches.back();
-                    last.is_none_or(Batch::is_full)
-                });
+                let full =
+                    queue.is_none_or(|queue| self.queues.last(queue).is_none_or(Batch::is_full));
                 topic.sticky.produced(0, full, batch_size);
                 topic.sticky.current(&record.topic, metadata, random)
             }
@@ -202,23 +162,16 @@ impl Accumulator {
         if let Some(queue) = queues[number] {
             return queue;
         }
-        let queue = self.queues.len();
-        queues[number] = Some(queue);
         let partition =
             TopicPartition::new(topic.clone(), i32::try_from(number).unwrap_or(i32::MAX));
-        self.queues.push(Queue {
-            leadership: metadata.leadership(&partition),
-            partition,
-            batches: VecDeque::new(),
-            muted: false,
-            place: Place::Nowhere,
-        });
+        let queue = self.queues.add(partition, metadata);
+        queues[number] = Some(queue);
         queue
     }
 
     fn append_to_last(&mut self, now: Now, queue: usize, record: &NewRecord) -> bool {
         let key = record.key.as_deref();
-        self.queues[queue].batches.back_mut().is_some_and(|last| {
+        self.queues.last_mut(queue).is_some_and(|last| {
             last.try_append(
                 record.operation,
                 now.wall,
@@ -238,7 +191,7 @@ impl Accumulator {
         let batch = Batch::new(BatchId(self.next_batch), queue, now.monotonic, limit);
         self.next_batch += 1;
         self.expiry.insert(self.expiry_of(&batch));
-        self.queues[queue].batches.push_back(batch);
+        self.queues.push_back(batch);
         self.append_to_last(now, queue, record);
         Appended::Stirring
     }
@@ -274,18 +227,6 @@ impl Accumulator {
         self.free += batch.memory;
     }
 
-    /// The partition of a queue.
-    pub(super) fn partition(&self, queue: usize) -> &TopicPartition {
-        &self.queues[queue].partition
-    }
-
-    /// Puts a batch back for another attempt, before all others of its partition.
-    pub(super) fn put_back(&mut self, batch: Batch) {
-        let queue = batch.queue;
-        self.queues[queue].batches.push_front(batch);
-        self.reschedule(queue);
-    }
-
     /// Splits a batch that was too large and puts its parts back, in order. If its records cannot be
     /// read, the batch comes back.
     pub(super) fn put_back_split(&mut self, mut batch: Batch) -> Option<Batch> {
@@ -301,172 +242,9 @@ impl Accumulator {
         self.finish(&batch);
         for part in parts.into_iter().rev() {
             self.expiry.insert(self.expiry_of(&part));
-            self.queues[batch.queue].batches.push_front(part);
+            self.queues.put_back(part);
         }
-        self.reschedule(batch.queue);
         None
-    }
-
-    /// Takes a batch out of its queue, wherever it stands.
-    pub(super) fn take(&mut self, queue: usize, id: BatchId) -> Option<Batch> {
-        let batches = &mut self.queues[queue].batches;
-        let place = batches.iter().position(|batch| batch.id == id)?;
-        let batch = batches.remove(place);
-        self.reschedule(queue);
-        batch
-    }
-
-    /// With `max.in.flight.requests.per.connection` = 1, a partition with a batch in flight is muted.
-    pub(super) fn set_muted(&mut self, queue: usize, muted: bool) {
-        self.queues[queue].muted = muted;
-        self.reschedule(queue);
-    }
-
-    /// Whether everything is ready at once: memory is exhausted, or the producer closes.
-    pub(super) fn set_hurry(&mut self, hurry: bool) {
-        if self.hurry != hurry {
-            self.hurry = hurry;
-            for queue in 0..self.queues.len() {
-                if self.queues[queue].place != Place::Nowhere {
-                    self.reschedule(queue);
-                }
-            }
-        }
-    }
-
-    /// Takes over who leads the partitions now.
-    pub(super) fn update_leaders(&mut self, metadata: &ClientMetadata) {
-        for queue in 0..self.queues.len() {
-            let leadership = metadata.leadership(&self.queues[queue].partition);
-            if self.queues[queue].leadership != leadership {
-                self.queues[queue].leadership = leadership;
-                self.reschedule(queue);
-            }
-        }
-    }
-
-    /// Records wait for a partition without a known leader.
-    pub(super) fn has_leaderless(&self) -> bool {
-        !self.leaderless.is_empty()
-    }
-
-    /// The brokers that lead partitions with batches, and when the first of these is ready.
-    fn ready_times(&self) -> impl Iterator<Item = (BrokerId, Timestamp)> {
-        self.nodes
-            .iter()
-            .filter_map(|(broker, node)| node.by_time.first().map(|first| (*broker, first.0)))
-    }
-
-    /// The brokers with a queue that is ready now.
-    pub(super) fn ready_brokers(&self, now: Timestamp) -> Vec<BrokerId> {
-        let ready = self.ready_times().filter(|(_, at)| *at <= now);
-        ready.map(|(broker, _)| broker).collect()
-    }
-
-    /// Whether the broker has a queue that is ready now.
-    pub(super) fn is_ready(&self, now: Timestamp, broker: BrokerId) -> bool {
-        let first = self
-            .nodes
-            .get(&broker)
-            .and_then(|node| node.by_time.first());
-        first.is_some_and(|first| first.0 <= now)
-    }
-
-    /// When the next queue of any broker that `ready_at` allows is ready.
-    pub(super) fn next_ready(
-        &self,
-        ready_at: impl Fn(BrokerId) -> Option<Timestamp>,
-    ) -> Option<Timestamp> {
-        self.ready_times().fold(None, |next, (broker, queue_at)| {
-            earliest(next, ready_at(broker).map(|at| at.max(queue_at)))
-        })
-    }
-
-    /// The batches of the next request to `broker`.
-    pub(super) fn drain(&mut self, now: Timestamp, broker: BrokerId, mute: bool) -> Vec<Batch> {
-        let Some(node) = self.nodes.get(&broker) else {
-            return Vec::new();
-        };
-        let (later, sooner) = (
-            node.by_number.range(node.turn..),
-            node.by_number.range(..node.turn),
-        );
-        let order: Vec<usize> = later.chain(sooner).copied().collect();
-        let mut drained: Vec<Batch> = Vec::new();
-        let mut size = 0;
-        let mut turn = 0;
-        for queue in order {
-            let Some(first) = self.queues[queue].batches.front() else {
-                continue;
-            };
-            if first.backing_off_until() > now {
-                continue;
-            }
-            turn = queue;
-            if size + first.size() > self.max_request_size && !drained.is_empty() {
-                break;
-            }
-            size += first.size();
-            turn = queue + 1;
-            drained.extend(self.queues[queue].batches.pop_front());
-            self.queues[queue].muted = mute;
-            self.reschedule(queue);
-        }
-        if let Some(node) = self.nodes.get_mut(&broker) {
-            node.turn = turn;
-        }
-        drained
-    }
-
-    /// Puts a queue where it belongs after any change of it.
-    fn reschedule(&mut self, number: usize) {
-        let queue = &mut self.queues[number];
-        let place = queue.new_place(self.linger, self.hurry);
-        if place == queue.place {
-            return;
-        }
-        match queue.place {
-            Place::Nowhere => {}
-            Place::Leaderless => {
-                self.leaderless.remove(&number);
-            }
-            Place::Node(broker, at) => {
-                let node = self.nodes.entry(broker).or_default();
-                node.by_time.remove(&(at, number));
-                node.by_number.remove(&number);
-            }
-        }
-        match place {
-            Place::Nowhere => {}
-            Place::Leaderless => {
-                self.leaderless.insert(number);
-            }
-            Place::Node(broker, at) => {
-                let node = self.nodes.entry(broker).or_default();
-                node.by_time.insert((at, number));
-                node.by_number.insert(number);
-            }
-        }
-        queue.place = place;
-    }
-}
-
-impl Queue {
-    fn new_place(&mut self, linger: Duration, hurry: bool) -> Place {
-        let more = self.batches.len() > 1;
-        let Some(first) = self.batches.front_mut().filter(|_| !self.muted) else {
-            return Place::Nowhere;
-        };
-        let Some(leader) = self.leadership.leader else {
-            return Place::Leaderless;
-        };
-        first.note_leader_epoch(self.leadership.epoch);
-        let sendable_at = if more || hurry || first.is_full() {
-            Timestamp::ZERO
-        } else {
-            first.created + linger
-        };
-        Place::Node(leader, sendable_at.max(first.backing_off_until()))
     }
 }
 

@@ -231,3 +231,66 @@ impl Batch {
         BATCH_HEADER_SIZE + largest
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch() -> Batch {
+        Batch::new(BatchId(0), 0, Timestamp::ZERO, 200)
+    }
+
+    #[test]
+    fn failed_needs_certainty() {
+        let check = |error: ErrorCode, maybe_written, certain| {
+            let batch = Batch {
+                maybe_written,
+                ..batch()
+            };
+            let failed = batch.refused(error) == SendOutcome::Failed(error);
+            assert_eq!(failed, certain, "{error} {maybe_written}");
+        };
+        check(ErrorCode::NotEnoughReplicas, false, true);
+        check(ErrorCode::NotEnoughReplicas, true, false);
+        check(ErrorCode::NotEnoughReplicasAfterAppend, false, false);
+        check(ErrorCode::NotLeaderOrFollower, false, false);
+        check(ErrorCode::NetworkException, false, false);
+        check(ErrorCode::MessageTooLarge, false, true);
+    }
+
+    #[test]
+    fn a_new_leader_needs_no_backoff_but_only_once() {
+        let mut batch = batch();
+        batch.note_leader_epoch(Some(LeaderEpoch(1)));
+        batch.attempts = 1;
+        batch.retry_at = Timestamp::from_millis(100);
+        batch.note_leader_epoch(Some(LeaderEpoch(1)));
+        assert_eq!(batch.backing_off_until(), Timestamp::from_millis(100));
+        batch.note_leader_epoch(Some(LeaderEpoch(2)));
+        assert_eq!(batch.backing_off_until(), Timestamp::ZERO);
+        batch.attempts = 2;
+        batch.note_leader_epoch(Some(LeaderEpoch(2)));
+        assert_eq!(batch.backing_off_until(), Timestamp::from_millis(100));
+    }
+
+    #[test]
+    fn a_batch_takes_records_up_to_its_limit_and_splits_into_smaller_ones() {
+        let mut batch = batch();
+        let value = [b'v'; 40];
+        let bound = BatchBuilder::record_size_bound(None, Some(&value), &[]);
+        let mut taken = 0;
+        while batch.try_append(OperationId(taken), WallClock(7), None, Some(&value), bound) {
+            taken += 1;
+        }
+        assert!((2..=3).contains(&taken), "{taken}");
+        assert!(batch.size() <= 200);
+        let mut next = 1;
+        let parts = batch.split(61 + bound, || {
+            next += 1;
+            BatchId(next)
+        });
+        let counts: Vec<usize> = parts.unwrap().iter().map(Batch::count).collect();
+        assert_eq!(counts, vec![1; usize::try_from(taken).unwrap()]);
+        assert!(batch.is_done());
+    }
+}

@@ -13,6 +13,7 @@
 mod accumulator;
 mod batch;
 mod partitioner;
+mod queues;
 mod sender;
 
 use crate::channel::{Backoff, Connector};
@@ -194,7 +195,9 @@ impl Producer {
             break;
         }
         let closing = self.state != State::Open;
-        self.accumulator.set_hurry(memory_exhausted || closing);
+        self.accumulator
+            .queues
+            .set_hurry(memory_exhausted || closing);
         progress
     }
 
@@ -216,10 +219,12 @@ impl Producer {
             let version = self.network.metadata.version();
             if self.metadata_version != version {
                 self.metadata_version = version;
-                self.accumulator.update_leaders(&self.network.metadata);
+                self.accumulator
+                    .queues
+                    .update_leaders(&self.network.metadata);
             }
             self.unblock(now, out);
-            if self.accumulator.has_leaderless() {
+            if self.accumulator.queues.has_leaderless() {
                 self.network.metadata.request_update();
             }
             let (sender, mut context) = self.context(now, out);
@@ -246,6 +251,7 @@ impl Producer {
         let blocked = self.blocked.front().map(|blocked| blocked.deadline);
         let ready = self
             .accumulator
+            .queues
             .next_ready(|broker| self.network.ready_at(broker));
         let expiry = self.accumulator.next_expiry();
         let network = self.network.next_deadline();
@@ -296,7 +302,7 @@ impl Producer {
             }
             Input::Command(Command::Shutdown) => {
                 self.state = State::Closing;
-                self.accumulator.set_hurry(true);
+                self.accumulator.queues.set_hurry(true);
             }
             Input::Response {
                 connection,

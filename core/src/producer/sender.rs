@@ -73,10 +73,14 @@ impl Sender {
     /// Sends what is ready to brokers that can take it.
     pub(super) fn send_ready(&mut self, context: &mut Context<'_>) {
         let now = context.now;
-        for broker in context.accumulator.ready_brokers(now) {
-            while context.network.can_send(now, broker) && context.accumulator.is_ready(now, broker)
+        for broker in context.accumulator.queues.ready_brokers(now) {
+            while context.network.can_send(now, broker)
+                && context.accumulator.queues.is_ready(now, broker)
             {
-                let batches = context.accumulator.drain(now, broker, self.one_at_a_time);
+                let batches = context
+                    .accumulator
+                    .queues
+                    .drain(now, broker, self.one_at_a_time);
                 if batches.is_empty() {
                     break;
                 }
@@ -88,7 +92,7 @@ impl Sender {
     fn send(&mut self, context: &mut Context<'_>, broker: BrokerId, mut batches: Vec<Batch>) {
         let partition = |batch: &mut Batch| {
             batch.was_sent = true;
-            let partition = context.accumulator.partition(batch.queue).clone();
+            let partition = context.accumulator.queues.partition(batch.queue).clone();
             ProducePartition {
                 partition: TopicIdPartition {
                     topic_id: context.network.metadata.topic_id(&partition.topic),
@@ -175,7 +179,7 @@ impl Sender {
             ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch
         );
         if let Some(hint) = answer.current_leader.filter(|_| about_leader) {
-            let partition = context.accumulator.partition(batch.queue);
+            let partition = context.accumulator.queues.partition(batch.queue);
             context.network.metadata.update_leader(partition, hint);
         }
     }
@@ -216,13 +220,13 @@ impl Sender {
         batch.attempts += 1;
         batch.retry_at = context.now + backoff;
         let queue = batch.queue;
-        context.accumulator.put_back(batch);
+        context.accumulator.queues.put_back(batch);
         self.unmute(context, queue);
     }
 
     fn observe_retry(&self, context: &mut Context<'_>, batch: &Batch, error: ErrorCode) {
         context.out.observe(Event::SendRetried {
-            partition: context.accumulator.partition(batch.queue).clone(),
+            partition: context.accumulator.queues.partition(batch.queue).clone(),
             records: batch.count(),
             error,
         });
@@ -236,7 +240,7 @@ impl Sender {
                 let outcome = batch.expired();
                 self.end(context, &mut batch, |_| outcome);
                 self.in_flight.insert(id, batch);
-            } else if let Some(mut batch) = context.accumulator.take(queue, id) {
+            } else if let Some(mut batch) = context.accumulator.queues.take(queue, id) {
                 let outcome = batch.expired();
                 self.end(context, &mut batch, |_| outcome);
                 context.accumulator.finish(&batch);
@@ -250,7 +254,7 @@ impl Sender {
         batch: &mut Batch,
         outcome: impl Fn(usize) -> SendOutcome,
     ) {
-        let partition = context.accumulator.partition(batch.queue);
+        let partition = context.accumulator.queues.partition(batch.queue);
         for (index, operation) in batch.end().into_iter().enumerate() {
             self.ended += 1;
             context.out.observe(Event::SendEnded {
@@ -269,7 +273,7 @@ impl Sender {
 
     fn unmute(&self, context: &mut Context<'_>, queue: usize) {
         if self.one_at_a_time {
-            context.accumulator.set_muted(queue, false);
+            context.accumulator.queues.set_muted(queue, false);
         }
     }
 }

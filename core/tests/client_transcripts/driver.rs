@@ -95,22 +95,31 @@ impl<M: Machine> Driver<M> {
                 _ => {}
             }
         }
-        if let Some(next) = self.machine.next_deadline() {
-            assert!(next > self.now, "a deadline that has passed: {next}");
+        if self
+            .machine
+            .next_deadline()
+            .is_some_and(|next| next <= self.now)
+        {
+            self.stuck::<()>("a deadline that has passed");
         }
     }
 
     fn input(&mut self, words: &[&str]) -> Option<Input> {
         match words {
             ["wait"] => {
-                self.now = self.machine.next_deadline().expect("something to wait for");
+                self.now = self
+                    .machine
+                    .next_deadline()
+                    .unwrap_or_else(|| self.stuck("nothing to wait for"));
                 writeln!(self.transcript, "  @ {}", self.now).unwrap();
                 Some(Input::Timer(Lane::Main))
             }
             ["at", millis] => {
                 let at = Timestamp::from_millis(millis.parse().unwrap());
                 let next = self.machine.next_deadline().unwrap_or(Timestamp::NEVER);
-                assert!(next >= at, "a deadline before that: {next}");
+                if next < at {
+                    self.stuck::<()>(&format!("a deadline before that: {next}"));
+                }
                 self.now = at;
                 (next == at).then_some(Input::Timer(Lane::Main))
             }
@@ -126,7 +135,7 @@ impl<M: Machine> Driver<M> {
                     .open
                     .iter()
                     .position(|open| open.request.api() == Api::Metadata)
-                    .expect("a metadata request");
+                    .unwrap_or_else(|| self.stuck("no metadata request"));
                 Some(self.answer(place, answers))
             }
             [
@@ -136,11 +145,17 @@ impl<M: Machine> Driver<M> {
             ] => {
                 let node: NodeId = node.parse().unwrap();
                 let fits = |open: &Open| open.to == node && open.request.api() != Api::Metadata;
-                let place = self.open.iter().position(fits).expect("an open request");
+                let found = self.open.iter().position(fits);
+                let place = found.unwrap_or_else(|| self.stuck("no open request"));
                 Some(self.answer(place, answers))
             }
             command => Some(Input::Command(parse_command(command))),
         }
+    }
+
+    /// The script does not fit the machine.
+    fn stuck<T>(&self, why: &str) -> T {
+        panic!("{why} after\n{}", self.transcript)
     }
 
     fn answer(&mut self, place: usize, answers: &[&str]) -> Input {
@@ -338,7 +353,9 @@ fn batch(values: &str, place: EpochOffset) -> Bytes {
     }
     let mut bytes = builder.finish().to_vec();
     if corrupt {
-        *bytes.last_mut().unwrap() ^= 1;
+        // The last byte of the last value: after it comes the number of headers.
+        let place = bytes.len() - 2;
+        bytes[place] ^= 1;
     }
     Bytes::from(bytes)
 }

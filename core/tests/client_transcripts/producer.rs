@@ -42,7 +42,7 @@ fn linger_then_send() {
 }
 
 #[test]
-fn a_full_batch_goes_at_once_and_five_requests_are_in_flight() {
+fn no_more_requests_in_flight_than_allowed() {
     insta::assert_snapshot!(run(
         &[
             ("linger.ms", "1000"),
@@ -171,16 +171,19 @@ fn delivery_timeout_sent() {
     insta::assert_snapshot!(run(
         &[
             ("delivery.timeout.ms", "300"),
-            ("request.timeout.ms", "300"),
+            ("request.timeout.ms", "250"),
             ("linger.ms", "0")
         ],
         "
         send 1 orders-0 A
+        metadata orders 0=none@0
+        wait
         metadata orders 0=b1@0
-        at 100
+        at 200
         send 2 orders-0 B
         wait
         produced b1 orders-0=7
+        produced b1 orders-0=8
     "
     ));
 }
