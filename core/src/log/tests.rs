@@ -1,5 +1,7 @@
 //! The log's rules, one by one. Sequences of them are in `core/tests/log_properties.rs`.
 
+mod recovery;
+
 use super::*;
 use crate::config::TimestampType;
 use crate::memory_storage::MemoryStorage;
@@ -71,79 +73,82 @@ fn read(disk: &mut MemoryStorage, log: &mut Log, from: i64, to: i64, bytes: usiz
     batches(&read).map(|b| b.unwrap().base_offset().0).collect()
 }
 
+type Change = fn(BatchBuilder) -> Bytes;
+
+/// What is sent instead of a good batch of two records, and the answer.
+const REFUSED: &[(&str, Change, ErrorCode)] = &[
+    (
+        "base offset",
+        |b| b.at(Offset(1), LeaderEpoch(-1)).finish(),
+        ErrorCode::InvalidRecord,
+    ),
+    (
+        "control",
+        |b| b.control().finish(),
+        ErrorCode::InvalidRecord,
+    ),
+    (
+        "empty",
+        |_| BatchBuilder::new().finish(),
+        ErrorCode::InvalidRecord,
+    ),
+    ("nothing", |_| Bytes::new(), ErrorCode::InvalidRecord),
+    (
+        "two",
+        |b| [b.clone().finish(), b.finish()].concat().into(),
+        ErrorCode::InvalidRecord,
+    ),
+    ("cut", |b| b.finish().slice(..90), ErrorCode::InvalidRecord),
+    (
+        "sequence",
+        |b| b.producer(ProducerId(1), ProducerEpoch(0), -1).finish(),
+        ErrorCode::InvalidRecord,
+    ),
+    (
+        "magic",
+        |b| patched(&b.finish(), 16, 1),
+        ErrorCode::InvalidRecord,
+    ),
+    (
+        "count",
+        |b| resealed(&b.finish(), 60, 1),
+        ErrorCode::InvalidRecord,
+    ),
+    (
+        "delta",
+        |b| resealed(&b.finish(), 65, 2),
+        ErrorCode::InvalidRecord,
+    ),
+    (
+        "codec",
+        |b| resealed(&b.finish(), 22, 1),
+        ErrorCode::InvalidRecord,
+    ),
+    (
+        "crc",
+        |b| patched(&b.finish(), 80, 0),
+        ErrorCode::CorruptMessage,
+    ),
+    ("large", |_| batch(50), ErrorCode::MessageTooLarge),
+    (
+        "larger than a segment",
+        |_| batch(30),
+        ErrorCode::RecordListTooLarge,
+    ),
+    (
+        "late",
+        |_| builder(1, 1_601).finish(),
+        ErrorCode::InvalidTimestamp,
+    ),
+    (
+        "early",
+        |_| builder(1, 498).finish(),
+        ErrorCode::InvalidTimestamp,
+    ),
+];
+
 #[test]
 fn a_leader_refuses_what_a_client_may_not_send() {
-    type Change = fn(BatchBuilder) -> Bytes;
-    let rows: &[(&str, Change, ErrorCode)] = &[
-        (
-            "base offset",
-            |b| b.at(Offset(1), LeaderEpoch(-1)).finish(),
-            ErrorCode::InvalidRecord,
-        ),
-        (
-            "control",
-            |b| b.control().finish(),
-            ErrorCode::InvalidRecord,
-        ),
-        (
-            "empty",
-            |_| BatchBuilder::new().finish(),
-            ErrorCode::InvalidRecord,
-        ),
-        ("nothing", |_| Bytes::new(), ErrorCode::InvalidRecord),
-        (
-            "two",
-            |b| [b.clone().finish(), b.finish()].concat().into(),
-            ErrorCode::InvalidRecord,
-        ),
-        ("cut", |b| b.finish().slice(..90), ErrorCode::InvalidRecord),
-        (
-            "sequence",
-            |b| b.producer(ProducerId(1), ProducerEpoch(0), -1).finish(),
-            ErrorCode::InvalidRecord,
-        ),
-        (
-            "magic",
-            |b| patched(&b.finish(), 16, 1),
-            ErrorCode::InvalidRecord,
-        ),
-        (
-            "count",
-            |b| resealed(&b.finish(), 60, 1),
-            ErrorCode::InvalidRecord,
-        ),
-        (
-            "delta",
-            |b| resealed(&b.finish(), 65, 2),
-            ErrorCode::InvalidRecord,
-        ),
-        (
-            "codec",
-            |b| resealed(&b.finish(), 22, 1),
-            ErrorCode::InvalidRecord,
-        ),
-        (
-            "crc",
-            |b| patched(&b.finish(), 80, 0),
-            ErrorCode::CorruptMessage,
-        ),
-        ("large", |_| batch(50), ErrorCode::MessageTooLarge),
-        (
-            "larger than a segment",
-            |_| batch(30),
-            ErrorCode::RecordListTooLarge,
-        ),
-        (
-            "late",
-            |_| builder(1, 1_601).finish(),
-            ErrorCode::InvalidTimestamp,
-        ),
-        (
-            "early",
-            |_| builder(1, 498).finish(),
-            ErrorCode::InvalidTimestamp,
-        ),
-    ];
     let config = TopicConfig {
         segment_bytes: 2_000,
         max_message_bytes: 4_000,
@@ -152,7 +157,7 @@ fn a_leader_refuses_what_a_client_may_not_send() {
         ..TopicConfig::default()
     };
     let (mut disk, mut log) = new_log(&config);
-    for (name, change, expected) in rows {
+    for (name, change, expected) in REFUSED {
         let records = change(builder(2, 1_000));
         let refused = log.append_as_leader(&mut disk, &records, LeaderEpoch(0), at(1_000));
         let Err(AppendError::Rejected { error, .. }) = refused else {
@@ -475,185 +480,6 @@ fn a_log_starts_again_elsewhere() {
         (log.log_start_offset(), log.log_end_offset()),
         (Offset(40), Offset(40))
     );
-}
-
-/// Three batches of two records; each row does damage, and says how much must be left and what the
-/// epoch cache, which had 0@0 and 1@4, must be.
-#[test]
-fn recovery_keeps_what_can_be_trusted() {
-    type Damage = fn(&mut MemoryStorage);
-    let cut: Damage = |disk| disk.truncate(SEGMENT, 700).unwrap();
-    let rows: &[(&str, Damage, i64, usize)] = &[
-        ("nothing", |_| (), 6, 2),
-        ("torn batch", cut, 4, 1),
-        ("bit rot", |disk| disk.corrupt(SEGMENT, 400, &[0]), 2, 1),
-        (
-            "rotten base offset",
-            |disk| disk.corrupt(SEGMENT, 0, &[0x7f]),
-            0,
-            0,
-        ),
-        ("empty", |disk| disk.truncate(SEGMENT, 0).unwrap(), 0, 0),
-        ("no index", |disk| disk.delete(INDEX).unwrap(), 6, 2),
-        (
-            "no time index",
-            |disk| disk.delete(TIME_INDEX).unwrap(),
-            6,
-            2,
-        ),
-        ("empty index", |disk| disk.truncate(INDEX, 0).unwrap(), 6, 2),
-        ("torn index", |disk| disk.truncate(INDEX, 5).unwrap(), 6, 2),
-        (
-            "long index",
-            |disk| drop(disk.append(INDEX, &[0; 24]).unwrap()),
-            6,
-            2,
-        ),
-        (
-            "torn epochs",
-            |disk| {
-                disk.truncate("data/t-0/leader-epoch-checkpoint", 5)
-                    .unwrap()
-            },
-            6,
-            2,
-        ),
-        (
-            "no epochs",
-            |disk| disk.delete("data/t-0/leader-epoch-checkpoint").unwrap(),
-            6,
-            2,
-        ),
-        (
-            "epochs ahead",
-            |disk| {
-                disk.replace("data/t-0/leader-epoch-checkpoint", b"0\n3\n0 0\n1 4\n7 9\n")
-                    .unwrap()
-            },
-            6,
-            2,
-        ),
-        (
-            "garbage",
-            |disk| drop(disk.append(SEGMENT, &[0xff; 99]).unwrap()),
-            6,
-            2,
-        ),
-        (
-            "zeros",
-            |disk| drop(disk.append(SEGMENT, &[0; 99]).unwrap()),
-            6,
-            2,
-        ),
-        (
-            "only an index",
-            |disk| {
-                drop(
-                    disk.append("data/t-0/00000000000000000099.index", &[0; 8])
-                        .unwrap(),
-                )
-            },
-            6,
-            2,
-        ),
-    ];
-    let config = TopicConfig {
-        index_interval_bytes: 100,
-        ..TopicConfig::default()
-    };
-    for (name, damage, end, epochs) in rows {
-        let (mut disk, mut log) = new_log(&config);
-        for epoch in [0, 0, 1] {
-            append(&mut disk, &mut log, epoch, 2);
-        }
-        let before = disk.read_all(INDEX).unwrap().unwrap();
-        damage(&mut disk);
-        let (mut log, _) = open(&mut disk, unclean(Offset(0)), &config);
-        assert_eq!(log.log_end_offset(), Offset(*end), "{name}");
-        assert_eq!(log.leader_epochs().len(), *epochs, "{name}");
-        assert_eq!(log.recovery_point(), Offset(0), "{name}");
-        let index = disk.read_all(INDEX).unwrap().unwrap();
-        assert_eq!(
-            index,
-            before.slice(..before.len().min(index.len())),
-            "{name}"
-        );
-        append(&mut disk, &mut log, 8, 2);
-        assert_eq!(
-            read(&mut disk, &mut log, *end, end + 2, 0),
-            [*end],
-            "{name}"
-        );
-    }
-}
-
-#[test]
-fn a_hole_takes_later_segments_along() {
-    let config = TopicConfig {
-        segment_bytes: 1_024,
-        ..TopicConfig::default()
-    };
-    let (mut disk, mut log) = new_log(&config);
-    for _ in 0..9 {
-        append(&mut disk, &mut log, 0, 2);
-    }
-    let size = log.size();
-    let recovery_point = Offset(7);
-    disk.corrupt("data/t-0/00000000000000000006.log", 400, &[0]);
-    let (log, cut) = open(&mut disk, unclean(recovery_point), &config);
-    assert_eq!(
-        (log.log_end_offset(), log.recovery_point()),
-        (Offset(8), Offset(7))
-    );
-    assert_eq!(cut, size - log.size());
-    // Below the recovery point nobody looks.
-    disk.corrupt(SEGMENT, 400, &[0]);
-    let (log, cut) = open(&mut disk, unclean(recovery_point), &config);
-    assert_eq!((log.log_end_offset(), cut), (Offset(8), 0));
-}
-
-#[test]
-fn a_clean_stop_needs_no_recovery() {
-    let config = TopicConfig {
-        segment_bytes: 1_024,
-        ..TopicConfig::default()
-    };
-    let (mut disk, mut log) = new_log(&config);
-    for _ in 0..9 {
-        append(&mut disk, &mut log, 3, 2);
-    }
-    log.close(&mut disk).unwrap();
-    assert_eq!(log.recovery_point(), Offset(18));
-    disk.power_loss();
-    let from = OpenFrom {
-        high_watermark: Offset(99),
-        log_start_offset: Offset(4),
-        ..clean()
-    };
-    let (log, cut) = open(&mut disk, from, &config);
-    assert_eq!(
-        (log.log_end_offset(), log.recovery_point(), cut),
-        (Offset(18), Offset(18), 0)
-    );
-    assert_eq!(
-        (log.log_start_offset(), log.high_watermark()),
-        (Offset(4), Offset(18))
-    );
-    assert_eq!(
-        log.leader_epochs(),
-        [EpochOffset::new(LeaderEpoch(3), Offset(4))]
-    );
-    // A start beyond the end leaves nothing.
-    let from = OpenFrom {
-        log_start_offset: Offset(30),
-        ..clean()
-    };
-    let (log, _) = open(&mut disk, from, &config);
-    assert_eq!(
-        (log.log_start_offset(), log.log_end_offset()),
-        (Offset(30), Offset(30))
-    );
-    assert!(log.leader_epochs().is_empty());
 }
 
 #[test]
