@@ -1,79 +1,25 @@
 //! A controller on a disk in memory, with brokers that only register, send heartbeats and propose ISRs.
 
+mod disk;
 mod metadata_log;
 mod requests;
 mod rules;
 mod story;
+mod text;
 
-use super::partition_change::tests::describe;
+use self::disk::Disk;
+use self::text::text;
 use super::*;
 use crate::config::Config;
 use crate::id::{
     BrokerId, ConnectionId, CorrelationId, NodeId, TopicId, TopicIdPartition, TopicPartition,
 };
-use crate::memory_storage::MemoryStorage;
 use crate::message::*;
 use crate::metadata::PartitionRegistration;
 use crate::offset::BrokerEpoch;
-use crate::storage::StorageError;
 use crate::time::WallClock;
-use bytes::Bytes;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::time::Duration;
-
-/// A disk that outlives the process, and can be told to fail.
-#[derive(Clone, Default)]
-struct Disk {
-    files: Rc<RefCell<MemoryStorage>>,
-    broken: Rc<RefCell<bool>>,
-}
-
-impl Disk {
-    fn check(&self) -> Result<(), StorageError> {
-        if *self.broken.borrow() {
-            return Err(StorageError::Io("disk".to_owned()));
-        }
-        Ok(())
-    }
-}
-
-impl Storage for Disk {
-    fn append(&mut self, path: &str, bytes: &[u8]) -> Result<u64, StorageError> {
-        self.check()?;
-        self.files.borrow_mut().append(path, bytes)
-    }
-    fn read(&mut self, path: &str, position: u64, length: usize) -> Result<Bytes, StorageError> {
-        self.check()?;
-        self.files.borrow_mut().read(path, position, length)
-    }
-    fn length(&mut self, path: &str) -> Result<u64, StorageError> {
-        self.files.borrow_mut().length(path)
-    }
-    fn truncate(&mut self, path: &str, length: u64) -> Result<(), StorageError> {
-        self.files.borrow_mut().truncate(path, length)
-    }
-    fn flush(&mut self, path: &str) -> Result<(), StorageError> {
-        self.check()?;
-        self.files.borrow_mut().flush(path)
-    }
-    fn flush_directory(&mut self, directory: &str) -> Result<(), StorageError> {
-        self.files.borrow_mut().flush_directory(directory)
-    }
-    fn rename(&mut self, from: &str, to: &str) -> Result<(), StorageError> {
-        self.files.borrow_mut().rename(from, to)
-    }
-    fn delete(&mut self, path: &str) -> Result<(), StorageError> {
-        self.files.borrow_mut().delete(path)
-    }
-    fn list(&mut self, directory: &str) -> Result<Vec<String>, StorageError> {
-        self.files.borrow_mut().list(directory)
-    }
-    fn exists(&mut self, path: &str) -> Result<bool, StorageError> {
-        self.files.borrow_mut().exists(path)
-    }
-}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Process {
@@ -382,45 +328,4 @@ impl Rig {
         self.events.clear();
         written
     }
-}
-
-fn list(brokers: &[BrokerId]) -> String {
-    let brokers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
-    format!("[{}]", brokers.join(","))
-}
-
-fn text(record: &MetadataRecord) -> Option<String> {
-    Some(match record {
-        MetadataRecord::RegisterBroker(record) => {
-            format!("register {} run {}", record.broker, record.incarnation)
-        }
-        MetadataRecord::Topic(record) => format!("topic {}", record.topic),
-        MetadataRecord::Partition(record) => format!(
-            "partition replicas={} isr={} leader={} epochs {}/{}",
-            list(&record.replicas),
-            list(&record.isr),
-            record.leader.map_or(-1, |leader| leader.0),
-            record.leader_epoch,
-            record.partition_epoch,
-        ),
-        MetadataRecord::Config(record) => {
-            let value = record.value.as_deref().unwrap_or("-");
-            format!("config {}={value}", record.key)
-        }
-        MetadataRecord::PartitionChange(record) => format!("change {}", describe(record)),
-        MetadataRecord::FeatureLevel(record) => format!("feature {}={}", record.name, record.level),
-        MetadataRecord::BrokerRegistrationChange(record) => {
-            let what = match (record.fenced, record.in_controlled_shutdown) {
-                (Some(true), None) => "fence",
-                (Some(false), None) => "unfence",
-                (None, Some(true)) => "stop",
-                _ => "?",
-            };
-            format!("{what} {}", record.broker)
-        }
-        MetadataRecord::NoOp => return None,
-        MetadataRecord::ClearElr(record) => {
-            format!("clear elr {}", record.topic.as_deref().unwrap_or("*"))
-        }
-    })
 }
