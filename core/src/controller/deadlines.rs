@@ -12,10 +12,15 @@
 //!
 //! Source: `QuorumController.registerMaybeFenceStaleBroker` and its neighbours,
 //! `PeriodicTaskControlManager`.
-//! Next: `mod.rs`, which runs them.
+//! Next: `leadership.rs`, `registry.rs`.
 
+use super::cluster::Changes;
+use super::{Controller, fetch};
 use crate::config::ControllerConfig;
-use crate::time::Timestamp;
+use crate::machine::Effects;
+use crate::message::Response;
+use crate::metadata::MetadataRecord;
+use crate::time::{Now, Timestamp};
 use std::time::Duration;
 
 /// A periodic task that found too much to do at once goes on after this.
@@ -93,5 +98,52 @@ impl Periodic {
             Task::WritePending | Task::ExpireFetches => return,
         };
         entry.at = now + if more { SOON } else { entry.period };
+    }
+}
+
+impl Controller {
+    /// Runs what is due, in the order in which it became so.
+    pub(super) fn run_due(&mut self, now: Now, out: &mut Effects) {
+        while let Some((at, task)) = self.tasks().min()
+            && at <= now.monotonic
+            && !self.stopped
+        {
+            self.run(task, now, out);
+        }
+    }
+
+    /// What is to be done and when.
+    pub(super) fn tasks(&self) -> impl Iterator<Item = (Timestamp, Task)> {
+        let write = self.log.write_at().map(|at| (at, Task::WritePending));
+        let expire = self.fetches.deadline().map(|at| (at, Task::ExpireFetches));
+        self.periodic
+            .deadlines()
+            .into_iter()
+            .chain(write)
+            .chain(expire)
+    }
+
+    fn run(&mut self, task: Task, now: Now, out: &mut Effects) {
+        let at = now.monotonic;
+        let mut changes = Changes::default();
+        let more = match task {
+            Task::WritePending => return self.write_pending(now, out),
+            Task::ExpireFetches => {
+                for (reply, request) in self.fetches.take_expired(at) {
+                    let response = fetch::nothing_new(&self.log, &request);
+                    out.respond(reply, Response::Fetch(response));
+                }
+                return;
+            }
+            Task::FenceStaleBroker => self.cluster.fence_one_stale_broker(at, &mut changes),
+            Task::WriteNoOp => {
+                changes.records.push(MetadataRecord::NoOp);
+                false
+            }
+            Task::BalanceLeaders => self.cluster.balance_leaders(&mut changes),
+            Task::ElectUnclean => self.cluster.elect_unclean_leaders(&mut changes),
+        };
+        self.periodic.ran(task, more, at);
+        self.commit(at, changes, None, out);
     }
 }

@@ -28,10 +28,11 @@ mod placement;
 mod quorum_state;
 mod refusals;
 mod registry;
+mod snapshot;
 mod topics;
 
 use self::cluster::{Changes, Cluster};
-use self::deadlines::{Periodic, Task};
+use self::deadlines::Periodic;
 use self::fetch::{Fetched, ParkedFetches};
 use self::metadata_log::MetadataLog;
 use crate::config::{ControllerConfig, TopicConfig};
@@ -41,11 +42,11 @@ use crate::id::{ControllerId, Incarnation};
 use crate::invariant::invariant;
 use crate::machine::{Command, Effect, Effects, Input, Lane, Machine, ReplyTo, StartError};
 use crate::message::{FetchRequest, Request, Response};
-use crate::metadata::{MetadataRecord, metadata_partition};
+use crate::metadata::metadata_partition;
 use crate::offset::Offset;
 use crate::random::Random;
 use crate::rules::Rules;
-use crate::snapshot::{ControllerSnapshot, PartitionSnapshot, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::storage::Storage;
 use crate::time::{Now, Timestamp};
 use std::collections::VecDeque;
@@ -211,50 +212,6 @@ impl Controller {
         }
     }
 
-    /// Runs what is due, in the order in which it became so.
-    fn run_due(&mut self, now: Now, out: &mut Effects) {
-        while let Some((at, task)) = self.tasks().min()
-            && at <= now.monotonic
-            && !self.stopped
-        {
-            self.run(task, now, out);
-        }
-    }
-
-    fn tasks(&self) -> impl Iterator<Item = (Timestamp, Task)> {
-        let write = self.log.write_at().map(|at| (at, Task::WritePending));
-        let expire = self.fetches.deadline().map(|at| (at, Task::ExpireFetches));
-        self.periodic
-            .deadlines()
-            .into_iter()
-            .chain(write)
-            .chain(expire)
-    }
-
-    fn run(&mut self, task: Task, now: Now, out: &mut Effects) {
-        let at = now.monotonic;
-        let mut changes = Changes::default();
-        let more = match task {
-            Task::WritePending => return self.write_pending(now, out),
-            Task::ExpireFetches => {
-                for (reply, request) in self.fetches.take_expired(at) {
-                    let response = fetch::nothing_new(&self.log, &request);
-                    out.respond(reply, Response::Fetch(response));
-                }
-                return;
-            }
-            Task::FenceStaleBroker => self.cluster.fence_one_stale_broker(at, &mut changes),
-            Task::WriteNoOp => {
-                changes.records.push(MetadataRecord::NoOp);
-                false
-            }
-            Task::BalanceLeaders => self.cluster.balance_leaders(&mut changes),
-            Task::ElectUnclean => self.cluster.elect_unclean_leaders(&mut changes),
-        };
-        self.periodic.ran(task, more, at);
-        self.commit(at, changes, None, out);
-    }
-
     /// Writes what is pending; then answers what waited for it.
     fn write_pending(&mut self, now: Now, out: &mut Effects) {
         if let Err(error) = self.log.write_pending(now, out) {
@@ -334,28 +291,7 @@ impl Machine for Controller {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let image = &self.cluster.image;
-        let brokers = image.brokers().iter();
-        let partitions = image.partitions();
-        Snapshot::Controller(ControllerSnapshot {
-            metadata_end_offset: self.log.end_offset(),
-            metadata_high_watermark: self.log.high_watermark(),
-            brokers: brokers
-                .map(|(id, broker)| (*id, broker.broker_epoch, broker.fenced))
-                .collect(),
-            partitions: partitions
-                .map(|(partition, state)| PartitionSnapshot {
-                    partition,
-                    replicas: state.replicas.clone(),
-                    leader: state.leader,
-                    leader_epoch: state.leader_epoch,
-                    partition_epoch: state.partition_epoch,
-                    isr: state.isr.clone(),
-                    elr: state.elr.clone(),
-                    last_known_elr: state.last_known_elr.clone(),
-                })
-                .collect(),
-        })
+        Snapshot::Controller(self.describe())
     }
 }
 

@@ -224,4 +224,4 @@ fn is_no_op(record: &PartitionChangeRecord) -> bool {
 
 #[cfg(test)]
 #[path = "partition_change_tests.rs"]
-mod tests;
+pub(super) mod tests;

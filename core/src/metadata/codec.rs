@@ -22,25 +22,22 @@
 //! Simplified: endpoints, features, racks and log directories are written empty, so a real broker
 //! could read such a log but not find its peers in it. Only the versions above are read.
 //! Source: `AbstractApiMessageSerde.write`, `common/metadata/*Record.json`, `MetadataVersion`.
-//! Next: `wire.rs` for the encoding, `image.rs` for what the records mean.
+//! Next: `fields.rs` for the fields, `wire.rs` for the encoding, `image.rs` for what the records mean.
 
-use super::wire::{Reader, Tags, Writer};
-use super::{
-    BrokerRegistrationChangeRecord, ClearElrRecord, ConfigRecord, FeatureLevelRecord, LeaderChange,
-    MetadataRecord, PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord, TopicRecord,
+use super::fields::{
+    read_config, read_partition, read_partition_change, read_register_broker,
+    read_registration_change, write_config, write_partition, write_partition_change,
+    write_register_broker, write_registration_change,
 };
-use crate::id::{BrokerId, Incarnation, TopicId};
-use crate::message::{ConfigResource, LeaderRecoveryState};
-use crate::offset::{BrokerEpoch, LeaderEpoch, Offset, PartitionEpoch};
+use super::wire::{Reader, Writer};
+use super::{ClearElrRecord, FeatureLevelRecord, MetadataRecord, TopicRecord};
+use crate::id::TopicId;
+use crate::offset::Offset;
 use crate::record::{BatchBuilder, RecordBatch};
 use crate::time::WallClock;
 use bytes::Bytes;
 
 const FRAME_VERSION: u32 = 1;
-/// `ConfigResource.Type.TOPIC`.
-const TOPIC_RESOURCE: i8 = 2;
-/// `ConfigResource.Type.BROKER`; with an empty name it is the whole cluster.
-const BROKER_RESOURCE: i8 = 4;
 
 /// One record batch that holds these records, atomically; for the leader to append.
 pub fn encode_batch(records: &[MetadataRecord], now: WallClock) -> Bytes {
@@ -153,222 +150,6 @@ fn api_and_version(record: &MetadataRecord) -> (u32, u32) {
         MetadataRecord::NoOp => (20, 0),
         MetadataRecord::ClearElr(_) => (28, 0),
     }
-}
-
-fn write_register_broker(record: &RegisterBrokerRecord, out: &mut Writer) {
-    out.i32(record.broker.0);
-    out.bool(false); // isMigratingZkBroker
-    out.uuid(u128::from(record.incarnation.0));
-    out.i64(record.broker_epoch.0);
-    out.empty_array(); // endPoints
-    out.empty_array(); // features
-    out.null(); // rack
-    out.bool(record.fenced);
-    out.bool(record.in_controlled_shutdown);
-    out.no_tags();
-}
-
-fn read_register_broker(input: &mut Reader<'_>) -> Result<MetadataRecord, String> {
-    let broker = BrokerId(input.i32()?);
-    input.bool()?;
-    let incarnation =
-        u32::try_from(input.uuid()?).map_err(|_| "an incarnation that is not ours")?;
-    let broker_epoch = BrokerEpoch(input.i64()?);
-    input.expect_empty_array()?;
-    input.expect_empty_array()?;
-    input.nullable_string()?;
-    Ok(MetadataRecord::RegisterBroker(RegisterBrokerRecord {
-        broker,
-        incarnation: Incarnation(incarnation),
-        broker_epoch,
-        fenced: input.bool()?,
-        in_controlled_shutdown: input.bool()?,
-    }))
-}
-
-fn write_partition(record: &PartitionRecord, out: &mut Writer) {
-    out.i32(record.partition);
-    out.uuid(record.topic_id.0);
-    out.brokers(&record.replicas);
-    out.brokers(&record.isr);
-    out.empty_array(); // removingReplicas
-    out.empty_array(); // addingReplicas
-    out.i32(record.leader.map_or(-1, |leader| leader.0));
-    out.i32(record.leader_epoch.0);
-    out.i32(record.partition_epoch.0);
-    out.empty_array(); // directories
-    let mut tags = Tags::default();
-    if record.leader_recovery_state == LeaderRecoveryState::Recovering {
-        tags.add(0, |out| out.i8(1));
-    }
-    if !record.elr.is_empty() {
-        tags.add(1, |out| out.brokers(&record.elr));
-    }
-    if !record.last_known_elr.is_empty() {
-        tags.add(2, |out| out.brokers(&record.last_known_elr));
-    }
-    out.tags(tags);
-}
-
-fn read_partition(input: &mut Reader<'_>) -> Result<MetadataRecord, String> {
-    let partition = input.i32()?;
-    let topic_id = TopicId(input.uuid()?);
-    let replicas = input.brokers()?;
-    let isr = input.brokers()?;
-    input.expect_empty_array()?;
-    input.expect_empty_array()?;
-    let leader = Some(BrokerId(input.i32()?)).filter(|leader| leader.0 >= 0);
-    let leader_epoch = LeaderEpoch(input.i32()?);
-    let partition_epoch = PartitionEpoch(input.i32()?);
-    input.expect_empty_array()?;
-    let mut record = PartitionRecord {
-        topic_id,
-        partition,
-        replicas,
-        isr,
-        leader,
-        leader_recovery_state: LeaderRecoveryState::Recovered,
-        leader_epoch,
-        partition_epoch,
-        elr: Vec::new(),
-        last_known_elr: Vec::new(),
-    };
-    for (tag, mut value) in input.tags()? {
-        match tag {
-            0 => record.leader_recovery_state = recovery_state(value.i8()?)?,
-            1 => record.elr = value.brokers()?,
-            2 => record.last_known_elr = value.brokers()?,
-            _ => {}
-        }
-    }
-    Ok(MetadataRecord::Partition(record))
-}
-
-fn write_partition_change(record: &PartitionChangeRecord, out: &mut Writer) {
-    out.i32(record.partition);
-    out.uuid(record.topic_id.0);
-    let mut tags = Tags::default();
-    if let Some(isr) = &record.isr {
-        tags.add(0, |out| out.brokers(isr));
-    }
-    match record.leader {
-        LeaderChange::Unchanged => {}
-        LeaderChange::NoLeader => tags.add(1, |out| out.i32(-1)),
-        LeaderChange::Leader(leader) => tags.add(1, |out| out.i32(leader.0)),
-    }
-    if let Some(state) = record.leader_recovery_state {
-        tags.add(5, |out| {
-            out.i8(i8::from(state == LeaderRecoveryState::Recovering));
-        });
-    }
-    if let Some(elr) = &record.elr {
-        tags.add(6, |out| out.brokers(elr));
-    }
-    if let Some(last_known_elr) = &record.last_known_elr {
-        tags.add(7, |out| out.brokers(last_known_elr));
-    }
-    out.tags(tags);
-}
-
-fn read_partition_change(input: &mut Reader<'_>) -> Result<MetadataRecord, String> {
-    let mut record = PartitionChangeRecord {
-        partition: input.i32()?,
-        topic_id: TopicId(input.uuid()?),
-        isr: None,
-        leader: LeaderChange::Unchanged,
-        leader_recovery_state: None,
-        elr: None,
-        last_known_elr: None,
-    };
-    for (tag, mut value) in input.tags()? {
-        match tag {
-            0 => record.isr = Some(value.brokers()?),
-            1 => {
-                record.leader = match value.i32()? {
-                    -2 => LeaderChange::Unchanged,
-                    -1 => LeaderChange::NoLeader,
-                    leader => LeaderChange::Leader(BrokerId(leader)),
-                }
-            }
-            5 => record.leader_recovery_state = Some(recovery_state(value.i8()?)?),
-            6 => record.elr = Some(value.brokers()?),
-            7 => record.last_known_elr = Some(value.brokers()?),
-            _ => {}
-        }
-    }
-    Ok(MetadataRecord::PartitionChange(record))
-}
-
-fn recovery_state(code: i8) -> Result<LeaderRecoveryState, String> {
-    match code {
-        0 => Ok(LeaderRecoveryState::Recovered),
-        1 => Ok(LeaderRecoveryState::Recovering),
-        _ => Err(format!("unknown leader recovery state {code}")),
-    }
-}
-
-fn write_config(record: &ConfigRecord, out: &mut Writer) {
-    let (kind, name) = match &record.resource {
-        ConfigResource::Topic(topic) => (TOPIC_RESOURCE, &**topic),
-        ConfigResource::Cluster => (BROKER_RESOURCE, ""),
-    };
-    out.i8(kind);
-    out.string(name);
-    out.string(&record.key);
-    match &record.value {
-        Some(value) => out.string(value),
-        None => out.null(),
-    }
-    out.no_tags();
-}
-
-fn read_config(input: &mut Reader<'_>) -> Result<MetadataRecord, String> {
-    let kind = input.i8()?;
-    let name = input.string()?;
-    let resource = match kind {
-        TOPIC_RESOURCE => ConfigResource::Topic(name.into()),
-        BROKER_RESOURCE if name.is_empty() => ConfigResource::Cluster,
-        _ => return Err(format!("unknown config resource {kind} `{name}`")),
-    };
-    Ok(MetadataRecord::Config(ConfigRecord {
-        resource,
-        key: input.string()?,
-        value: input.nullable_string()?,
-    }))
-}
-
-fn write_registration_change(record: &BrokerRegistrationChangeRecord, out: &mut Writer) {
-    out.i32(record.broker.0);
-    out.i64(record.broker_epoch.0);
-    let mut tags = Tags::default();
-    if let Some(fenced) = record.fenced {
-        tags.add(0, |out| out.i8(if fenced { 1 } else { -1 }));
-    }
-    if let Some(true) = record.in_controlled_shutdown {
-        tags.add(1, |out| out.i8(1));
-    }
-    out.tags(tags);
-}
-
-fn read_registration_change(input: &mut Reader<'_>) -> Result<MetadataRecord, String> {
-    let mut record = BrokerRegistrationChangeRecord {
-        broker: BrokerId(input.i32()?),
-        broker_epoch: BrokerEpoch(input.i64()?),
-        fenced: None,
-        in_controlled_shutdown: None,
-    };
-    for (tag, mut value) in input.tags()? {
-        match tag {
-            0 => {
-                record.fenced = Some(value.i8()?)
-                    .filter(|code| *code != 0)
-                    .map(|code| code > 0);
-            }
-            1 => record.in_controlled_shutdown = (value.i8()? != 0).then_some(true),
-            _ => {}
-        }
-    }
-    Ok(MetadataRecord::BrokerRegistrationChange(record))
 }
 
 #[cfg(test)]

@@ -1,6 +1,13 @@
 //! Round trips and golden bytes of metadata records.
 
 use super::*;
+use crate::id::{BrokerId, Incarnation};
+use crate::message::{ConfigResource, LeaderRecoveryState};
+use crate::metadata::{
+    BrokerRegistrationChangeRecord, ConfigRecord, LeaderChange, PartitionChangeRecord,
+    PartitionRecord, RegisterBrokerRecord,
+};
+use crate::offset::{BrokerEpoch, LeaderEpoch, PartitionEpoch};
 use proptest::prelude::*;
 
 fn brokers() -> impl Strategy<Value = Vec<BrokerId>> {

@@ -1,8 +1,7 @@
 //! The image of the cluster that the metadata records add up to. The controller decides from it,
 //! brokers act on it; both change it in one way only: by the next record.
 //!
-//! - A partition change raises the partition epoch by one, whatever it says. One that names a leader
-//!   raises the leader epoch too, even if the leader stays.
+//! - What a record does to a broker or partition is in `registration.rs`.
 //! - A topic's setting is its own, else the cluster's dynamic one, else the default of the process.
 //! - A setting with value `None` is deleted.
 //!
@@ -15,127 +14,20 @@
 //! Next: `controller/cluster.rs`.
 
 use super::{
-    BrokerRegistrationChangeRecord, ClearElrRecord, ConfigRecord, LeaderChange, MetadataRecord,
-    PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord, TopicRecord,
+    BrokerRegistration, BrokerRegistrationChangeRecord, ClearElrRecord, ConfigRecord,
+    MetadataRecord, PartitionChangeRecord, PartitionRecord, PartitionRegistration,
+    RegisterBrokerRecord, TopicImage, TopicRecord,
 };
 use crate::config::{Config, Settings, TopicConfig};
-use crate::id::{BrokerId, Incarnation, TopicId, TopicName, TopicPartition};
-use crate::message::{ConfigResource, LeaderRecoveryState};
-use crate::offset::{BrokerEpoch, LeaderEpoch, Offset, PartitionEpoch};
+use crate::id::{BrokerId, TopicId, TopicName, TopicPartition};
+use crate::message::ConfigResource;
+use crate::offset::Offset;
 use std::collections::BTreeMap;
 
 /// Feature that carries the generation of the metadata records.
 pub const METADATA_VERSION: &str = "metadata.version";
 /// Feature that lets replicas below `min.insync.replicas` stay eligible as leaders (KIP-966).
 pub const ELR_VERSION: &str = "eligible.leader.replicas.version";
-
-/// A registered broker (`BrokerRegistration`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrokerRegistration {
-    /// Which start of it.
-    pub incarnation: Incarnation,
-    /// Its registration.
-    pub broker_epoch: BrokerEpoch,
-    /// It may not serve.
-    pub fenced: bool,
-    /// It is stopping.
-    pub in_controlled_shutdown: bool,
-}
-
-impl BrokerRegistration {
-    /// It serves and is not about to stop.
-    pub fn is_active(&self) -> bool {
-        !self.fenced && !self.in_controlled_shutdown
-    }
-}
-
-/// A partition (`PartitionRegistration`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartitionRegistration {
-    /// Its replicas; the first is preferred as leader.
-    pub replicas: Vec<BrokerId>,
-    /// In-sync replicas.
-    pub isr: Vec<BrokerId>,
-    /// Eligible leader replicas (KIP-966).
-    pub elr: Vec<BrokerId>,
-    /// The last known leader, when nobody leads (KIP-966).
-    pub last_known_elr: Vec<BrokerId>,
-    /// Its leader.
-    pub leader: Option<BrokerId>,
-    /// Whether the leader has recovered.
-    pub leader_recovery_state: LeaderRecoveryState,
-    /// The leader's epoch.
-    pub leader_epoch: LeaderEpoch,
-    /// The epoch of this state.
-    pub partition_epoch: PartitionEpoch,
-}
-
-impl PartitionRegistration {
-    /// What a record says of a new partition.
-    pub fn from_record(record: &PartitionRecord) -> Self {
-        Self {
-            replicas: record.replicas.clone(),
-            isr: record.isr.clone(),
-            elr: record.elr.clone(),
-            last_known_elr: record.last_known_elr.clone(),
-            leader: record.leader,
-            leader_recovery_state: record.leader_recovery_state,
-            leader_epoch: record.leader_epoch,
-            partition_epoch: record.partition_epoch,
-        }
-    }
-
-    /// Takes in a change.
-    pub fn merge(&mut self, change: &PartitionChangeRecord) {
-        let leader = match change.leader {
-            LeaderChange::Unchanged => None,
-            LeaderChange::NoLeader => Some(None),
-            LeaderChange::Leader(leader) => Some(Some(leader)),
-        };
-        if let Some(leader) = leader {
-            self.leader = leader;
-            self.leader_epoch = self.leader_epoch.next();
-        }
-        if let Some(isr) = &change.isr {
-            self.isr.clone_from(isr);
-        }
-        if let Some(elr) = &change.elr {
-            self.elr.clone_from(elr);
-        }
-        if let Some(last_known_elr) = &change.last_known_elr {
-            self.last_known_elr.clone_from(last_known_elr);
-        }
-        if let Some(state) = change.leader_recovery_state {
-            self.leader_recovery_state = state;
-        }
-        self.partition_epoch = self.partition_epoch.next();
-    }
-
-    /// Its first replica leads.
-    pub fn has_preferred_leader(&self) -> bool {
-        self.leader.is_some() && self.leader == self.replicas.first().copied()
-    }
-
-    fn clear_elr(&mut self) {
-        if self.elr.is_empty() && self.last_known_elr.is_empty() {
-            return;
-        }
-        self.elr.clear();
-        self.last_known_elr.clear();
-        self.partition_epoch = self.partition_epoch.next();
-    }
-}
-
-/// A topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicImage {
-    /// Its name.
-    pub topic: TopicName,
-    /// Its id.
-    pub topic_id: TopicId,
-    /// Its partitions, by number.
-    pub partitions: BTreeMap<i32, PartitionRegistration>,
-}
 
 /// The whole cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

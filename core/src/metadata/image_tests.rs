@@ -1,6 +1,9 @@
 //! Epoch rules and layering of settings.
 
 use super::*;
+use crate::message::LeaderRecoveryState;
+use crate::metadata::LeaderChange;
+use crate::offset::{BrokerEpoch, LeaderEpoch, PartitionEpoch};
 
 fn image() -> MetadataImage {
     let mut image = MetadataImage::default();

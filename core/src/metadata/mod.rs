@@ -1,12 +1,15 @@
 //! The metadata log: its records, their bytes, and the image of the cluster that they add up to.
 
 pub mod codec;
+mod fields;
 mod image;
 mod record;
+mod registration;
 pub(crate) mod wire;
 
 pub use image::*;
 pub use record::*;
+pub use registration::*;
 
 use crate::id::{TopicId, TopicIdPartition, TopicPartition};
 

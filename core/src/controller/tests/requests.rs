@@ -1,0 +1,298 @@
+//! Topics, settings, elections on request, and what is no controller's business.
+
+use super::*;
+
+fn cluster() -> Rig {
+    let mut rig = Rig::new(Rules::default());
+    for id in 1..=3 {
+        rig.start_broker(id, false);
+    }
+    rig.written();
+    rig
+}
+
+#[test]
+fn topics_are_refused_for_these_reasons() {
+    let mut rig = cluster();
+    let mut create = |topic: &str, replicas: &[i32]| rig.create(topic, replicas, &[]).error;
+    assert_eq!(create("a.b", &[1]), ErrorCode::None);
+    assert_eq!(create("a.b", &[1]), ErrorCode::TopicAlreadyExists);
+    assert_eq!(create("a_b", &[1]), ErrorCode::InvalidTopicException);
+    for name in [
+        "",
+        ".",
+        "..",
+        "a b",
+        "ä",
+        "__cluster_metadata",
+        &"x".repeat(250),
+    ] {
+        assert_eq!(
+            create(name, &[1]),
+            ErrorCode::InvalidTopicException,
+            "{name}"
+        );
+    }
+    assert_eq!(create("t", &[1, 1]), ErrorCode::InvalidReplicaAssignment);
+    assert_eq!(create("t", &[4]), ErrorCode::InvalidReplicaAssignment);
+    assert_eq!(create("t", &[]), ErrorCode::InvalidReplicaAssignment);
+    let error = rig.create("t", &[1], &[("min.insync.replicas", "x")]).error;
+    assert_eq!(error, ErrorCode::InvalidConfig);
+    let error = rig.create("t", &[1], &[("no.such.key", "1")]).error;
+    assert_eq!(error, ErrorCode::InvalidConfig);
+    let spread = |partitions, replication_factor| NewTopic {
+        topic: "t".into(),
+        placement: Placement::Spread {
+            partitions,
+            replication_factor,
+        },
+        configs: BTreeMap::new(),
+    };
+    let mut error = |topic| rig.create_topics(vec![topic]).remove(0).error;
+    assert_eq!(error(spread(Some(0), None)), ErrorCode::InvalidPartitions);
+    assert_eq!(
+        error(spread(None, Some(0))),
+        ErrorCode::InvalidReplicationFactor
+    );
+    assert_eq!(
+        error(spread(None, Some(4))),
+        ErrorCode::InvalidReplicationFactor
+    );
+    let twice = rig.create_topics(vec![spread(None, None), spread(None, None)]);
+    assert!(
+        twice
+            .iter()
+            .all(|topic| topic.error == ErrorCode::InvalidRequest)
+    );
+    rig.written();
+    assert!(
+        rig.create_topics(vec![spread(Some(4), Some(2))])
+            .remove(0)
+            .error
+            .is_none()
+    );
+    assert_eq!(rig.written().len(), 5);
+}
+
+#[test]
+fn a_fenced_broker_gets_replicas_but_is_not_in_the_isr() {
+    let mut rig = cluster();
+    rig.kill(1);
+    rig.written();
+    rig.create("t", &[1, 2, 3], &[("min.insync.replicas", "2")]);
+    assert_eq!(
+        rig.written(),
+        [
+            "topic t",
+            "config min.insync.replicas=2",
+            "clear elr t",
+            "partition replicas=[1,2,3] isr=[2,3] leader=2 epochs 0/0",
+        ]
+    );
+    rig.kill(2);
+    rig.kill(3);
+    let last = "change isr=[] elr=[2,3] last=[3] leader=-1";
+    assert_eq!(
+        rig.written(),
+        [
+            "change isr=[3] elr=[2] leader=3",
+            "fence 2",
+            last,
+            "fence 3"
+        ]
+    );
+}
+
+#[test]
+fn settings_are_checked_and_min_isr_clears_the_elr() {
+    let mut rig = cluster();
+    rig.create("t", &[1, 2, 3], &[]);
+    let topic = || ConfigResource::Topic("t".into());
+    let key = "min.insync.replicas";
+    assert_eq!(
+        rig.configure(topic(), key, Some("0")).0,
+        ErrorCode::InvalidConfig
+    );
+    assert_eq!(
+        rig.configure(topic(), "nonsense", None).0,
+        ErrorCode::InvalidConfig
+    );
+    let unknown = ConfigResource::Topic("u".into());
+    assert_eq!(
+        rig.configure(unknown, key, Some("1")).0,
+        ErrorCode::UnknownTopicOrPartition
+    );
+    assert_eq!(
+        rig.configure(ConfigResource::Cluster, key, None).0,
+        ErrorCode::InvalidConfig
+    );
+    rig.written();
+    assert!(rig.configure(topic(), key, Some("3")).0.is_none());
+    assert_eq!(
+        rig.written(),
+        ["config min.insync.replicas=3", "clear elr t"]
+    );
+    rig.kill(3);
+    assert_eq!(rig.partition("t").elr, [BrokerId(3)]);
+    rig.written();
+    // The same again is no change for a topic, but is written for the cluster.
+    assert!(rig.configure(topic(), key, Some("3")).0.is_none());
+    assert_eq!(rig.written(), [] as [&str; 0]);
+    assert!(
+        rig.configure(ConfigResource::Cluster, key, Some("1"))
+            .0
+            .is_none()
+    );
+    assert_eq!(
+        rig.written(),
+        ["config min.insync.replicas=1", "clear elr *"]
+    );
+    assert!(rig.partition("t").elr.is_empty());
+    assert!(rig.controller.cluster.index.in_elr(BrokerId(3)).is_empty());
+}
+
+#[test]
+fn enabling_unclean_election_takes_effect_at_the_next_look() {
+    let settings = [
+        ("broker.session.timeout.ms", "3000"),
+        ("unclean.leader.election.interval.ms", "60000"),
+    ];
+    let mut rig = Rig::with(Rules::default(), &settings, &[]);
+    for id in 1..=2 {
+        rig.start_broker(id, false);
+    }
+    rig.create("t", &[1, 2], &[]);
+    rig.kill(2);
+    rig.kill(1);
+    rig.start_broker(2, false);
+    rig.configure(
+        ConfigResource::Topic("t".into()),
+        "unclean.leader.election.enable",
+        Some("true"),
+    );
+    rig.written();
+    rig.wait(Duration::from_secs(20));
+    assert_eq!(rig.partition("t").leader, None);
+    rig.wait(Duration::from_secs(60));
+    assert_eq!(
+        rig.written(),
+        ["change isr=[2] elr=[] last=[] leader=2 Recovering"]
+    );
+}
+
+#[test]
+fn leadership_is_given_back_periodically() {
+    let mut rig = cluster();
+    rig.create("t", &[1, 2], &[]);
+    rig.kill(1);
+    rig.start_broker(1, false);
+    rig.propose(&[2, 1]);
+    rig.written();
+    rig.wait(Duration::from_secs(301));
+    assert_eq!(rig.written(), ["change leader=1"]);
+    assert!(rig.controller.cluster.index.imbalanced().is_empty());
+}
+
+#[test]
+fn elections_on_request() {
+    let mut rig = cluster();
+    rig.create("t", &[1, 2], &[]);
+    let elect = |rig: &mut Rig, election, topic: Option<&str>| {
+        let partitions = topic.map(|topic| vec![TopicPartition::new(topic, 0)]);
+        let request = Request::ElectLeaders(ElectLeadersRequest {
+            election,
+            partitions,
+        });
+        match rig.ask(NodeId::Client(crate::id::ClientId(0)), request) {
+            Response::ElectLeaders(response) => response
+                .partitions
+                .into_iter()
+                .map(|(_, error)| error)
+                .collect::<Vec<_>>(),
+            _ => panic!("another answer"),
+        }
+    };
+    use ElectionType::{Preferred, Unclean};
+    let not_needed = [ErrorCode::ElectionNotNeeded];
+    assert_eq!(elect(&mut rig, Preferred, Some("t")), not_needed);
+    assert_eq!(elect(&mut rig, Unclean, Some("t")), not_needed);
+    assert_eq!(
+        elect(&mut rig, Preferred, Some("u")),
+        [ErrorCode::UnknownTopicOrPartition]
+    );
+    assert!(elect(&mut rig, Preferred, None).is_empty());
+    rig.kill(1);
+    let unavailable = [ErrorCode::PreferredLeaderNotAvailable];
+    assert_eq!(elect(&mut rig, Preferred, Some("t")), unavailable);
+    rig.kill(2);
+    let nobody = [ErrorCode::EligibleLeadersNotAvailable];
+    assert_eq!(elect(&mut rig, Unclean, Some("t")), nobody);
+    rig.start_broker(1, false);
+    rig.written();
+    assert_eq!(elect(&mut rig, Unclean, None), [ErrorCode::None]);
+    assert_eq!(
+        rig.written(),
+        ["change isr=[1] elr=[] last=[] leader=1 Recovering"]
+    );
+}
+
+#[test]
+fn brokers_must_name_the_epoch_that_they_have() {
+    let mut rig = cluster();
+    assert_eq!(
+        rig.register(1, false).error,
+        ErrorCode::DuplicateBrokerRegistration
+    );
+    // The same process again keeps its epoch, and is not fenced.
+    let epoch = rig.brokers[&1].epoch;
+    rig.brokers.get_mut(&1).unwrap().starts = 0;
+    assert_eq!(rig.register(1, false).broker_epoch, Some(epoch));
+    assert!(!rig.heartbeat(1, false, false).is_fenced);
+    rig.brokers.get_mut(&1).unwrap().epoch = BrokerEpoch(0);
+    let stale = rig.heartbeat(1, false, false);
+    assert_eq!(
+        (stale.error, stale.is_fenced),
+        (ErrorCode::StaleBrokerEpoch, true)
+    );
+    assert!(rig.events.iter().any(|event| matches!(
+        event,
+        Event::Refused {
+            api: Api::BrokerHeartbeat,
+            error: ErrorCode::StaleBrokerEpoch,
+            ..
+        }
+    )));
+}
+
+#[test]
+fn what_is_for_brokers_is_refused_and_the_connection_closed() {
+    let mut rig = cluster();
+    let request = MetadataRequest {
+        topics: None,
+        allow_auto_topic_creation: false,
+    };
+    let connection = ConnectionId {
+        client: NodeId::Client(crate::id::ClientId(0)),
+        incarnation: Incarnation(0),
+        number: 9,
+    };
+    let mut out = Effects::new();
+    let request = Request::Metadata(request);
+    let correlation = CorrelationId(1);
+    let input = Input::Request {
+        connection,
+        correlation,
+        request,
+    };
+    rig.controller.handle(rig.now, input, &mut out);
+    assert!(matches!(
+        out.as_slice(),
+        [
+            Effect::Observe(Event::Refused {
+                error: ErrorCode::UnsupportedVersion,
+                ..
+            }),
+            Effect::Close { .. }
+        ]
+    ));
+}

@@ -1,0 +1,80 @@
+//! Each switch of the protocol's generation that the controller reads, flipped. The two of
+//! AlterPartition are in `alter_partition_tests.rs`.
+
+use super::*;
+
+fn without(key: &str) -> Rules {
+    let mut rules = Rules::default();
+    rules.set(key, "false").unwrap();
+    rules
+}
+
+/// `t-0` on brokers 1 and 2; 2 goes, then 1; then 1 comes back from its kill.
+fn last_leader_returns(rules: Rules) -> (Vec<String>, Vec<String>) {
+    let mut rig = Rig::new(rules);
+    for id in [1, 2] {
+        rig.start_broker(id, false);
+    }
+    rig.create("t", &[1, 2], &[]);
+    rig.kill(2);
+    rig.written();
+    rig.kill(1);
+    let down = rig.written();
+    rig.start_broker(1, false);
+    (down, rig.written())
+}
+
+#[test]
+fn newest_rules() {
+    let (down, up) = last_leader_returns(Rules::default());
+    assert_eq!(
+        down,
+        ["change isr=[] elr=[1] last=[1] leader=-1", "fence 1"]
+    );
+    assert_eq!(
+        up,
+        [
+            "change elr=[]",
+            "register 1 run 1",
+            "unfence 1",
+            "change isr=[1] last=[] leader=1 Recovering",
+        ]
+    );
+}
+
+#[test]
+fn without_elr_the_last_member_stays_in_the_isr() {
+    let (down, up) = last_leader_returns(without("elr"));
+    assert_eq!(down, ["change leader=-1", "fence 1"]);
+    assert_eq!(up, ["register 1 run 1", "unfence 1", "change leader=1"]);
+    let mut rig = Rig::new(without("elr"));
+    rig.pass(Duration::from_millis(25));
+    let expected = [
+        "feature metadata.version=30",
+        "feature eligible.leader.replicas.version=0",
+    ];
+    assert_eq!(rig.written(), expected);
+}
+
+#[test]
+fn without_the_unclean_shutdown_check_a_killed_broker_stays_eligible() {
+    let (_, up) = last_leader_returns(without("unclean_shutdown_check"));
+    assert_eq!(
+        up,
+        [
+            "register 1 run 1",
+            "unfence 1",
+            "change isr=[1] elr=[] last=[] leader=1"
+        ]
+    );
+}
+
+#[test]
+fn without_the_last_known_leader_rule_nobody_leads_after_a_kill() {
+    let (down, up) = last_leader_returns(without("elr_last_known_leader"));
+    assert_eq!(down, ["change isr=[] elr=[1] leader=-1", "fence 1"]);
+    assert_eq!(
+        up,
+        ["change elr=[] last=[1]", "register 1 run 1", "unfence 1"]
+    );
+}
