@@ -220,5 +220,5 @@ fn clear(runtime: &Runtime, tasks: &[madsim::task::NodeId]) {
     for task in tasks {
         runtime.handle().kill(*task);
     }
-    runtime.block_on(sleep(Duration::from_millis(1)));
+    runtime.block_on(async { sleep(Duration::from_millis(1)).await });
 }
