@@ -1,5 +1,8 @@
 //! Makes the verdict from the plan and the record. CONTRACT; the module's owner writes the rest.
 
+#[cfg(test)]
+pub(crate) mod story;
+
 use crate::history::Record;
 use crate::plan::Plan;
 use crate::verdict::Verdict;

@@ -1,0 +1,203 @@
+//! A replica as its own events tell it: its log in brief, its pointers, its role.
+//!
+//! The log is a list of batches without their records: base and last offset, leader epoch, checksum.
+//! Kafka appends and truncates whole batches, so nothing finer is needed to compare two logs.
+//!
+//! Simplified: the log's start never moves but at a load (no retention yet); a truncation into a batch
+//! drops that batch and leaves the end where the event says, as Kafka does.
+
+use ktrial_core::{BrokerId, Event, LeaderEpoch, Offset, TopicPartition};
+
+/// A batch in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Offset of its first record.
+    pub base: Offset,
+    /// Offset of its last record.
+    pub last: Offset,
+    /// The leader epoch it was first appended in.
+    pub epoch: LeaderEpoch,
+    /// Its checksum.
+    pub crc: u32,
+}
+
+/// A log as a list of batches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplicaLog {
+    start: Offset,
+    end: Offset,
+    batches: Vec<Batch>,
+}
+
+impl ReplicaLog {
+    /// Its first offset.
+    pub fn start(&self) -> Offset {
+        self.start
+    }
+
+    /// The offset after its last.
+    pub fn end(&self) -> Offset {
+        self.end
+    }
+
+    /// The batches that end at or after `offset`.
+    pub fn from(&self, offset: Offset) -> &[Batch] {
+        // Most questions are about the end of the log.
+        if self.batches.last().is_none_or(|batch| batch.last < offset) {
+            return &[];
+        }
+        let first = self.batches.partition_point(|batch| batch.last < offset);
+        self.batches.get(first..).unwrap_or_default()
+    }
+
+    /// The batch that holds `offset`.
+    pub fn batch_at(&self, offset: Offset) -> Option<&Batch> {
+        let batch = self.from(offset).first();
+        batch.filter(|batch| batch.base <= offset)
+    }
+
+    /// Both end at the same offset with the same batch.
+    pub fn ends_like(&self, other: &Self) -> bool {
+        self.end == other.end && self.batches.last() == other.batches.last()
+    }
+
+    fn append(&mut self, batch: Batch) {
+        self.batches.push(batch);
+        self.end = batch.last.next();
+    }
+
+    fn truncate(&mut self, to: Offset) {
+        while self.batches.last().is_some_and(|batch| batch.last >= to) {
+            self.batches.pop();
+        }
+        self.end = to;
+    }
+
+    fn load(&mut self, start: Offset, end: Offset) {
+        self.truncate(end);
+        self.start = start;
+    }
+}
+
+/// What a replica is for its broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Nothing yet since its process started, or its process is gone.
+    #[default]
+    None,
+    /// It leads.
+    Leader(LeaderEpoch),
+    /// It follows that leader, or waits for one.
+    Follower(LeaderEpoch, Option<BrokerId>),
+}
+
+impl Role {
+    /// The leader epoch it is in.
+    pub fn epoch(self) -> Option<LeaderEpoch> {
+        match self {
+            Self::None => None,
+            Self::Leader(epoch) | Self::Follower(epoch, _) => Some(epoch),
+        }
+    }
+
+    /// Whether it leads, in whatever epoch.
+    pub fn leads(self) -> bool {
+        matches!(self, Self::Leader(_))
+    }
+}
+
+/// A replica.
+#[derive(Clone, Debug, Default)]
+pub struct Replica {
+    /// Its log.
+    pub log: ReplicaLog,
+    /// Its high watermark.
+    pub high_watermark: Offset,
+    /// Offsets below it survive a power loss.
+    pub recovery_point: Offset,
+    /// What it is.
+    pub role: Role,
+    /// A leader, or a follower that has taken something from its leader in this leader epoch: its log
+    /// is the leader's as far as it goes. A follower that has not may still have to truncate.
+    pub agreed: bool,
+}
+
+impl Replica {
+    /// Its process is gone; its log stays as it is until it is loaded again.
+    pub(super) fn stop(&mut self) {
+        self.role = Role::None;
+        self.agreed = false;
+    }
+
+    /// Takes in an event about this replica. Tells whether its log's end changed.
+    pub(super) fn apply(&mut self, event: &Event) -> bool {
+        let end = self.log.end;
+        match event {
+            Event::LogLoaded {
+                log_start_offset,
+                log_end_offset,
+                high_watermark,
+                ..
+            } => {
+                self.log.load(*log_start_offset, *log_end_offset);
+                self.high_watermark = *high_watermark;
+                self.recovery_point = self.recovery_point.min(*log_end_offset);
+                self.stop();
+            }
+            Event::BecameLeader { leader_epoch, .. } => {
+                self.role = Role::Leader(*leader_epoch);
+                self.agreed = true;
+            }
+            Event::BecameFollower {
+                leader_epoch,
+                leader,
+                ..
+            } => {
+                self.role = Role::Follower(*leader_epoch, *leader);
+                self.agreed = false;
+            }
+            Event::Appended {
+                base_offset,
+                last_offset,
+                leader_epoch,
+                crc,
+                ..
+            } => {
+                self.log.append(Batch {
+                    base: *base_offset,
+                    last: *last_offset,
+                    epoch: *leader_epoch,
+                    crc: *crc,
+                });
+                self.agreed = true;
+            }
+            Event::Truncated { to, .. } => {
+                self.log.truncate(*to);
+                self.high_watermark = self.high_watermark.min(*to);
+                self.recovery_point = self.recovery_point.min(*to);
+            }
+            Event::HighWatermark { offset, .. } => {
+                // It rises on a follower only when a fetch has succeeded.
+                self.agreed |= *offset > self.high_watermark && self.role != Role::None;
+                self.high_watermark = *offset;
+            }
+            Event::Flushed { recovery_point, .. } => self.recovery_point = *recovery_point,
+            _ => {}
+        }
+        end != self.log.end
+    }
+}
+
+/// The partition whose replica an event is about.
+pub(super) fn partition_of(event: &Event) -> Option<&TopicPartition> {
+    match event {
+        Event::LogLoaded { partition, .. }
+        | Event::BecameLeader { partition, .. }
+        | Event::BecameFollower { partition, .. }
+        | Event::Appended { partition, .. }
+        | Event::Truncated { partition, .. }
+        | Event::HighWatermark { partition, .. }
+        | Event::Flushed { partition, .. } => Some(partition),
+        _ => None,
+    }
+}
