@@ -36,7 +36,7 @@ mod link;
 mod rule;
 mod transport;
 
-pub(crate) use connection::{Connections, Payload, Segment};
+pub(crate) use connection::{Connections, Segment};
 pub(crate) use link::Links;
 
 use crate::world::Shared;
