@@ -1,14 +1,265 @@
-//! Makes the verdict from the plan and the record. CONTRACT; the module's owner writes the rest.
+//! Makes the verdict from the plan and the record.
+//!
+//! One pass over the entries keeps a [`View`] and feeds the invariants; then the clients' history is
+//! judged, the losses are explained (a second pass, only if there are any) and the trial is classified.
+//! Nothing here asks core what is right: the checks know Kafka's properties by themselves and use only
+//! core's plain data types.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `invariant/` | properties of the cluster after every entry, one file each |
+//! | `client/` | what applications may expect, with Jepsen's names |
+//! | `promise` | what Kafka promises under the plan |
+//! | `happened` | which of the promise's exceptions took place |
+//! | `explain/` | how records came to be lost, what outages waited for |
+//! | `summary` | the class and its sentence |
+//!
+//! Next: `promise.rs`.
 
+mod client;
+mod explain;
+mod findings;
+mod happened;
+mod invariant;
+mod moment;
+mod promise;
 #[cfg(test)]
 pub(crate) mod story;
+mod summary;
+#[cfg(test)]
+mod tests;
 
-use crate::history::Record;
+use crate::history::{FinalLog, Record, What};
 use crate::plan::Plan;
-use crate::verdict::Verdict;
+use crate::verdict::{Lost, Outage, Verdict};
+use crate::view::View;
+use client::{Case, History, LostWrite, Values};
+use explain::Outages;
+use findings::Findings;
+use happened::Happened;
+use invariant::{Excuses, Invariant, Invariants};
+use ktrial_core::event::SendOutcome;
+use ktrial_core::{BrokerId, Event, NodeId, TopicPartition};
+use moment::Moment;
+use promise::{LossCause, Promises};
+use std::collections::BTreeMap;
 
 /// Judges a record.
 pub fn judge(plan: &Plan, record: &Record) -> Verdict {
-    let _ = (plan, record);
-    unimplemented!()
+    assess(plan, record, crate::history::codec::digest(record))
+}
+
+/// What one pass over the entries gives.
+struct Pass<'a> {
+    view: View,
+    history: History<'a>,
+    happened: Happened,
+    outages: Vec<Outage>,
+    findings: Findings,
+    inconclusive: Option<String>,
+}
+
+fn assess(plan: &Plan, record: &Record, digest: String) -> Verdict {
+    let promises = Promises::new(plan);
+    let mut pass = pass(plan, record, &promises);
+    let values = Values::new(&pass.view);
+    let case = Case {
+        plan,
+        view: &pass.view,
+        history: &pass.history,
+        promises: &promises,
+        happened: &pass.happened,
+        values: &values,
+    };
+    let losses = client::lost_writes(&case);
+    let duplicates = client::duplicated(&case);
+    client::check(&case, &mut pass.findings);
+    stuck(&case, &mut pass.findings);
+    let lost = explain::lost(plan, record, &losses);
+    let duplicated = explain::duplicated(record, &pass.view, &duplicates);
+    report_records(&lost, &duplicates, &mut pass.findings);
+    let findings = pass.findings.finish();
+    let (acknowledged, unknown, failed) = count(&pass.view);
+    let causes = causes(&losses);
+    let (verdict, summary) = summary::summarise(&summary::Facts {
+        acknowledged,
+        lost: &lost,
+        causes: &causes,
+        duplicated: &duplicated,
+        outages: &pass.outages,
+        findings: &findings,
+        inconclusive: pass.inconclusive.as_deref(),
+    });
+    Verdict {
+        settings: plan.cell.clone(),
+        verdict,
+        summary,
+        promise: promises.promise.clone(),
+        acknowledged,
+        unknown,
+        failed,
+        lost,
+        duplicated,
+        unavailable: pass.outages,
+        logs: by_partition(&pass.history, |log| log.records.clone()),
+        leader_epochs: by_partition(&pass.history, |log| {
+            let epochs = log.leader_epochs.iter();
+            epochs
+                .map(|entry| (entry.epoch.0, entry.offset.0))
+                .collect()
+        }),
+        findings,
+        events: u64::try_from(record.entries.len()).unwrap_or(u64::MAX),
+        simulated_ms: simulated_ms(record, &pass.history),
+        digest,
+    }
+}
+
+/// One pass over the entries.
+fn pass<'a>(plan: &Plan, record: &'a Record, promises: &Promises) -> Pass<'a> {
+    let mut view = View::new(plan);
+    let mut history = History::default();
+    let mut happened = Happened::default();
+    let mut invariants = Invariants::default();
+    let mut outages = Outages::default();
+    let mut findings = Findings::default();
+    let mut inconclusive = None;
+    for entry in &record.entries {
+        if matches!(entry.what, What::Delivered(_) | What::Dropped { .. }) {
+            continue;
+        }
+        view.apply(entry);
+        history.observe(plan, entry);
+        inconclusive = inconclusive.or_else(|| summary::inconclusive(&entry.what));
+        let written;
+        let name = match &entry.what {
+            What::Event(Event::MetadataWritten { record, .. }) => {
+                written = view.partition_of(record);
+                written.as_ref()
+            }
+            what => moment::named_partition(what),
+        };
+        let moment = Moment {
+            view: &view,
+            entry,
+            partition: name.and_then(|name| Some((name, view.partition(name)?))),
+        };
+        happened.observe(&moment);
+        let excuses = Excuses {
+            promises,
+            happened: &happened,
+        };
+        invariants.observe(&moment, excuses, &mut findings);
+        outages.observe(plan, &moment);
+    }
+    if history.ended.is_none() {
+        inconclusive.get_or_insert("The record has no end.".to_owned());
+    }
+    Pass {
+        view,
+        history,
+        happened,
+        outages: outages.finish(),
+        findings,
+        inconclusive,
+    }
+}
+
+/// A partition has no leader when nothing moves any more, although a replica that may lead is there.
+fn stuck(case: &Case<'_>, findings: &mut Findings) {
+    let settled = matches!(
+        case.history.ended,
+        Some((_, crate::history::EndReason::Settled))
+    );
+    let controllers = &case.plan.controllers;
+    let controlled = controllers.iter().all(|c| {
+        let process = case.view.process_of(NodeId::Controller(c.id));
+        process.is_none_or(|process| process.state == crate::view::ProcessState::Running)
+    });
+    if !settled || !controlled || case.history.network_disturbed {
+        return;
+    }
+    for (name, partition) in case.view.partitions() {
+        if partition
+            .committed
+            .as_ref()
+            .is_none_or(|committed| committed.leader.is_some())
+        {
+            continue;
+        }
+        if let Some(broker) = explain::could_lead(case.plan, case.view, name) {
+            let what =
+                format!("{name} has no leader although broker {broker} may lead and is alive");
+            findings.report("stuck_partition", Some(name), None, false, what);
+        }
+    }
+}
+
+/// Lost and duplicated records as findings, a few per partition.
+fn report_records(lost: &[Lost], duplicates: &[client::Duplicate<'_>], findings: &mut Findings) {
+    // Those that nothing permits first, so that they are not left out.
+    let (permitted, broken): (Vec<&Lost>, Vec<&Lost>) = lost.iter().partition(|l| l.permitted);
+    for lost in broken.into_iter().chain(permitted) {
+        let partition = TopicPartition::new(lost.topic.clone(), lost.partition);
+        let what = format!(
+            "{} at {partition} offset {} was lost",
+            lost.value, lost.offset
+        );
+        findings.report("lost_write", Some(&partition), None, lost.permitted, what);
+    }
+    let mut duplicates: Vec<_> = duplicates.iter().collect();
+    duplicates.sort_by_key(|duplicate| duplicate.permitted);
+    for duplicate in duplicates {
+        let offsets: Vec<String> = duplicate.offsets.iter().map(ToString::to_string).collect();
+        let (value, partition) = (duplicate.value, duplicate.partition);
+        let what = format!(
+            "{value} is at offsets {} of {partition}",
+            offsets.join(", ")
+        );
+        findings.report(
+            "duplicate",
+            Some(partition),
+            None,
+            duplicate.permitted,
+            what,
+        );
+    }
+}
+
+/// Acknowledged, unknown and failed sends.
+fn count(view: &View) -> (u64, u64, u64) {
+    let mut counts = (0, 0, 0);
+    for operation in view.operations().list() {
+        match operation.ended {
+            Some((_, SendOutcome::Acknowledged { .. })) => counts.0 += 1,
+            Some((_, SendOutcome::Failed(_))) => counts.2 += 1,
+            Some((_, SendOutcome::Sent | SendOutcome::Unknown(_))) | None => counts.1 += 1,
+        }
+    }
+    counts
+}
+
+/// What permitted the losses, each once.
+fn causes(losses: &[LostWrite<'_>]) -> Vec<LossCause> {
+    let mut causes: Vec<LossCause> = losses.iter().filter_map(|lost| lost.cause).collect();
+    causes.sort();
+    causes.dedup();
+    causes
+}
+
+fn by_partition<T>(
+    history: &History<'_>,
+    part: impl Fn(&FinalLog) -> T,
+) -> BTreeMap<TopicPartition, BTreeMap<BrokerId, T>> {
+    let logs = history.logs.iter().map(|(partition, logs)| {
+        let parts = logs.iter().map(|(broker, log)| (*broker, part(log)));
+        ((*partition).clone(), parts.collect())
+    });
+    logs.collect()
+}
+
+fn simulated_ms(record: &Record, history: &History<'_>) -> u64 {
+    let last = record.entries.last().map(|entry| entry.at);
+    let ended = history.ended.map(|(at, _)| at);
+    ended.or(last).unwrap_or_default().as_millis()
 }

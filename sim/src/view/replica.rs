@@ -120,6 +120,10 @@ pub struct Replica {
     /// A leader, or a follower that has taken something from its leader in this leader epoch: its log
     /// is the leader's as far as it goes. A follower that has not may still have to truncate.
     pub agreed: bool,
+    /// Its log's end before the newest event about it.
+    pub previous_end: Offset,
+    /// Its high watermark before the newest event about it.
+    pub previous_high_watermark: Offset,
 }
 
 impl Replica {
@@ -131,7 +135,8 @@ impl Replica {
 
     /// Takes in an event about this replica. Tells whether its log's end changed.
     pub(super) fn apply(&mut self, event: &Event) -> bool {
-        let end = self.log.end;
+        self.previous_end = self.log.end;
+        self.previous_high_watermark = self.high_watermark;
         match event {
             Event::LogLoaded {
                 log_start_offset,
@@ -184,7 +189,7 @@ impl Replica {
             Event::Flushed { recovery_point, .. } => self.recovery_point = *recovery_point,
             _ => {}
         }
-        end != self.log.end
+        self.previous_end != self.log.end
     }
 }
 

@@ -1,0 +1,84 @@
+//! `lost_write`: a value that was acknowledged and is not in the log that counts at the end.
+//!
+//! False positives avoided: acks=0 is never acknowledged; with no leader at the end, every replica that
+//! may lead is asked; a partition of which no log was read back is not judged.
+
+use super::{Case, acknowledged_offset, partition_of};
+use crate::check::promise::LossCause;
+use crate::history::FinalLog;
+use crate::view::Operation;
+use ktrial_core::{Offset, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A lost record.
+pub(in crate::check) struct LostWrite<'a> {
+    pub(in crate::check) operation: &'a Operation,
+    pub(in crate::check) partition: TopicPartition,
+    pub(in crate::check) offset: Offset,
+    /// What permits it.
+    pub(in crate::check) cause: Option<LossCause>,
+}
+
+/// Every lost record, in the order of the sends.
+pub(in crate::check) fn lost_writes<'a>(case: &Case<'a>) -> Vec<LostWrite<'a>> {
+    let mut partitions: BTreeMap<TopicPartition, Counting<'a>> = BTreeMap::new();
+    let mut lost = Vec::new();
+    for operation in case.view.operations().list() {
+        if !operation.acknowledged() {
+            continue;
+        }
+        let Some(partition) = partition_of(operation) else {
+            continue;
+        };
+        if !case.history.logs.contains_key(&partition) {
+            continue;
+        }
+        let counting = partitions
+            .entry(partition.clone())
+            .or_insert_with(|| Counting::new(case.logs_that_count(&partition)));
+        let offset = acknowledged_offset(operation);
+        if counting.has(&operation.value, offset) {
+            continue;
+        }
+        let (promises, client) = (case.promises, operation.client);
+        lost.push(LostWrite {
+            operation,
+            offset: offset.unwrap_or(Offset(-1)),
+            cause: case.happened.loss_cause_for(promises, client, &partition),
+            partition,
+        });
+    }
+    lost
+}
+
+/// The logs that count for one partition.
+struct Counting<'a> {
+    logs: Vec<&'a FinalLog>,
+    /// Every value in them; made when an offset does not answer the question.
+    values: Option<BTreeSet<&'a str>>,
+}
+
+impl<'a> Counting<'a> {
+    fn new(logs: Vec<&'a FinalLog>) -> Self {
+        Self { logs, values: None }
+    }
+
+    fn has(&mut self, value: &str, offset: Option<Offset>) -> bool {
+        let logs = &self.logs;
+        let at_offset = offset.is_some_and(|offset| {
+            logs.iter().any(|log| {
+                let index = log.records.partition_point(|record| record.offset < offset);
+                let record = log.records.get(index);
+                record.is_some_and(|record| record.offset == offset && record.value == value)
+            })
+        });
+        at_offset
+            || self
+                .values
+                .get_or_insert_with(|| {
+                    let records = logs.iter().flat_map(|log| &log.records);
+                    records.map(|record| record.value.as_str()).collect()
+                })
+                .contains(value)
+    }
+}

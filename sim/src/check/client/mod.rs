@@ -1,0 +1,239 @@
+//! Checks on what the applications were told and what the disks hold at the end, with the names of
+//! Jepsen's Kafka workload (`jepsen.tests.kafka`), for single sends and for polls with `assign`.
+//!
+//! | class | exact meaning here | file |
+//! |---|---|---|
+//! | `lost_write` | an acknowledged value (acks other than 0) that is not in the log that counts at the end | `lost_write.rs` |
+//! | `duplicate` | a value at more than one offset of that log | `duplicate.rs` |
+//! | `aborted_read` | a value whose send certainly failed is in a log or was read (G1a) | `aborted_read.rs` |
+//! | `inconsistent_offsets` | an offset with two values, over acknowledgements and polls | `inconsistent_offsets.rs` |
+//! | `nonmonotonic_poll`, `poll_skip` | a consumer's next record is not after its last one, or leaves out a known one | `poll_order.rs` |
+//! | `unseen` | an acknowledged value that is still there and that a consumer should have got | `unseen.rs` |
+//!
+//! We are omniscient where Jepsen is not: it deduces losses from reads, we look at the disks. Unknown
+//! outcomes stay unknown: such a value may be there or not, once.
+//!
+//! The log that counts (`Authority`): the leader's; with no leader at the end, those of the replicas
+//! that may become leader. A record that only a stopped eligible replica holds is waiting, not lost.
+
+mod aborted_read;
+mod duplicate;
+mod inconsistent_offsets;
+mod lost_write;
+mod poll_order;
+mod unseen;
+
+pub(super) use duplicate::{Duplicate, duplicated};
+pub(super) use lost_write::{LostWrite, lost_writes};
+
+use super::findings::Findings;
+use super::happened::Happened;
+use super::promise::Promises;
+use crate::history::{EndReason, Entry, FinalLog, What};
+use crate::plan::{Action, Plan};
+use crate::view::{Operation, View};
+use ktrial_core::event::{ResetCause, SendOutcome};
+use ktrial_core::{BrokerId, Event, NodeId, Offset, Timestamp, TopicPartition};
+use std::collections::BTreeMap;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A step of a consumer's reading.
+pub(super) enum Read<'a> {
+    /// It got a record.
+    Record {
+        client: NodeId,
+        partition: &'a TopicPartition,
+        offset: Offset,
+        value: &'a str,
+        at: Timestamp,
+    },
+    /// It begins anew (its process started, or its partitions were assigned): with all partitions, or
+    /// with this one.
+    Anew {
+        client: NodeId,
+        partition: Option<&'a TopicPartition>,
+    },
+}
+
+/// What the clients were told, and the disks at the end; borrowed from the record.
+#[derive(Default)]
+pub(super) struct History<'a> {
+    pub(super) reads: Vec<Read<'a>>,
+    pub(super) logs: BTreeMap<&'a TopicPartition, BTreeMap<BrokerId, &'a FinalLog>>,
+    pub(super) ended: Option<(Timestamp, EndReason)>,
+    /// A link that was cut or slowed has not been healed.
+    pub(super) network_disturbed: bool,
+}
+
+impl<'a> History<'a> {
+    pub(super) fn observe(&mut self, plan: &Plan, entry: &'a Entry) {
+        match (&entry.what, entry.node) {
+            (What::Event(Event::Polled { records }), Some(client)) => {
+                let reads = records.iter().map(|record| Read::Record {
+                    client,
+                    partition: &record.partition,
+                    offset: record.offset,
+                    value: &record.value,
+                    at: entry.at,
+                });
+                self.reads.extend(reads);
+            }
+            (
+                What::Event(Event::PositionReset {
+                    partition, cause, ..
+                }),
+                Some(client),
+            ) => {
+                if *cause == ResetCause::NoPosition {
+                    let partition = Some(partition);
+                    self.reads.push(Read::Anew { client, partition });
+                }
+            }
+            (What::ProcessStarted, Some(client)) if matches!(client, NodeId::Client(_)) => {
+                self.reads.push(Read::Anew {
+                    client,
+                    partition: None,
+                });
+            }
+            (
+                What::Step {
+                    action: Some(action),
+                    ..
+                },
+                _,
+            ) => self.step(plan, action),
+            (What::Ended { reason }, _) => self.ended = Some((entry.at, *reason)),
+            (What::FinalLog(log), _) => {
+                let logs = self.logs.entry(&log.partition).or_default();
+                logs.insert(log.broker, log);
+            }
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, plan: &Plan, action: &Action) {
+        match action {
+            Action::Cut { .. } | Action::Delay { .. } => self.network_disturbed = true,
+            Action::Heal => self.network_disturbed = false,
+            Action::Assign { consumer, .. } => {
+                let index = plan.consumers.iter().position(|c| c.name == *consumer);
+                let number =
+                    index.and_then(|index| u32::try_from(plan.producers.len() + index).ok());
+                if let Some(number) = number {
+                    let client = NodeId::Client(ktrial_core::ClientId(number));
+                    self.reads.push(Read::Anew {
+                        client,
+                        partition: None,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Everything that the checks at the end look at.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) view: &'a View,
+    pub(super) history: &'a History<'a>,
+    pub(super) promises: &'a Promises,
+    pub(super) happened: &'a Happened,
+    pub(super) values: &'a Values,
+}
+
+impl<'a> Case<'a> {
+    /// The brokers whose logs count for a partition at the end.
+    pub(super) fn authority(&self, partition: &TopicPartition) -> Vec<BrokerId> {
+        let state = self.view.partition(partition);
+        let Some(committed) = state.and_then(|state| state.committed.as_ref()) else {
+            return Vec::new();
+        };
+        if let Some(leader) = committed.leader {
+            return vec![leader];
+        }
+        let eligible = super::explain::eligible(self.plan, self.view, partition);
+        if eligible.is_empty() {
+            committed.replicas.clone()
+        } else {
+            eligible
+        }
+    }
+
+    /// The logs that count for a partition at the end.
+    pub(super) fn logs_that_count(&self, partition: &TopicPartition) -> Vec<&'a FinalLog> {
+        let Some(logs) = self.history.logs.get(partition) else {
+            return Vec::new();
+        };
+        let brokers = self.authority(partition);
+        brokers
+            .iter()
+            .filter_map(|broker| logs.get(broker).copied())
+            .collect()
+    }
+
+    /// Whether a configured loss in this partition explains an oddity that a client saw.
+    pub(super) fn loss_permitted(&self, partition: &TopicPartition) -> bool {
+        let at_all = self.happened.loss_cause(self.promises, partition).is_some();
+        at_all
+            || self.view.operations().list().iter().any(|operation| {
+                operation.partition == Some(partition.partition)
+                    && operation.topic == partition.topic
+                    && operation.acknowledged()
+                    && self.promises.acks_cause(operation.client).is_some()
+            })
+    }
+}
+
+/// The partition that an operation went to, if known.
+pub(super) fn partition_of(operation: &Operation) -> Option<TopicPartition> {
+    let partition = operation.partition?;
+    let topic = operation.topic.clone();
+    Some(TopicPartition { topic, partition })
+}
+
+/// Finds the send of a value. Sorted hashes, for values are long and there are many.
+pub(super) struct Values(Vec<(u64, usize)>);
+
+impl Values {
+    pub(super) fn new(view: &View) -> Self {
+        let operations = view.operations().list().iter().enumerate();
+        let mut hashes: Vec<(u64, usize)> = operations
+            .map(|(index, operation)| (xxh3_64(operation.value.as_bytes()), index))
+            .collect();
+        hashes.sort_unstable();
+        Self(hashes)
+    }
+
+    pub(super) fn find<'v>(&self, view: &'v View, value: &str) -> Option<(usize, &'v Operation)> {
+        let hash = xxh3_64(value.as_bytes());
+        let first = self.0.partition_point(|entry| entry.0 < hash);
+        let same = self
+            .0
+            .get(first..)?
+            .iter()
+            .take_while(|entry| entry.0 == hash);
+        let mut found = same.filter_map(|(_, index)| {
+            let operation = view.operations().list().get(*index)?;
+            (*operation.value == *value).then_some((*index, operation))
+        });
+        found.next()
+    }
+}
+
+/// Runs the checks whose result is findings only.
+pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
+    aborted_read::check(case, findings);
+    inconsistent_offsets::check(case, findings);
+    poll_order::check(case, findings);
+    unseen::check(case, findings);
+}
+
+/// The offset that an acknowledgement named.
+fn acknowledged_offset(operation: &Operation) -> Option<Offset> {
+    match operation.ended {
+        Some((_, SendOutcome::Acknowledged { offset })) => offset,
+        _ => None,
+    }
+}

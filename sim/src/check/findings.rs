@@ -1,0 +1,60 @@
+//! Collects what the checks find. A bug tends to show at every entry after it: a check reports a
+//! partition a few times and then no more.
+
+use crate::verdict::Finding;
+use ktrial_core::{Timestamp, TopicPartition};
+use std::collections::BTreeMap;
+
+/// How often one check reports one partition.
+const REPEATS: u32 = 3;
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    list: Vec<Finding>,
+    reported: BTreeMap<(&'static str, Option<TopicPartition>), u32>,
+}
+
+impl Findings {
+    /// Reports a finding, unless this check has reported this partition often enough.
+    pub(super) fn report(
+        &mut self,
+        check: &'static str,
+        partition: Option<&TopicPartition>,
+        at: Option<Timestamp>,
+        permitted: bool,
+        what: String,
+    ) {
+        let reported = self
+            .reported
+            .entry((check, partition.cloned()))
+            .or_default();
+        *reported += 1;
+        if *reported <= REPEATS {
+            self.list.push(Finding {
+                check: check.to_owned(),
+                what,
+                at_ms: at.map(Timestamp::as_millis),
+                permitted,
+            });
+        }
+    }
+
+    /// A property that no configuration excuses was broken at a time.
+    pub(super) fn broken(
+        &mut self,
+        check: &'static str,
+        partition: &TopicPartition,
+        at: Timestamp,
+        what: String,
+    ) {
+        self.report(check, Some(partition), Some(at), false, what);
+    }
+
+    /// In order of their times, those without a time last.
+    pub(super) fn finish(mut self) -> Vec<Finding> {
+        self.list
+            .sort_by_key(|finding| finding.at_ms.unwrap_or(u64::MAX));
+        self.list
+    }
+}

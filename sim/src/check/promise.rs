@@ -1,0 +1,298 @@
+//! What Kafka promises under a plan, derived from the plan alone.
+//!
+//! A record that was acknowledged with acks=all is on every member of the ISR, of which there are at
+//! least `min.insync.replicas`. It may still be lost
+//! - with acks=0 or acks=1, which do not wait for the ISR;
+//! - by an unclean election, if those are allowed at any time or an operator asks for one;
+//! - by power loss. Kafka does not flush before it acknowledges. KIP-966 tolerates one unclean stop
+//!   fewer than `min.insync.replicas`: beyond that the last known leader is elected whatever it
+//!   lost, for the controller cannot tell a kill (page cache survives) from a power loss.
+//!
+//! Old rules that are known to lose records are no permission: the promise is what Kafka promised
+//! then too, and a historic bug breaks it.
+//!
+//! Simplified: brokers that stop uncleanly are counted over the whole plan, also when each has caught
+//! up before the next one stops. So a plan may be excused a loss that a patient operator would not
+//! see; `happened.rs` still asks that a log did get shorter.
+//!
+//! Source: KIP-966; `ProducerConfig.ACKS_DOC`; `docs/design.html`, "Availability and durability".
+
+use crate::plan::{Action, Plan, StopKind};
+use crate::verdict::Promise;
+use crate::view::TopicSettings;
+use ktrial_core::config::{Acks, ProducerConfig};
+use ktrial_core::message::{ConfigResource, ElectionType, Placement};
+use ktrial_core::{BrokerId, Config, NodeId, Rules, Settings, TopicName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Why a loss is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum LossCause {
+    /// By an unclean election.
+    Unclean,
+    /// By a loss of power.
+    PowerLoss,
+    /// The producer did not wait for the ISR.
+    AcksOne,
+}
+
+impl LossCause {
+    /// What allows it, to go before "allows".
+    pub(super) fn allowed_by(self) -> &'static str {
+        match self {
+            Self::Unclean => "unclean.leader.election.enable=true",
+            Self::PowerLoss => "power loss without flush",
+            Self::AcksOne => "acks=1",
+        }
+    }
+}
+
+/// What is promised for a topic's records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TopicPromise {
+    /// An unclean election may lose records.
+    pub(super) unclean: bool,
+    /// Power loss may lose records.
+    pub(super) power_loss: bool,
+}
+
+/// What is promised to whom.
+#[derive(Debug)]
+pub(super) struct Promises {
+    /// In sum.
+    pub(super) promise: Promise,
+    topics: BTreeMap<TopicName, TopicPromise>,
+    other_topics: TopicPromise,
+    /// By client number.
+    producers: Vec<ProducerConfig>,
+}
+
+impl Promises {
+    /// What the plan promises.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let producers: Vec<ProducerConfig> = plan
+            .producers
+            .iter()
+            .map(|producer| producer_config(plan, &producer.config))
+            .collect();
+        let settings = Levels::new(plan);
+        let stops = Stops::new(plan);
+        let mut because = Vec::new();
+        let no_duplicates = explain_producers(plan, &producers, &mut because);
+        let mut topics = BTreeMap::new();
+        for topic in &plan.topics {
+            let replicas = replicas(&topic.placement);
+            let promise = settings.topic(plan, &topic.topic, replicas, &stops);
+            topics.insert(topic.topic.clone(), promise);
+        }
+        let other_topics = settings.topic(plan, "", None, &stops);
+        explain_topics(&topics, &stops, &settings, &mut because);
+        let waits = producers.iter().all(|config| config.acks == Acks::All);
+        let safe = |topic: &TopicPromise| !topic.unclean && !topic.power_loss;
+        Self {
+            promise: Promise {
+                no_loss: waits && topics.values().all(safe),
+                no_duplicates,
+                because,
+            },
+            topics,
+            other_topics,
+            producers,
+        }
+    }
+
+    /// What is promised for a topic's records.
+    pub(super) fn topic(&self, topic: &str) -> TopicPromise {
+        let known = self.topics.get(topic).copied();
+        known.unwrap_or(self.other_topics)
+    }
+
+    /// The client's acks, if they allow a loss by themselves.
+    pub(super) fn acks_cause(&self, client: NodeId) -> Option<LossCause> {
+        let config = self.producer(client)?;
+        (config.acks != Acks::All).then_some(LossCause::AcksOne)
+    }
+
+    /// Whether a retry of the client may write a record twice.
+    pub(super) fn may_duplicate(&self, client: NodeId) -> bool {
+        self.producer(client)
+            .is_none_or(|config| config.retries > 0 && !config.enable_idempotence)
+    }
+
+    fn producer(&self, client: NodeId) -> Option<&ProducerConfig> {
+        let NodeId::Client(id) = client else {
+            return None;
+        };
+        self.producers.get(usize::try_from(id.0).ok()?)
+    }
+}
+
+/// A producer's settings over the release's defaults. A setting that cannot be read is left out: the
+/// trial would not have begun with it.
+fn producer_config(plan: &Plan, settings: &Settings) -> ProducerConfig {
+    let mut config = ProducerConfig::default();
+    for (key, value) in Rules::default_settings(&plan.release).unwrap_or_default() {
+        let _ = config.set(key, value);
+    }
+    for (key, value) in settings {
+        let _ = config.set(key, value);
+    }
+    config
+}
+
+/// Says what each producer asked for. Tells whether duplicates are excluded.
+fn explain_producers(plan: &Plan, producers: &[ProducerConfig], because: &mut Vec<String>) -> bool {
+    let mut no_duplicates = true;
+    for (producer, config) in plan.producers.iter().zip(producers) {
+        let name = &producer.name;
+        because.push(match config.acks {
+            Acks::None => format!("{name} sends with acks=0: it is never told that a record is written."),
+            Acks::Leader => format!(
+                "{name} sends with acks=1: a record that only the leader has is acknowledged and is \
+                 lost with it."
+            ),
+            Acks::All => format!(
+                "{name} sends with acks=all: a record is acknowledged when every member of the ISR has it."
+            ),
+        });
+        if config.retries > 0 && !config.enable_idempotence {
+            no_duplicates = false;
+            because.push(format!(
+                "{name} retries without idempotence: a record may be written twice."
+            ));
+        }
+    }
+    no_duplicates
+}
+
+fn explain_topics(
+    topics: &BTreeMap<TopicName, TopicPromise>,
+    stops: &Stops,
+    settings: &Levels,
+    because: &mut Vec<String>,
+) {
+    for (topic, promise) in topics {
+        because.push(if promise.unclean {
+            format!(
+                "{topic} allows unclean elections: a replica may lead that lacks acknowledged records."
+            )
+        } else {
+            format!(
+                "{topic} has unclean.leader.election.enable=false: a replica outside ISR and ELR never \
+                 leads."
+            )
+        });
+        let power = stops.power_loss.len();
+        if promise.power_loss {
+            because.push(format!(
+                "{topic} is not flushed before it is acknowledged, {power} broker(s) lose power and {} \
+                 stop uncleanly in all, no fewer than min.insync.replicas={}: the last copy of a \
+                 record may go.",
+                stops.unclean.len(),
+                settings.min_insync_replicas(topic),
+            ));
+        } else if power > 0 {
+            because.push(format!(
+                "{power} broker(s) lose power, but another replica or the disk has every acknowledged \
+                 record of {topic}."
+            ));
+        }
+    }
+    if stops.power_loss.is_empty() {
+        because
+            .push("No broker loses power: what was written survives in the page cache.".to_owned());
+    }
+}
+
+/// How many replicas each partition has, if the plan says so.
+fn replicas(placement: &Placement) -> Option<usize> {
+    match placement {
+        Placement::Manual(partitions) => partitions.iter().map(Vec::len).min(),
+        Placement::Spread {
+            replication_factor, ..
+        } => usize::try_from((*replication_factor)?).ok(),
+    }
+}
+
+/// The brokers that a plan stops.
+struct Stops {
+    power_loss: BTreeSet<BrokerId>,
+    /// By a kill or by power loss.
+    unclean: BTreeSet<BrokerId>,
+}
+
+impl Stops {
+    fn new(plan: &Plan) -> Self {
+        let mut stops = Self {
+            power_loss: BTreeSet::new(),
+            unclean: BTreeSet::new(),
+        };
+        for step in &plan.steps {
+            let Some(Action::Stop { nodes, how }) = &step.action else {
+                continue;
+            };
+            for broker in nodes.iter().filter_map(|node| node.broker()) {
+                if *how == StopKind::PowerLoss {
+                    stops.power_loss.insert(broker);
+                }
+                if *how != StopKind::Shutdown {
+                    stops.unclean.insert(broker);
+                }
+            }
+        }
+        stops
+    }
+}
+
+/// The settings before the first step and after each step that changes one.
+struct Levels(Vec<TopicSettings>);
+
+impl Levels {
+    fn new(plan: &Plan) -> Self {
+        let mut levels = vec![TopicSettings::new(plan)];
+        for step in &plan.steps {
+            let Some(Action::AlterConfig { changes }) = &step.action else {
+                continue;
+            };
+            let mut level = levels.last().cloned().unwrap_or_default();
+            for change in changes {
+                let resource: &ConfigResource = &change.resource;
+                level.set(resource, &change.key, change.value.as_deref());
+            }
+            levels.push(level);
+        }
+        Self(levels)
+    }
+
+    fn min_insync_replicas(&self, topic: &str) -> u32 {
+        let values = self.0.iter().map(|level| level.min_insync_replicas(topic));
+        values.min().unwrap_or(1)
+    }
+
+    fn topic(
+        &self,
+        plan: &Plan,
+        topic: &str,
+        replicas: Option<usize>,
+        stops: &Stops,
+    ) -> TopicPromise {
+        let asked = plan.steps.iter().any(|step| match &step.action {
+            Some(Action::ElectLeaders {
+                election: ElectionType::Unclean,
+                partitions,
+            }) => partitions
+                .iter()
+                .any(|partition| &*partition.topic == topic),
+            _ => false,
+        });
+        let flushes = |level: &TopicSettings| level.get(topic, "flush.messages") == Some("1");
+        let needed = usize::try_from(self.min_insync_replicas(topic)).unwrap_or(usize::MAX);
+        let needed = needed.min(replicas.unwrap_or(usize::MAX));
+        TopicPromise {
+            unclean: asked || self.0.iter().any(|level| level.unclean(topic)),
+            power_loss: !stops.power_loss.is_empty()
+                && stops.unclean.len() >= needed
+                && !self.0.iter().all(flushes),
+        }
+    }
+}
