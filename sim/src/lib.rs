@@ -4,6 +4,11 @@
 //! |---|---|
 //! | [`plan`] | a trial, fully decided |
 //! | [`trial`] | runs a plan, gives its record |
+//! | [`world`] | nodes, processes and the order of events; what the director orders |
+//! | `network` | TCP connections over links that can be cut or slow |
+//! | [`disk`] | page cache and platter of each server, and what a power loss leaves |
+//! | `host` | the task around one machine: lanes, timers, effects |
+//! | `agenda`, `clock` | what happens next; wall clocks |
 //! | [`history`] | the record: typed entries, JSON Lines, digest |
 //! | [`check`] | makes the verdict from plan and record |
 //! | [`view`] | the cluster so far, as the record tells it |
@@ -18,9 +23,15 @@ compile_error!(
      replaces that setting)."
 );
 
+mod agenda;
 pub mod check;
+mod clock;
+pub mod disk;
 pub mod history;
+mod host;
+mod network;
 pub mod plan;
 pub mod trial;
 pub mod verdict;
 pub mod view;
+pub mod world;

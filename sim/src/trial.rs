@@ -1,7 +1,34 @@
-//! Runs a plan. CONTRACT; the module's owner writes the rest.
+//! Runs a plan.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `cluster.rs` | the plan's machines: settings, nodes, who is who |
+//! | `script.rs` | the director: start-up, steps one after the other, the wait at the end |
+//! | `action.rs` | what a step's action orders |
+//! | `finals.rs` | what the disks hold at the end |
+//!
+//! A trial has a thread and a runtime of its own, so that trials next to each other or after each other
+//! cannot touch. A panic of a machine is an entry of the record; a panic of the simulator is an error.
+//!
+//! Invariants: the same plan gives the same record, byte for byte.
+//!
+//! Next: `cluster.rs`.
 
-use crate::history::Record;
+mod action;
+mod cluster;
+mod finals;
+mod script;
+
+use crate::history::{Entry, Header, RECORD_VERSION, Record, What};
+use crate::host::panic;
 use crate::plan::Plan;
+use crate::world::{self, Finished, Outcome, WorldConfig};
+use cluster::Cluster;
+use script::Script;
+use std::sync::Arc;
+
+/// Enough for deep recursion in debug builds; the pages are only touched when used.
+const STACK_BYTES: usize = 16 << 20;
 
 /// A trial that could not be run: the plan or the world is at fault, not the system under trial.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +46,89 @@ pub enum TrialError {
 /// # Errors
 /// The plan contradicts itself, or the simulator failed.
 pub fn run(plan: &Plan) -> Result<Record, TrialError> {
-    let _ = plan;
-    unimplemented!()
+    run_with_madsim_seed(plan, 0)
+}
+
+/// As [`run`], under another seed of madsim's scheduler, which must not matter: for the test that it
+/// does not.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_madsim_seed(plan: &Plan, madsim_seed: u64) -> Result<Record, TrialError> {
+    let plan = Arc::new(plan.clone());
+    let cluster = Cluster::new(&plan).map_err(TrialError::InvalidPlan)?;
+    isolated(move || run_here(&plan, cluster, madsim_seed))?
+}
+
+/// Runs `work` on a thread of its own, whose panics are silent and come back as an error.
+fn isolated<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, TrialError> {
+    std::thread::Builder::new()
+        .name("trial".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(move || {
+            panic::silence();
+            panic::caught(work)
+        })
+        .map_err(|error| error.to_string())
+        .and_then(|thread| thread.join().map_err(|panic| panic::message(&*panic)))
+        .and_then(|result| result)
+        .map_err(TrialError::Simulator)
+}
+
+fn run_here(plan: &Arc<Plan>, cluster: Cluster, madsim_seed: u64) -> Result<Record, TrialError> {
+    let cluster = Arc::new(cluster);
+    let config = WorldConfig {
+        seed: plan.seed,
+        nodes: cluster.nodes(),
+        network: plan.network,
+        disk: plan.disk,
+        clocks: plan.clocks.clone(),
+        record_messages: plan.record_messages,
+    };
+    let script = Script::new(Arc::clone(plan), Arc::clone(&cluster));
+    let header = Header {
+        version: RECORD_VERSION,
+        scenario: plan.scenario.clone(),
+        seed: plan.seed,
+        cell: plan.cell.clone(),
+        clients: cluster.client_names(),
+    };
+    let factory = cluster::factory(cluster);
+    let mut finished = world::run_with_madsim_seed(config, factory, Box::new(script), madsim_seed);
+    match finished.outcome {
+        Outcome::Ended(_) => {}
+        Outcome::Idle => {
+            let error = "nothing was left to happen before the time limit";
+            return Err(TrialError::Simulator(error.to_owned()));
+        }
+        Outcome::Livelock(at) => {
+            return Err(TrialError::Simulator(format!(
+                "more than {} events at {at}: an endless loop",
+                world::LIVELOCK
+            )));
+        }
+    }
+    let entries = with_finals(plan, &mut finished);
+    Ok(Record { header, entries })
+}
+
+/// Adds what is left at the end.
+fn with_finals(plan: &Plan, finished: &mut Finished) -> Vec<Entry> {
+    let mut entries = std::mem::take(&mut finished.entries);
+    let at = finished.at;
+    for log in finals::logs(plan, &finished.disks) {
+        entries.push(Entry {
+            at,
+            node: Some(ktrial_core::NodeId::Broker(log.broker)),
+            what: What::FinalLog(log),
+        });
+    }
+    entries.push(Entry {
+        at,
+        node: None,
+        what: What::FinalPending {
+            messages: finished.pending,
+        },
+    });
+    entries
 }

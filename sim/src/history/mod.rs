@@ -5,6 +5,7 @@
 //! line one [`Entry`].
 
 pub mod codec;
+pub(crate) mod recorder;
 
 use crate::plan::{Action, Condition, StopKind};
 use ktrial_core::message::Api;

@@ -1,0 +1,191 @@
+//! One node's disk: its files, what calls on them cost, and the queue of the device.
+//!
+//! Cost: a read, write or change of names takes `cache_us` (the page cache); a flush takes `flush_us`
+//! plus its dirty bytes at the device's speed, and waits until the device has done the flush before it.
+//! The time of all calls within one `handle` of a machine adds up; the host asks for it afterwards.
+//!
+//! Every call passes [`Device::enter`] first: there faults (stall, slow, full, I/O errors) will stand.
+//!
+//! Simplified: looking up a length or a name is free; reads always hit the page cache, so that a
+//! lagging consumer does not slow the leader down.
+//!
+//! Next: `crash.rs`, for what a power loss leaves.
+
+use super::file::File;
+use super::names::{Inode, Names};
+use crate::plan::DiskPlan;
+use bytes::Bytes;
+use ktrial_core::{StorageError, Timestamp};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A disk.
+#[derive(Debug)]
+pub(crate) struct Device {
+    pub(super) plan: DiskPlan,
+    pub(super) names: Names,
+    pub(super) files: BTreeMap<Inode, File>,
+    next_inode: u64,
+    /// When the call that is being handled began.
+    began: Timestamp,
+    /// What its disk calls have taken so far.
+    spent: Duration,
+    /// When the device has done all flushes so far.
+    free_at: Timestamp,
+}
+
+/// What a call does to the disk, as far as its cost and its faults go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    /// Looks at names or lengths.
+    Look,
+    /// Reads or writes the page cache, or changes names.
+    Cache,
+    /// Writes so many bytes to the platter.
+    Flush(usize),
+}
+
+impl Device {
+    /// An empty disk.
+    pub(crate) fn new(plan: DiskPlan) -> Self {
+        Self {
+            plan,
+            names: Names::default(),
+            files: BTreeMap::new(),
+            next_inode: 0,
+            began: Timestamp::ZERO,
+            spent: Duration::ZERO,
+            free_at: Timestamp::ZERO,
+        }
+    }
+
+    /// A machine begins to handle an input.
+    pub(crate) fn begin(&mut self, now: Timestamp) {
+        self.began = now;
+        self.spent = Duration::ZERO;
+    }
+
+    /// The disk time since `begin`.
+    pub(crate) fn spent(&self) -> Duration {
+        self.spent
+    }
+
+    pub(crate) fn append(&mut self, path: &str, bytes: &[u8]) -> Result<u64, StorageError> {
+        self.enter(Call::Cache);
+        let inode = self.names.get(path).unwrap_or_else(|| self.create(path));
+        let file = self.files.entry(inode).or_default();
+        let position = file.length();
+        file.append(bytes);
+        Ok(offset(position))
+    }
+
+    pub(crate) fn read(
+        &mut self,
+        path: &str,
+        position: u64,
+        length: usize,
+    ) -> Result<Bytes, StorageError> {
+        self.enter(Call::Cache);
+        let file = self.file(path)?;
+        let position = usize::try_from(position).unwrap_or(usize::MAX);
+        Ok(file.read(position, length))
+    }
+
+    pub(crate) fn length(&mut self, path: &str) -> Result<u64, StorageError> {
+        self.enter(Call::Look);
+        Ok(offset(self.file(path)?.length()))
+    }
+
+    pub(crate) fn truncate(&mut self, path: &str, length: u64) -> Result<(), StorageError> {
+        self.enter(Call::Cache);
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        self.file(path)?.truncate(length);
+        Ok(())
+    }
+
+    pub(crate) fn flush(&mut self, path: &str) -> Result<(), StorageError> {
+        let dirty = self.file(path)?.dirty();
+        self.enter(Call::Flush(dirty));
+        self.file(path)?.flush();
+        Ok(())
+    }
+
+    pub(crate) fn flush_directory(&mut self, directory: &str) -> Result<(), StorageError> {
+        self.enter(Call::Flush(0));
+        self.names.flush(directory);
+        self.forget_nameless();
+        Ok(())
+    }
+
+    pub(crate) fn rename(&mut self, from: &str, to: &str) -> Result<(), StorageError> {
+        self.enter(Call::Cache);
+        if self.names.rename(from, to) {
+            Ok(())
+        } else {
+            Err(StorageError::NotFound(from.to_owned()))
+        }
+    }
+
+    pub(crate) fn delete(&mut self, path: &str) -> Result<(), StorageError> {
+        self.enter(Call::Cache);
+        if self.names.delete(path) {
+            Ok(())
+        } else {
+            Err(StorageError::NotFound(path.to_owned()))
+        }
+    }
+
+    pub(crate) fn list(&mut self, directory: &str) -> Vec<String> {
+        self.enter(Call::Look);
+        self.names.below(directory)
+    }
+
+    pub(crate) fn exists(&mut self, path: &str) -> bool {
+        self.enter(Call::Look);
+        self.names.get(path).is_some()
+    }
+
+    /// Nothing waits for the device any more.
+    pub(super) fn forget_queue(&mut self) {
+        self.free_at = Timestamp::ZERO;
+    }
+
+    /// Drops files that no name can stand for any more.
+    pub(super) fn forget_nameless(&mut self) {
+        let named = self.names.inodes();
+        self.files.retain(|inode, _| named.contains(inode));
+    }
+
+    /// The gate that each call passes: charges its cost. Faults that fail a call belong here.
+    fn enter(&mut self, call: Call) {
+        match call {
+            Call::Look => {}
+            Call::Cache => self.spent += Duration::from_micros(self.plan.cache_us),
+            Call::Flush(bytes) => {
+                let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+                let writing = bytes / self.plan.flush_bytes_per_us.max(1);
+                let start = (self.began + self.spent).max(self.free_at);
+                self.free_at = start + Duration::from_micros(self.plan.flush_us + writing);
+                self.spent = self.free_at - self.began;
+            }
+        }
+    }
+
+    fn create(&mut self, path: &str) -> Inode {
+        let inode = Inode(self.next_inode);
+        self.next_inode += 1;
+        self.names.create(path, inode);
+        inode
+    }
+
+    fn file(&mut self, path: &str) -> Result<&mut File, StorageError> {
+        self.names
+            .get(path)
+            .and_then(|inode| self.files.get_mut(&inode))
+            .ok_or_else(|| StorageError::NotFound(path.to_owned()))
+    }
+}
+
+fn offset(position: usize) -> u64 {
+    u64::try_from(position).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,202 @@
+//! Which name stands for which file: in the cache, and on the platter.
+//!
+//! A creation, rename or deletion changes the cache's names at once and is entered in a journal; a
+//! flush of its directory carries it over to the platter's names. A power loss leaves the platter's
+//! names, or those plus a prefix of the journal (a journalling file system keeps order).
+//!
+//! Invariants: the platter's names with the whole journal applied are the cache's names.
+//!
+//! Simplified: a directory is only a prefix of names; creating one is neither needed nor lost.
+//!
+//! Next: `crash.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Identifies a file whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Inode(pub(crate) u64);
+
+/// The names of a disk's files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    cached: BTreeMap<String, Inode>,
+    durable: BTreeMap<String, Inode>,
+    journal: Vec<Change>,
+}
+
+/// A change of names that its directory's flush makes durable.
+#[derive(Clone, Debug)]
+enum Change {
+    Create {
+        path: String,
+        inode: Inode,
+    },
+    Rename {
+        from: String,
+        to: String,
+        inode: Inode,
+    },
+    Delete {
+        path: String,
+    },
+}
+
+impl Change {
+    fn touches(&self, directory: &str) -> bool {
+        match self {
+            Self::Create { path, .. } | Self::Delete { path } => parent(path) == directory,
+            Self::Rename { from, to, .. } => parent(from) == directory || parent(to) == directory,
+        }
+    }
+
+    fn apply(&self, names: &mut BTreeMap<String, Inode>) {
+        match self {
+            Self::Create { path, inode } => {
+                names.insert(path.clone(), *inode);
+            }
+            Self::Rename { from, to, inode } => {
+                // The old name may already stand for a newer file whose directory was flushed.
+                if names.get(from) == Some(inode) {
+                    names.remove(from);
+                }
+                names.insert(to.clone(), *inode);
+            }
+            Self::Delete { path } => {
+                names.remove(path);
+            }
+        }
+    }
+}
+
+impl Names {
+    /// The file of this name.
+    pub(crate) fn get(&self, path: &str) -> Option<Inode> {
+        self.cached.get(path).copied()
+    }
+
+    /// Names a new file.
+    pub(crate) fn create(&mut self, path: &str, inode: Inode) {
+        self.change(Change::Create {
+            path: path.to_owned(),
+            inode,
+        });
+    }
+
+    /// Gives a file another name. False if there is none.
+    pub(crate) fn rename(&mut self, from: &str, to: &str) -> bool {
+        let Some(inode) = self.get(from) else {
+            return false;
+        };
+        self.change(Change::Rename {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            inode,
+        });
+        true
+    }
+
+    /// Takes a name away. False if there is none.
+    pub(crate) fn delete(&mut self, path: &str) -> bool {
+        if self.get(path).is_none() {
+            return false;
+        }
+        self.change(Change::Delete {
+            path: path.to_owned(),
+        });
+        true
+    }
+
+    /// The names below `directory`, in order.
+    pub(crate) fn below(&self, directory: &str) -> Vec<String> {
+        let prefix = format!("{directory}/");
+        self.cached
+            .range(prefix.clone()..)
+            .map(|(path, _)| path)
+            .take_while(|path| path.starts_with(&prefix))
+            .cloned()
+            .collect()
+    }
+
+    /// Every name with its file, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Inode)> {
+        self.cached.iter().map(|(path, inode)| (&**path, *inode))
+    }
+
+    /// Makes the changes in `directory` durable.
+    pub(crate) fn flush(&mut self, directory: &str) {
+        let (flushed, kept) = std::mem::take(&mut self.journal)
+            .into_iter()
+            .partition(|change| change.touches(directory));
+        self.journal = kept;
+        let flushed: Vec<Change> = flushed;
+        for change in &flushed {
+            change.apply(&mut self.durable);
+        }
+    }
+
+    /// Changes that a power loss may take back.
+    pub(crate) fn volatile_changes(&self) -> usize {
+        self.journal.len()
+    }
+
+    /// Loses all volatile changes but the first `kept`.
+    pub(crate) fn lose(&mut self, kept: usize) {
+        for change in self.journal.drain(..).take(kept) {
+            change.apply(&mut self.durable);
+        }
+        self.cached.clone_from(&self.durable);
+    }
+
+    /// Files that some name stands for, in the cache or on the platter.
+    pub(crate) fn inodes(&self) -> BTreeSet<Inode> {
+        let pending = self.journal.iter().filter_map(|change| match change {
+            Change::Create { inode, .. } | Change::Rename { inode, .. } => Some(*inode),
+            Change::Delete { .. } => None,
+        });
+        self.cached
+            .values()
+            .chain(self.durable.values())
+            .copied()
+            .chain(pending)
+            .collect()
+    }
+
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.cached);
+        self.journal.push(change);
+    }
+}
+
+/// The directory that a path is in.
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_durable_only_after_their_directory_was_flushed() {
+        let mut names = Names::default();
+        names.create("data/a/x", Inode(1));
+        names.create("data/b/y", Inode(2));
+        names.flush("data/a");
+        assert!(names.rename("data/a/x", "data/a/z"));
+        assert_eq!(names.below("data"), ["data/a/z", "data/b/y"]);
+        assert_eq!(names.volatile_changes(), 2);
+        names.lose(0);
+        assert_eq!(names.below("data"), ["data/a/x"]);
+    }
+
+    #[test]
+    fn a_crash_keeps_a_prefix_of_the_changes() {
+        let mut names = Names::default();
+        names.create("d/a", Inode(1));
+        names.rename("d/a", "d/b");
+        names.delete("d/b");
+        names.lose(2);
+        assert_eq!(names.below("d"), ["d/b"]);
+        assert_eq!(names.volatile_changes(), 0);
+    }
+}

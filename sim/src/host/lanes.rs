@@ -1,0 +1,183 @@
+//! The lanes of one process: what they are busy with, what waits for them, and their timers.
+//!
+//! Rules:
+//! - A lane works on as many inputs at a time as it has slots. An input whose disk time is not over
+//!   keeps its slot; further ones wait in order.
+//! - The requests of one connection are worked on one at a time, in any slot, so that no response
+//!   overtakes another on it.
+//! - A lane has one timer in the agenda at a time. If its deadline moves back, the entry stays and is
+//!   entered anew when it comes; if it moves forward, a new one is entered and the old one ignored.
+//!
+//! Simplified: no limit on waiting inputs (`queued.max.requests` would stop reading from sockets).
+//!
+//! Next: `mod.rs`.
+
+use ktrial_core::{ConnectionId, Input, Lane, Machine, Timestamp};
+use std::collections::VecDeque;
+
+/// One lane.
+#[derive(Debug)]
+struct LaneState {
+    lane: Lane,
+    slots: usize,
+    /// The inputs whose disk time is not over, by the connection of those that are requests.
+    busy: Vec<Option<ConnectionId>>,
+    queue: VecDeque<Input>,
+    /// When the machine wants waking.
+    deadline: Option<Timestamp>,
+    /// The entry in the agenda that counts.
+    armed: Option<Timestamp>,
+    /// The timer waits in the queue.
+    timer_waits: bool,
+}
+
+/// All lanes of a process.
+#[derive(Debug, Default)]
+pub(super) struct Lanes(Vec<LaneState>);
+
+impl Lanes {
+    /// Takes in an input; returns it with its lane if it can be worked on now.
+    pub(super) fn admit(&mut self, machine: &dyn Machine, input: Input) -> Option<(Lane, Input)> {
+        let lane = machine.lane(&input);
+        let state = self.state(machine, lane);
+        if state.queue.is_empty() && state.can_take(&input) {
+            return Some((lane, input));
+        }
+        state.queue.push_back(input);
+        None
+    }
+
+    /// The entry of a lane's timer came. Returns the input if it is due and can be worked on now, and
+    /// perhaps a time to enter it anew.
+    pub(super) fn timer(
+        &mut self,
+        machine: &dyn Machine,
+        lane: Lane,
+        at: Timestamp,
+    ) -> (Option<(Lane, Input)>, Option<Timestamp>) {
+        let state = self.state(machine, lane);
+        if state.armed != Some(at) {
+            return (None, None);
+        }
+        state.armed = None;
+        match state.deadline {
+            Some(deadline) if deadline > at => {
+                state.armed = Some(deadline);
+                (None, Some(deadline))
+            }
+            Some(_) if state.queue.is_empty() && state.has_slot() => {
+                (Some((lane, Input::Timer(lane))), None)
+            }
+            Some(_) => {
+                state.timer_waits = true;
+                state.queue.push_back(Input::Timer(lane));
+                (None, None)
+            }
+            None => (None, None),
+        }
+    }
+
+    /// An input's disk time began: its slot is taken.
+    pub(super) fn occupy(&mut self, lane: Lane, connection: Option<ConnectionId>) {
+        if let Some(state) = self.0.iter_mut().find(|state| state.lane == lane) {
+            state.busy.push(connection);
+        }
+    }
+
+    /// Its disk time is over.
+    pub(super) fn vacate(&mut self, lane: Lane, connection: Option<ConnectionId>) {
+        if let Some(state) = self.0.iter_mut().find(|state| state.lane == lane)
+            && let Some(index) = state.busy.iter().position(|busy| *busy == connection)
+        {
+            state.busy.remove(index);
+        }
+    }
+
+    /// The next waiting input that can be worked on at `now`.
+    pub(super) fn next(&mut self, lane: Lane, now: Timestamp) -> Option<Input> {
+        let state = self.0.iter_mut().find(|state| state.lane == lane)?;
+        loop {
+            let index = state.queue.iter().position(|input| state.can_take(input))?;
+            let input = state.queue.remove(index)?;
+            if !matches!(input, Input::Timer(_)) {
+                return Some(input);
+            }
+            state.timer_waits = false;
+            if state.deadline.is_some_and(|deadline| deadline <= now) {
+                return Some(input);
+            }
+        }
+    }
+
+    /// Asks the machine for its deadlines; `enter` gets each one that the agenda lacks.
+    pub(super) fn arm(
+        &mut self,
+        machine: &dyn Machine,
+        now: Timestamp,
+        mut enter: impl FnMut(Lane, Timestamp),
+    ) {
+        for state in &mut self.0 {
+            state.deadline = None;
+        }
+        machine.deadlines(&mut |lane, at| {
+            let state = self.state(machine, lane);
+            state.deadline = Some(state.deadline.map_or(at, |other| other.min(at)));
+        });
+        for state in &mut self.0 {
+            let Some(deadline) = state.deadline else {
+                continue;
+            };
+            let at = deadline.max(now);
+            if at == Timestamp::NEVER
+                || state.timer_waits
+                || state.armed.is_some_and(|armed| armed <= at)
+            {
+                continue;
+            }
+            state.armed = Some(at);
+            enter(state.lane, at);
+        }
+    }
+
+    fn state(&mut self, machine: &dyn Machine, lane: Lane) -> &mut LaneState {
+        let index = self.0.iter().position(|state| state.lane == lane);
+        let index = index.unwrap_or_else(|| {
+            self.0.push(LaneState {
+                lane,
+                slots: machine.slots(lane),
+                busy: Vec::new(),
+                queue: VecDeque::new(),
+                deadline: None,
+                armed: None,
+                timer_waits: false,
+            });
+            self.0.len() - 1
+        });
+        &mut self.0[index]
+    }
+}
+
+impl LaneState {
+    fn has_slot(&self) -> bool {
+        self.busy.len() < self.slots.max(1)
+    }
+
+    fn can_take(&self, input: &Input) -> bool {
+        if self.busy.is_empty() {
+            return true;
+        }
+        let connection = of_request(input);
+        self.has_slot() && (connection.is_none() || !self.busy.contains(&connection))
+    }
+}
+
+/// The connection of an input that is a request.
+pub(super) fn of_request(input: &Input) -> Option<ConnectionId> {
+    match input {
+        Input::Request { connection, .. } => Some(*connection),
+        Input::Response { .. }
+        | Input::Disconnected { .. }
+        | Input::Timer(_)
+        | Input::Command(_) => None,
+    }
+}

@@ -1,0 +1,160 @@
+//! Arriving: what becomes of a segment at the other side, and which input that is to the machine there.
+//!
+//! Next: `fault.rs`.
+
+use super::connection::{Direction, Payload, Segment, ServerEnd};
+use crate::history::Why;
+use crate::world::{Happening, World};
+use ktrial_core::Input;
+
+impl World {
+    /// A segment reaches the other side. Returns the node whose process gets an input, and the input.
+    pub(crate) fn arrive(&mut self, segment: Segment) -> Option<(usize, Input)> {
+        let connection = self.connections.at(segment.connection);
+        let (from, to) = connection.ends(segment.direction);
+        let lane = connection.lane(segment.direction);
+        if lane.broken {
+            self.lost(&segment, Why::SenderStopped);
+            return None;
+        }
+        if lane.held > 0
+            || self.links.is_held(from, to, segment.payload.api())
+            || !self.nodes[to].powered
+        {
+            self.hold(segment);
+            return None;
+        }
+        if self.nodes[to].paused && !matches!(segment.payload, Payload::Open) {
+            self.nodes[to].inbox.push(Happening::Arrive(segment));
+            return None;
+        }
+        if lane.taking != segment.number {
+            // One that left before was held for a while and is still under way: TCP keeps order.
+            let after = lane.last.max(self.now);
+            self.agenda.push(after, Happening::Arrive(segment));
+            return None;
+        }
+        lane.taking += 1;
+        connection.under_way -= 1;
+        let slot = segment.connection;
+        let input = match segment.direction {
+            Direction::Up => self.arrive_at_server(segment, to),
+            Direction::Down => self.arrive_at_client(segment, to),
+        };
+        if input.is_none() {
+            self.connections.tidy(slot);
+        }
+        input.map(|input| (to, input))
+    }
+
+    fn arrive_at_server(&mut self, segment: Segment, node: usize) -> Option<Input> {
+        let slot = segment.connection;
+        let connection = self.connections.at(slot);
+        match segment.payload {
+            Payload::Open => {
+                if let Some(process) = self.nodes[node].process {
+                    connection.server_end = ServerEnd::Open(process);
+                    self.transmit(slot, Direction::Down, Payload::Accept);
+                } else {
+                    connection.server_end = ServerEnd::Closed;
+                    self.transmit(slot, Direction::Down, Payload::End);
+                }
+                None
+            }
+            Payload::Request(..) if !matches!(connection.server_end, ServerEnd::Open(_)) => {
+                let why = if self.nodes[node].process.is_some() {
+                    Why::ConnectionClosed
+                } else {
+                    Why::ReceiverDown
+                };
+                self.lost(&segment, why);
+                self.transmit(slot, Direction::Down, Payload::End);
+                None
+            }
+            Payload::Request(correlation, request) => {
+                let (id, client) = (connection.id, connection.client);
+                if self.recorder.keeps_messages() {
+                    let mut message = self.message(
+                        self.nodes[client].id,
+                        self.nodes[node].id,
+                        request.api(),
+                        false,
+                    );
+                    message.sent = segment.sent;
+                    self.delivered(message);
+                }
+                Some(Input::Request {
+                    connection: id,
+                    correlation,
+                    request,
+                })
+            }
+            Payload::End => {
+                connection.server_end = ServerEnd::Closed;
+                None
+            }
+            Payload::Accept | Payload::Response(..) => None,
+        }
+    }
+
+    fn arrive_at_client(&mut self, segment: Segment, node: usize) -> Option<Input> {
+        let slot = segment.connection;
+        let connection = self.connections.at(slot);
+        if !connection.client_open {
+            let why = if self.nodes[node].process.is_some() {
+                Why::ConnectionClosed
+            } else {
+                Why::ReceiverDown
+            };
+            self.lost(&segment, why);
+            // The reset reaches a server that still believes in the connection.
+            if !matches!(segment.payload, Payload::End)
+                && matches!(self.connections.at(slot).server_end, ServerEnd::Open(_))
+            {
+                self.transmit(slot, Direction::Up, Payload::End);
+            }
+            return None;
+        }
+        match segment.payload {
+            Payload::Accept => {
+                connection.established = true;
+                for (sent, correlation, request) in std::mem::take(&mut connection.waiting) {
+                    let payload = Payload::Request(correlation, request);
+                    self.transmit_since(slot, Direction::Up, payload, sent);
+                }
+                None
+            }
+            Payload::Response(correlation, response) => {
+                let (id, server) = (connection.id, connection.server);
+                if self.recorder.keeps_messages() {
+                    let mut message = self.message(
+                        self.nodes[server].id,
+                        self.nodes[node].id,
+                        response.api(),
+                        true,
+                    );
+                    message.sent = segment.sent;
+                    self.delivered(message);
+                }
+                Some(Input::Response {
+                    connection: id,
+                    correlation,
+                    response,
+                })
+            }
+            Payload::End => {
+                let id = connection.id;
+                self.close_client_end(slot, Why::ReceiverDown, false);
+                Some(Input::Disconnected { connection: id })
+            }
+            Payload::Open | Payload::Request(..) => None,
+        }
+    }
+
+    /// A segment ends here; recorded if it was a message.
+    pub(super) fn lost(&mut self, segment: &Segment, why: Why) {
+        if let Some(message) = self.message_in(segment) {
+            self.dropped(message, why);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What disturbs the network: rules that begin and end, processes and machines that stop.
+//!
+//! Next: `host/mod.rs`, where inputs reach their machine.
+
+use super::connection::{Payload, Segment, ServerEnd};
+use super::rule::{Rule, RuleKind};
+use crate::history::{What, Why};
+use crate::world::{Happening, World};
+use ktrial_core::NodeId;
+use std::collections::BTreeMap;
+
+impl World {
+    /// Cuts links between two groups of nodes.
+    pub(crate) fn cut(&mut self, step: usize, from: &[NodeId], to: &[NodeId], one_way: bool) {
+        self.add_rule(step, (from, to), !one_way, RuleKind::Cut);
+    }
+
+    /// Makes links from one group of nodes to another slow.
+    pub(crate) fn delay(&mut self, step: usize, from: &[NodeId], to: &[NodeId], by_us: u64) {
+        self.add_rule(step, (from, to), false, RuleKind::Delay(by_us));
+    }
+
+    fn add_rule(
+        &mut self,
+        step: usize,
+        (from, to): (&[NodeId], &[NodeId]),
+        both_ways: bool,
+        kind: RuleKind,
+    ) {
+        let members = |group: &[NodeId]| self.nodes.iter().map(|n| group.contains(&n.id)).collect();
+        let rule = Rule {
+            step,
+            from: members(from),
+            to: members(to),
+            both_ways,
+            api: None,
+            kind,
+            touched: 0,
+        };
+        self.links.add(rule);
+    }
+
+    /// Ends all rules; what they held goes on.
+    pub(crate) fn heal(&mut self) {
+        for rule in self.links.heal() {
+            let what = What::FaultEffect {
+                step: rule.step,
+                messages: rule.touched,
+            };
+            self.record(None, what);
+        }
+        self.release_held();
+    }
+
+    /// Sends on what was held and now can pass.
+    pub(crate) fn release_held(&mut self) {
+        let mut held = std::mem::take(&mut self.held);
+        held.sort_by_key(|segment| (segment.connection, segment.direction, segment.number));
+        // One timer of TCP per direction of a connection: what comes after the first follows at once.
+        let mut delays = BTreeMap::new();
+        for segment in held {
+            let key = (segment.connection, segment.direction);
+            let connection = self.connections.at(segment.connection);
+            let (from, to) = connection.ends(segment.direction);
+            if !self.nodes[to].powered || self.links.is_cut(from, to, segment.payload.api()) {
+                // Those behind it must wait too: they are found held in `depart`.
+                self.held.push(segment);
+                continue;
+            }
+            let blocked = self
+                .held
+                .last()
+                .is_some_and(|last| (last.connection, last.direction) == key);
+            if blocked {
+                self.held.push(segment);
+                continue;
+            }
+            connection.lane(segment.direction).held -= 1;
+            let links = &mut self.links;
+            let delay = *delays
+                .entry(key)
+                .or_insert_with(|| links.retransmission(from, to));
+            self.resend(segment, delay);
+        }
+    }
+
+    /// Departs regardless of others of its direction that are still in the list of the held.
+    fn resend(&mut self, segment: Segment, delay: std::time::Duration) {
+        let connection = self.connections.at(segment.connection);
+        let lane = connection.lane(segment.direction);
+        let behind = std::mem::take(&mut lane.held);
+        let (slot, direction) = (segment.connection, segment.direction);
+        let not_before = self.now + delay;
+        self.depart(segment, not_before);
+        self.connections.at(slot).lane(direction).held += behind;
+    }
+
+    /// The process of a node is gone. Its kernel tells the other ends, if the machine is up.
+    pub(crate) fn disconnect_all(&mut self, node: usize) {
+        let tell = self.nodes[node].powered;
+        for slot in self.connections.slots() {
+            let connection = self.connections.at(slot);
+            if connection.client == node {
+                self.close_client_end(slot, Why::SenderStopped, tell);
+            }
+            let connection = self.connections.at(slot);
+            if connection.server == node && matches!(connection.server_end, ServerEnd::Open(_)) {
+                self.close_server_end(slot, tell);
+            }
+        }
+        if !tell {
+            self.forget_held_of(node);
+        }
+    }
+
+    /// The machine's memory is gone, and with it what TCP would have tried to send again.
+    fn forget_held_of(&mut self, node: usize) {
+        let held = std::mem::take(&mut self.held);
+        for segment in held {
+            let slot = segment.connection;
+            let connection = self.connections.at(slot);
+            if connection.ends(segment.direction).0 != node {
+                self.held.push(segment);
+                continue;
+            }
+            connection.under_way -= 1;
+            let lane = connection.lane(segment.direction);
+            lane.held -= 1;
+            lane.broken = true;
+            self.lost(&segment, Why::SenderStopped);
+            self.connections.tidy(slot);
+        }
+    }
+
+    /// The trial ends: what is held was cut off until then. Returns how many messages are under way.
+    pub(crate) fn close_network(&mut self) -> u64 {
+        for rule in self.links.heal() {
+            let what = What::FaultEffect {
+                step: rule.step,
+                messages: rule.touched,
+            };
+            self.record(None, what);
+        }
+        for segment in std::mem::take(&mut self.held) {
+            let to = self
+                .connections
+                .at(segment.connection)
+                .ends(segment.direction)
+                .1;
+            let why = if self.nodes[to].powered {
+                Why::Cut
+            } else {
+                Why::ReceiverDown
+            };
+            self.lost(&segment, why);
+        }
+        let waiting: usize = self
+            .connections
+            .slots()
+            .map(|slot| self.connections.at(slot).waiting.len())
+            .sum();
+        let arriving = self.agenda.iter().filter(|happening| {
+            matches!(happening, Happening::Arrive(segment)
+                if !matches!(segment.payload, Payload::Open | Payload::Accept | Payload::End))
+        });
+        u64::try_from(waiting + arriving.count()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,238 @@
+//! Sending: carries out what machines want of the network.
+//!
+//! Next: `arrival.rs`.
+
+use super::connection::{Direction, Found, Payload, Segment, ServerEnd};
+use super::link::Passage;
+use crate::history::{Message, Why};
+use crate::world::{Happening, World};
+use ktrial_core::message::{Api, Request, Response};
+use ktrial_core::{ConnectionId, CorrelationId, Effect, NodeId, Timestamp};
+
+impl World {
+    /// Carries out an effect of the machine of `node`, which is not an event and not its exit.
+    pub(crate) fn carry_out(&mut self, node: usize, effect: Effect) {
+        match effect {
+            Effect::Send {
+                connection,
+                to,
+                correlation,
+                request,
+            } => self.send(node, connection, to, (correlation, request)),
+            Effect::Respond {
+                connection,
+                correlation,
+                response,
+            } => self.respond(node, connection, correlation, response),
+            Effect::Close { connection } => self.close(node, connection),
+            Effect::Observe(_) | Effect::Exit => {}
+        }
+    }
+
+    /// A message of a process that ended before the message left.
+    pub(crate) fn never_sent(&mut self, node: usize, effect: &Effect) {
+        let from = self.nodes[node].id;
+        let (to, api, response) = match effect {
+            Effect::Send { to, request, .. } => (*to, request.api(), false),
+            Effect::Respond {
+                connection,
+                response,
+                ..
+            } => (connection.client, response.api(), true),
+            Effect::Close { .. } | Effect::Observe(_) | Effect::Exit => return,
+        };
+        let message = self.message(from, to, api, response);
+        self.dropped(message, Why::SenderStopped);
+    }
+
+    fn send(
+        &mut self,
+        node: usize,
+        id: ConnectionId,
+        to: NodeId,
+        (correlation, request): (CorrelationId, Request),
+    ) {
+        let found = self.connections.find(node, id);
+        let Some(server) = self.index(to) else {
+            // Nobody has that address: as silent as a machine without power, for ever.
+            let message = self.message(self.nodes[node].id, to, request.api(), false);
+            return self.dropped(message, Why::ReceiverDown);
+        };
+        let slot = match found {
+            Found::Known(slot) => slot,
+            Found::New => {
+                let slot = self.connections.open(id, node, server);
+                self.transmit(slot, Direction::Up, Payload::Open);
+                slot
+            }
+            Found::Gone => return self.refuse_send(node, to, &request),
+        };
+        let connection = self.connections.at(slot);
+        if !connection.client_open {
+            self.refuse_send(node, to, &request);
+        } else if connection.established {
+            self.transmit(slot, Direction::Up, Payload::Request(correlation, request));
+        } else {
+            connection.waiting.push((self.now, correlation, request));
+        }
+    }
+
+    fn refuse_send(&mut self, node: usize, to: NodeId, request: &Request) {
+        let message = self.message(self.nodes[node].id, to, request.api(), false);
+        self.dropped(message, Why::ConnectionClosed);
+    }
+
+    fn respond(
+        &mut self,
+        node: usize,
+        id: ConnectionId,
+        correlation: CorrelationId,
+        response: Response,
+    ) {
+        let found = match self.index(id.client) {
+            Some(client) => self.connections.find(client, id),
+            None => Found::Gone,
+        };
+        if let Found::Known(slot) = found
+            && let ServerEnd::Open(_) = self.connections.at(slot).server_end
+        {
+            let payload = Payload::Response(correlation, response);
+            return self.transmit(slot, Direction::Down, payload);
+        }
+        let message = self.message(self.nodes[node].id, id.client, response.api(), true);
+        self.dropped(message, Why::ConnectionClosed);
+    }
+
+    fn close(&mut self, node: usize, id: ConnectionId) {
+        let Some(client) = self.index(id.client) else {
+            return;
+        };
+        let Found::Known(slot) = self.connections.find(client, id) else {
+            return;
+        };
+        if client == node {
+            self.close_client_end(slot, Why::ConnectionClosed, true);
+        } else {
+            self.close_server_end(slot, true);
+        }
+    }
+
+    /// Closes the client's end. Requests that wait for the handshake are dropped.
+    pub(super) fn close_client_end(&mut self, slot: usize, why: Why, tell: bool) {
+        let connection = self.connections.at(slot);
+        if !connection.client_open {
+            return;
+        }
+        connection.client_open = false;
+        let (client, server) = (connection.client, connection.server);
+        let waiting = std::mem::take(&mut connection.waiting);
+        for (sent, _, request) in waiting {
+            let (from, to) = (self.nodes[client].id, self.nodes[server].id);
+            let message = Message {
+                sent,
+                ..self.message(from, to, request.api(), false)
+            };
+            self.dropped(message, why);
+        }
+        if tell {
+            self.transmit(slot, Direction::Up, Payload::End);
+        }
+        self.connections.tidy(slot);
+    }
+
+    /// Closes the server's end.
+    pub(super) fn close_server_end(&mut self, slot: usize, tell: bool) {
+        let connection = self.connections.at(slot);
+        if !matches!(connection.server_end, ServerEnd::Open(_)) {
+            return;
+        }
+        connection.server_end = ServerEnd::Closed;
+        if tell {
+            self.transmit(slot, Direction::Down, Payload::End);
+        }
+        self.connections.tidy(slot);
+    }
+
+    /// Sends a new segment now.
+    pub(super) fn transmit(&mut self, slot: usize, direction: Direction, payload: Payload) {
+        let sent = self.now;
+        self.transmit_since(slot, direction, payload, sent);
+    }
+
+    /// Sends a new segment now that its machine gave out at `sent`.
+    pub(super) fn transmit_since(
+        &mut self,
+        slot: usize,
+        direction: Direction,
+        payload: Payload,
+        sent: Timestamp,
+    ) {
+        let connection = self.connections.at(slot);
+        let lane = connection.lane(direction);
+        let number = lane.leaving;
+        lane.leaving += 1;
+        connection.under_way += 1;
+        self.depart(
+            Segment {
+                connection: slot,
+                direction,
+                number,
+                sent,
+                payload,
+            },
+            Timestamp::ZERO,
+        );
+    }
+
+    /// Puts a segment on its link, at `not_before` at the earliest.
+    pub(super) fn depart(&mut self, segment: Segment, not_before: Timestamp) {
+        let connection = self.connections.at(segment.connection);
+        let (from, to) = connection.ends(segment.direction);
+        // What comes after a held segment cannot arrive before it.
+        if connection.lane(segment.direction).held > 0 {
+            self.links.is_held(from, to, segment.payload.api());
+            return self.hold(segment);
+        }
+        match self.links.pass(from, to, segment.payload.api()) {
+            Passage::Held => self.hold(segment),
+            Passage::Takes(latency) => {
+                let lane = connection.lane(segment.direction);
+                lane.last = lane.last.max(self.now.max(not_before) + latency);
+                self.agenda.push(lane.last, Happening::Arrive(segment));
+            }
+        }
+    }
+
+    /// Keeps a segment until the way is free.
+    pub(super) fn hold(&mut self, segment: Segment) {
+        let connection = self.connections.at(segment.connection);
+        connection.lane(segment.direction).held += 1;
+        self.held.push(segment);
+    }
+
+    /// A message that leaves now.
+    pub(super) fn message(&self, from: NodeId, to: NodeId, api: Api, response: bool) -> Message {
+        Message {
+            sent: self.now,
+            from,
+            to,
+            api,
+            response,
+        }
+    }
+
+    /// The message in a segment; `None` for TCP's own.
+    pub(super) fn message_in(&mut self, segment: &Segment) -> Option<Message> {
+        let (from, to) = self
+            .connections
+            .at(segment.connection)
+            .ends(segment.direction);
+        Some(Message {
+            sent: segment.sent,
+            from: self.nodes[from].id,
+            to: self.nodes[to].id,
+            api: segment.payload.api()?,
+            response: matches!(segment.payload, Payload::Response(..)),
+        })
+    }
+}

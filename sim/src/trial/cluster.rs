@@ -1,0 +1,297 @@
+//! The plan's machines: who they are, what they are set to, and how their processes are made.
+//!
+//! Clients are numbered: producers in the order of the plan, then consumers, then the admin client.
+//!
+//! Next: `script.rs`.
+
+use super::action;
+use crate::plan::{PLAN_VERSION, Plan};
+use crate::world::{Birth, Factory};
+use ktrial_core::admin::{Admin, AdminStart};
+use ktrial_core::broker::{Broker, BrokerStart};
+use ktrial_core::config::{
+    BrokerConfig, Config, ConsumerConfig, ControllerConfig, ProducerConfig, Settings, TopicConfig,
+};
+use ktrial_core::consumer::{Consumer, ConsumerStart};
+use ktrial_core::controller::{Controller, ControllerStart};
+use ktrial_core::machine::StartError;
+use ktrial_core::producer::{Producer, ProducerStart};
+use ktrial_core::{
+    BrokerId, ClientId, ControllerId, Effects, Machine, NodeId, Rules, Storage, StorageError,
+    TopicPartition,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Who takes part in a trial.
+pub(super) struct Cluster {
+    rules: Rules,
+    topic_defaults: TopicConfig,
+    controllers: BTreeMap<ControllerId, ControllerConfig>,
+    brokers: BTreeMap<BrokerId, BrokerConfig>,
+    clients: Vec<Client>,
+}
+
+/// A client.
+struct Client {
+    name: String,
+    kind: ClientKind,
+}
+
+enum ClientKind {
+    Producer(ProducerConfig),
+    Consumer(ConsumerConfig, Vec<TopicPartition>),
+    Admin,
+}
+
+/// The admin client's name.
+const ADMIN: &str = "admin";
+
+impl Cluster {
+    /// Takes the plan's word for everything, or says what is wrong with it.
+    pub(super) fn new(plan: &Plan) -> Result<Self, String> {
+        if plan.version != PLAN_VERSION {
+            return Err(format!(
+                "it is version {} of the format, expected {PLAN_VERSION}",
+                plan.version
+            ));
+        }
+        if plan.network.latency_min_us > plan.network.latency_max_us {
+            return Err("its shortest latency is longer than its longest".to_owned());
+        }
+        let mut cluster = Self {
+            rules: plan.rules.clone(),
+            topic_defaults: parse("topic_defaults", &plan.topic_defaults)?,
+            controllers: BTreeMap::new(),
+            brokers: BTreeMap::new(),
+            clients: Vec::new(),
+        };
+        for controller in &plan.controllers {
+            let name = format!("controller {}", controller.id);
+            let config = parse(&name, &controller.config)?;
+            unique(&name, cluster.controllers.insert(controller.id, config))?;
+        }
+        for broker in &plan.brokers {
+            let name = format!("broker {}", broker.id);
+            let config = parse(&name, &broker.config)?;
+            unique(&name, cluster.brokers.insert(broker.id, config))?;
+        }
+        if cluster.controllers.is_empty() || cluster.brokers.is_empty() {
+            return Err("it needs a controller and a broker".to_owned());
+        }
+        cluster.add_clients(plan)?;
+        for (index, step) in plan.steps.iter().enumerate() {
+            let unknown = step
+                .action
+                .as_ref()
+                .and_then(|a| action::unknown(&cluster, a));
+            if let Some(unknown) = unknown {
+                return Err(format!(
+                    "step {index} names {unknown}, which it does not have"
+                ));
+            }
+        }
+        Ok(cluster)
+    }
+
+    fn add_clients(&mut self, plan: &Plan) -> Result<(), String> {
+        for producer in &plan.producers {
+            let config = parse(&producer.name, &producer.config)?;
+            self.add_client(&producer.name, ClientKind::Producer(config))?;
+        }
+        for consumer in &plan.consumers {
+            let config = parse(&consumer.name, &consumer.config)?;
+            let kind = ClientKind::Consumer(config, consumer.assign.clone());
+            self.add_client(&consumer.name, kind)?;
+        }
+        self.add_client(ADMIN, ClientKind::Admin)
+    }
+
+    fn add_client(&mut self, name: &str, kind: ClientKind) -> Result<(), String> {
+        if self.client(name).is_some() {
+            return Err(format!("two clients are called `{name}`"));
+        }
+        self.clients.push(Client {
+            name: name.to_owned(),
+            kind,
+        });
+        Ok(())
+    }
+
+    /// Every node, in the order in which they start.
+    pub(super) fn nodes(&self) -> Vec<NodeId> {
+        let controllers = self.controllers.keys().map(|id| NodeId::Controller(*id));
+        let brokers = self.brokers.keys().map(|id| NodeId::Broker(*id));
+        let clients = (0..self.clients.len()).map(client_node);
+        controllers.chain(brokers).chain(clients).collect()
+    }
+
+    /// The brokers, in order.
+    pub(super) fn brokers(&self) -> impl Iterator<Item = BrokerId> {
+        self.brokers.keys().copied()
+    }
+
+    /// The client of this name.
+    pub(super) fn client(&self, name: &str) -> Option<NodeId> {
+        let index = self.clients.iter().position(|c| c.name == name)?;
+        Some(client_node(index))
+    }
+
+    /// The admin client.
+    pub(super) fn admin(&self) -> NodeId {
+        client_node(self.clients.len().saturating_sub(1))
+    }
+
+    /// What the application of this consumer reads when it starts; `None` if it is no consumer.
+    pub(super) fn assigned(&self, node: NodeId) -> Option<&[TopicPartition]> {
+        match &self.kind(node)? {
+            ClientKind::Consumer(_, assign) => Some(assign),
+            ClientKind::Producer(_) | ClientKind::Admin => None,
+        }
+    }
+
+    /// Names of the clients.
+    pub(super) fn client_names(&self) -> BTreeMap<NodeId, String> {
+        let named = |(index, client): (usize, &Client)| (client_node(index), client.name.clone());
+        self.clients.iter().enumerate().map(named).collect()
+    }
+
+    fn kind(&self, node: NodeId) -> Option<&ClientKind> {
+        let NodeId::Client(ClientId(index)) = node else {
+            return None;
+        };
+        let index = usize::try_from(index).ok()?;
+        Some(&self.clients.get(index)?.kind)
+    }
+
+    fn make(&self, birth: Birth, out: &mut Effects) -> Result<Box<dyn Machine>, StartError> {
+        match birth.node {
+            NodeId::Controller(id) => self.make_controller(id, birth, out),
+            NodeId::Broker(id) => self.make_broker(id, birth, out),
+            NodeId::Client(id) => self.make_client(id, birth),
+        }
+    }
+
+    fn make_controller(
+        &self,
+        id: ControllerId,
+        birth: Birth,
+        out: &mut Effects,
+    ) -> Result<Box<dyn Machine>, StartError> {
+        let config = self
+            .controllers
+            .get(&id)
+            .ok_or_else(|| stranger(birth.node))?;
+        let start = ControllerStart {
+            id,
+            incarnation: birth.incarnation,
+            config: config.clone(),
+            topic_defaults: self.topic_defaults.clone(),
+            rules: self.rules.clone(),
+            random: birth.random,
+        };
+        let disk = storage(birth.node, birth.disk)?;
+        Ok(Box::new(Controller::start(start, disk, birth.now, out)?))
+    }
+
+    fn make_broker(
+        &self,
+        id: BrokerId,
+        birth: Birth,
+        out: &mut Effects,
+    ) -> Result<Box<dyn Machine>, StartError> {
+        let config = self.brokers.get(&id).ok_or_else(|| stranger(birth.node))?;
+        let start = BrokerStart {
+            id,
+            incarnation: birth.incarnation,
+            config: config.clone(),
+            topic_defaults: self.topic_defaults.clone(),
+            rules: self.rules.clone(),
+            controllers: self.controllers.keys().copied().collect(),
+            random: birth.random,
+        };
+        let disk = storage(birth.node, birth.disk)?;
+        Ok(Box::new(Broker::start(start, disk, birth.now, out)?))
+    }
+
+    fn make_client(&self, id: ClientId, birth: Birth) -> Result<Box<dyn Machine>, StartError> {
+        let Birth {
+            node,
+            incarnation,
+            now,
+            random,
+            ..
+        } = birth;
+        let bootstrap = self.brokers.keys().copied().collect();
+        Ok(match self.kind(node).ok_or_else(|| stranger(node))? {
+            ClientKind::Producer(config) => {
+                let start = ProducerStart {
+                    id,
+                    incarnation,
+                    config: config.clone(),
+                    bootstrap,
+                    rules: self.rules.clone(),
+                    random,
+                };
+                Box::new(Producer::start(start, now))
+            }
+            ClientKind::Consumer(config, _) => {
+                let start = ConsumerStart {
+                    id,
+                    incarnation,
+                    config: config.clone(),
+                    bootstrap,
+                    rules: self.rules.clone(),
+                    random,
+                };
+                Box::new(Consumer::start(start, now))
+            }
+            ClientKind::Admin => {
+                let start = AdminStart {
+                    id,
+                    incarnation,
+                    controllers: self.controllers.keys().copied().collect(),
+                    random,
+                };
+                Box::new(Admin::start(start, now))
+            }
+        })
+    }
+}
+
+/// Makes the plan's machines.
+pub(super) fn factory(cluster: Arc<Cluster>) -> Factory {
+    Arc::new(move |birth, out| cluster.make(birth, out))
+}
+
+fn client_node(index: usize) -> NodeId {
+    NodeId::Client(ClientId(u32::try_from(index).unwrap_or(u32::MAX)))
+}
+
+fn storage(
+    node: NodeId,
+    disk: Option<crate::disk::Disk>,
+) -> Result<Box<dyn Storage>, StorageError> {
+    match disk {
+        Some(disk) => Ok(Box::new(disk)),
+        None => Err(StorageError::NotFound(format!("disk of {node}"))),
+    }
+}
+
+fn stranger(node: NodeId) -> StartError {
+    StartError::Unusable {
+        path: node.to_string(),
+        reason: "the plan has no such node".to_owned(),
+    }
+}
+
+fn parse<C: Config>(owner: &str, settings: &Settings) -> Result<C, String> {
+    C::from_settings(settings).map_err(|error| format!("{owner}: {error}"))
+}
+
+fn unique<T>(name: &str, before: Option<T>) -> Result<(), String> {
+    match before {
+        Some(_) => Err(format!("there are two of {name}")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,184 @@
+//! Processes of nodes: they start, stop, freeze and go on.
+//!
+//! | from | to | by |
+//! |---|---|---|
+//! | down | running | start: a new incarnation, the machine is switched on |
+//! | running | down | kill, power loss, its own exit, through [`World::process_died`] |
+//! | running | frozen, and back | pause, resume: what comes in the meantime waits in the inbox |
+//!
+//! madsim's part: a kill drops the host's task, and with it the machine; madsim then tells the network
+//! through `reset_node`. The pump calls madsim, never under the world's lock.
+//!
+//! Next: `pump.rs`.
+
+use super::{Happening, World};
+use crate::clock;
+use crate::disk::Disk;
+use crate::history::What;
+use crate::host::Work;
+use crate::plan::{ClockPlan, StopKind};
+use ktrial_core::{Incarnation, NodeId, Now, Random};
+use std::task::Waker;
+
+/// A node: a machine with at most one process.
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    /// Its task on madsim, once there is one.
+    pub(crate) task: Option<madsim::task::NodeId>,
+    /// The machine has power.
+    pub(crate) powered: bool,
+    /// The process that runs.
+    pub(crate) process: Option<Incarnation>,
+    /// The incarnation of the next process.
+    pub(crate) next: Incarnation,
+    /// The process is frozen.
+    pub(crate) paused: bool,
+    /// What waits for a frozen process.
+    pub(crate) inbox: Vec<Happening>,
+    /// Where its host is woken.
+    pub(crate) waker: Option<Waker>,
+    pub(crate) disk: Option<Disk>,
+    pub(crate) clock: ClockPlan,
+    /// Draws what a power loss leaves.
+    pub(crate) crash: Random,
+    /// The step that froze it.
+    pub(super) paused_by: usize,
+    /// The stop that madsim is about to carry out.
+    pub(super) stopping: Option<StopKind>,
+    /// It was told to shut down.
+    pub(super) shutdown: bool,
+}
+
+impl Node {
+    /// The times that its processes are told at `now`.
+    pub(crate) fn now(&self, now: ktrial_core::Timestamp) -> Now {
+        clock::now(now, self.clock)
+    }
+}
+
+impl World {
+    /// Begins a new process. Returns whether its task must be started on madsim.
+    pub(super) fn start_process(&mut self, index: usize) -> bool {
+        let node = &mut self.nodes[index];
+        if node.process.is_some() {
+            return false;
+        }
+        let was_powered = std::mem::replace(&mut node.powered, true);
+        let process = node.next;
+        node.next = Incarnation(process.0 + 1);
+        node.process = Some(process);
+        node.shutdown = false;
+        let id = node.id;
+        self.record(Some(id), What::ProcessStarted);
+        self.schedule(self.now, index, Work::Start(process));
+        if !was_powered {
+            self.release_held();
+        }
+        process != Incarnation(0)
+    }
+
+    /// Prepares a stop. Returns whether madsim must kill the node's task for it.
+    pub(super) fn prepare_stop(&mut self, index: usize, how: StopKind) -> bool {
+        let node = &mut self.nodes[index];
+        match (how, node.process) {
+            (StopKind::Shutdown, Some(_)) => {
+                node.shutdown = true;
+                self.command(index, ktrial_core::Command::Shutdown);
+                false
+            }
+            (StopKind::Kill | StopKind::PowerLoss, Some(_)) => {
+                node.stopping = Some(how);
+                true
+            }
+            (StopKind::PowerLoss, None) => {
+                if node.powered {
+                    self.power_off(index);
+                }
+                false
+            }
+            (StopKind::Kill | StopKind::Shutdown, None) => false,
+        }
+    }
+
+    /// madsim has killed the task of a node.
+    pub(crate) fn process_died(&mut self, task: madsim::task::NodeId) {
+        let index = self.nodes.iter().position(|n| n.task == Some(task));
+        let Some(index) = index else { return };
+        match self.nodes[index].stopping.take() {
+            Some(StopKind::PowerLoss) => self.power_off(index),
+            Some(how) => self.process_gone(index, Some(how), 0),
+            // Cleared away: not a stop that the trial knows of.
+            None => {}
+        }
+    }
+
+    /// The process of a node ended by its own will.
+    pub(crate) fn process_exited(&mut self, index: usize) {
+        let how = self.nodes[index].shutdown.then_some(StopKind::Shutdown);
+        self.process_gone(index, how, 0);
+    }
+
+    fn power_off(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        node.powered = false;
+        let lost = match &node.disk {
+            Some(disk) => disk.device().power_loss(&mut node.crash),
+            None => 0,
+        };
+        self.process_gone(index, Some(StopKind::PowerLoss), lost);
+    }
+
+    fn process_gone(&mut self, index: usize, how: Option<StopKind>, bytes_lost: u64) {
+        self.unfreeze(index);
+        let node = &mut self.nodes[index];
+        node.process = None;
+        node.waker = None;
+        node.shutdown = false;
+        let id = node.id;
+        self.record(Some(id), What::ProcessStopped { how, bytes_lost });
+        self.disconnect_all(index);
+    }
+
+    /// Freezes a process. Returns whether madsim must pause its task.
+    pub(super) fn pause(&mut self, index: usize, step: usize) -> bool {
+        let node = &mut self.nodes[index];
+        if node.process.is_none() || node.paused {
+            return false;
+        }
+        node.paused = true;
+        node.paused_by = step;
+        let id = node.id;
+        self.record(Some(id), What::ProcessPaused);
+        true
+    }
+
+    /// Lets a frozen process go on. Returns whether madsim must resume its task.
+    pub(super) fn resume(&mut self, index: usize) -> bool {
+        if !self.nodes[index].paused {
+            return false;
+        }
+        let id = self.nodes[index].id;
+        self.record(Some(id), What::ProcessResumed);
+        self.unfreeze(index);
+        true
+    }
+
+    /// What waited for a frozen process happens now. Counts it as the effect of the pause.
+    pub(super) fn unfreeze(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        if !std::mem::take(&mut node.paused) {
+            return;
+        }
+        let step = node.paused_by;
+        let waited = std::mem::take(&mut node.inbox);
+        let messages = waited
+            .iter()
+            .filter(|happening| matches!(happening, Happening::Arrive(_)))
+            .count();
+        let messages = u64::try_from(messages).unwrap_or(u64::MAX);
+        self.record(None, What::FaultEffect { step, messages });
+        for happening in waited {
+            self.agenda.push(self.now, happening);
+        }
+    }
+}
