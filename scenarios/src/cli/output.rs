@@ -7,13 +7,11 @@ pub(super) fn say(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// An error for standard error.
+/// An error for standard error. What shows its place in a file (perhaps in colour) says already that
+/// it is an error.
 pub(super) fn complain(text: &str) {
-    let prefix = if text.contains("error") && text.trim_start_matches("\x1b[1m").find("error") < Some(12) {
-        ""
-    } else {
-        "error: "
-    };
+    let told = text.starts_with("error") || text.starts_with('\u{1b}');
+    let prefix = if told { "" } else { "error: " };
     let _ = writeln!(std::io::stderr().lock(), "{prefix}{text}");
 }
 

@@ -95,7 +95,7 @@ impl Names {
                 .broker(reader, node)
                 .map(|id| vec![NodeId::Broker(id)]);
         };
-        let found = match text.as_str() {
+        let found: Vec<NodeId> = match text.as_str() {
             "brokers" => self.brokers.iter().copied().map(NodeId::Broker).collect(),
             "controllers" => {
                 let ids = self.controllers.iter().copied();
