@@ -6,9 +6,9 @@
 use crate::diagnostic::{Diagnostic, Problems, Span};
 use crate::file::{Axis, Scenario};
 use crate::setting::{Kind, Nowhere, Target, target};
+use ktrial_core::Rules;
 use ktrial_core::config::{ConfigError, Settings};
 use ktrial_core::rules::RuleError;
-use ktrial_core::Rules;
 use ktrial_sim::plan::Plan;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,7 +86,9 @@ fn targets(
             }
             Ok(target) => match target.check(value) {
                 Err(message) => {
-                    problems.push(Diagnostic::nowhere(format!("--set {key}={value}: {message}")));
+                    problems.push(Diagnostic::nowhere(format!(
+                        "--set {key}={value}: {message}"
+                    )));
                 }
                 Ok(()) => found.push((key.clone(), target, value.clone())),
             },
@@ -188,7 +190,11 @@ fn conflicts(plan: &Plan, places: &BTreeMap<String, Span>) -> Vec<Diagnostic> {
         }
     };
     for broker in &plan.brokers {
-        check(Kind::Broker, format!("broker {}", broker.id), &broker.config);
+        check(
+            Kind::Broker,
+            format!("broker {}", broker.id),
+            &broker.config,
+        );
     }
     for controller in &plan.controllers {
         let owner = format!("controller {}", controller.id);

@@ -76,13 +76,13 @@ impl Diagnostic {
     }
 
     fn render(&self, file: &str, text: &str, renderer: &Renderer) -> String {
-        let mut group = Level::ERROR.primary_title(self.message.as_str()).elements(
-            self.span.map(|span| {
+        let mut group = Level::ERROR
+            .primary_title(self.message.as_str())
+            .elements(self.span.map(|span| {
                 Snippet::source(text)
                     .path(file)
                     .annotation(AnnotationKind::Primary.span(span.within(text)))
-            }),
-        );
+            }));
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }

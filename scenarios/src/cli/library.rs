@@ -76,7 +76,9 @@ pub(super) fn check(names: &[String]) -> Exit {
         });
         match checked {
             Ok((steps, cells)) => {
-                output::say(&format!("{name}: no mistakes ({steps} steps, {cells} cells)"));
+                output::say(&format!(
+                    "{name}: no mistakes ({steps} steps, {cells} cells)"
+                ));
             }
             Err(message) => {
                 output::complain(&message);

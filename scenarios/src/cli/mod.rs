@@ -98,7 +98,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let exit = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => run_command(arguments.command),
         Err(error) if error.use_stderr() => {
-            output::complain(error.to_string().trim_end());
+            // Its own words, which may be the help of a command that lacks its arguments.
+            output::note(error.to_string().trim_end());
             Exit::Usage
         }
         Err(help) => {

@@ -12,7 +12,12 @@ pub(super) fn say(text: &str) {
 pub(super) fn complain(text: &str) {
     let told = text.starts_with("error") || text.starts_with('\u{1b}');
     let prefix = if told { "" } else { "error: " };
-    let _ = writeln!(std::io::stderr().lock(), "{prefix}{text}");
+    note(&format!("{prefix}{text}"));
+}
+
+/// A text for standard error.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Progress for standard error, if a person looks at it.

@@ -21,9 +21,11 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, String> {
     } else {
         tell(&run, &run_folder);
     }
-    Ok(Exit::of(run.cells.iter().map(|cell| {
-        (cell.verdict.verdict, cell.unmet.is_empty())
-    })))
+    Ok(Exit::of(
+        run.cells
+            .iter()
+            .map(|cell| (cell.verdict.verdict, cell.unmet.is_empty())),
+    ))
 }
 
 fn folder(arguments: &RunArguments, scenario: &Scenario) -> PathBuf {

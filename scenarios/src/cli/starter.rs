@@ -4,7 +4,7 @@ use super::{Exit, output};
 use std::io::{ErrorKind, Write};
 
 /// What the file says; `NAME` is replaced.
-pub const STARTER: &str = include_str!("starter.toml");
+pub(super) const STARTER: &str = include_str!("starter.toml");
 
 /// Writes `NAME.toml`, unless it is there.
 pub(super) fn new(name: &str) -> Result<Exit, String> {

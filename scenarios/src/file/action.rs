@@ -70,12 +70,7 @@ fn example(action: &str) -> &'static str {
     }
 }
 
-fn send(
-    reader: &mut Reader,
-    table: &Table,
-    span: Span,
-    before: &mut Before<'_>,
-) -> Option<Action> {
+fn send(reader: &mut Reader, table: &Table, span: Span, before: &mut Before<'_>) -> Option<Action> {
     reader.only(table, &["producer", "topic", "partition", "key", "values"]);
     let values = reader.need(table, "values", span);
     let values = values.and_then(|node| new_values(reader, node, before));
@@ -185,7 +180,13 @@ fn stop(
     how: StopKind,
 ) -> Option<Action> {
     let nodes = servers(reader, table, span, before.names)?;
-    mistaken(reader, span, &nodes, |n| before.down.contains(n), "is already down");
+    mistaken(
+        reader,
+        span,
+        &nodes,
+        |n| before.down.contains(n),
+        "is already down",
+    );
     before.down.extend(nodes.iter().copied());
     for node in &nodes {
         before.paused.remove(node);
@@ -200,7 +201,13 @@ fn start(
     before: &mut Before<'_>,
 ) -> Option<Action> {
     let nodes = servers(reader, table, span, before.names)?;
-    mistaken(reader, span, &nodes, |n| !before.down.contains(n), "runs already");
+    mistaken(
+        reader,
+        span,
+        &nodes,
+        |n| !before.down.contains(n),
+        "runs already",
+    );
     for node in &nodes {
         before.down.remove(node);
     }
@@ -215,7 +222,13 @@ fn pause(
 ) -> Option<Action> {
     let nodes = servers(reader, table, span, before.names)?;
     mistaken(reader, span, &nodes, |n| before.down.contains(n), "is down");
-    mistaken(reader, span, &nodes, |n| before.paused.contains(n), "is already paused");
+    mistaken(
+        reader,
+        span,
+        &nodes,
+        |n| before.paused.contains(n),
+        "is already paused",
+    );
     before.paused.extend(nodes.iter().copied());
     Some(Action::Pause { nodes })
 }
@@ -227,7 +240,13 @@ fn resume(
     before: &mut Before<'_>,
 ) -> Option<Action> {
     let nodes = servers(reader, table, span, before.names)?;
-    mistaken(reader, span, &nodes, |n| !before.paused.contains(n), "is not paused");
+    mistaken(
+        reader,
+        span,
+        &nodes,
+        |n| !before.paused.contains(n),
+        "is not paused",
+    );
     for node in &nodes {
         before.paused.remove(node);
     }
@@ -278,7 +297,9 @@ fn delay(reader: &mut Reader, table: &Table, span: Span, names: &Names) -> Optio
 fn alter_config(reader: &mut Reader, table: &Table, span: Span, names: &Names) -> Option<Action> {
     reader.only(table, &["topic", "set", "delete"]);
     let resource = match table.get("topic") {
-        Some(entry) => ConfigResource::Topic(names.topic(reader, &entry.node)?.name.as_str().into()),
+        Some(entry) => {
+            ConfigResource::Topic(names.topic(reader, &entry.node)?.name.as_str().into())
+        }
         None => ConfigResource::Cluster,
     };
     let mut changes = Vec::new();

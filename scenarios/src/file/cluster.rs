@@ -258,7 +258,10 @@ pub(crate) fn disk(reader: &mut Reader, node: &Node, plan: &mut Plan) {
     let Some(table) = reader.table(node, "[disk]") else {
         return;
     };
-    reader.only(table, &["cache", "flush", "flush_bytes_per_us", "power_loss"]);
+    reader.only(
+        table,
+        &["cache", "flush", "flush_bytes_per_us", "power_loss"],
+    );
     let disk = &mut plan.disk;
     if let Some(time) = table.get("cache").and_then(|e| reader.micros(&e.node)) {
         disk.cache_us = time;
@@ -314,7 +317,8 @@ pub(crate) fn clocks(reader: &mut Reader, node: &Node, names: &Names, plan: &mut
             let drift = reader.integer(&drift.node, -100_000..=100_000);
             wrong.drift_ppm = drift.unwrap_or(0);
         }
-        plan.clocks.extend(nodes.into_iter().map(|node| (node, wrong)));
+        plan.clocks
+            .extend(nodes.into_iter().map(|node| (node, wrong)));
     }
 }
 
@@ -325,9 +329,14 @@ pub(crate) fn no_shared_ids(reader: &mut Reader, span: Span, plan: &Plan) {
         .filter(|id| plan.controllers.iter().any(|c| c.id.0 == *id))
         .collect();
     if !shared.is_empty() {
-        let message = format!("{} is both a broker and a controller", suggest::list(&shared));
+        let message = format!(
+            "{} is both a broker and a controller",
+            suggest::list(&shared)
+        );
         let help = "they share one range of `node.id` in Kafka: give them different numbers";
         let diagnostic = Diagnostic::at(span, message);
-        reader.problems.push(diagnostic.with_help(Some(help.to_owned())));
+        reader
+            .problems
+            .push(diagnostic.with_help(Some(help.to_owned())));
     }
 }

@@ -171,12 +171,7 @@ fn replicas_only(
     Some(())
 }
 
-fn isr(
-    reader: &mut Reader,
-    table: &Table,
-    span: Span,
-    before: &Before<'_>,
-) -> Option<Condition> {
+fn isr(reader: &mut Reader, table: &Table, span: Span, before: &Before<'_>) -> Option<Condition> {
     reader.only(table, &["partition", "is"]);
     let partition = partition(reader, table, span, before);
     let node = reader.need(table, "is", span)?;

@@ -152,28 +152,20 @@ fn values(reader: &mut Reader, table: &Table, key: &str) -> Option<BTreeSet<Stri
 
 fn class(reader: &mut Reader, node: &Node) -> Option<Class> {
     let text = reader.text(node)?;
-    let found = CLASSES
-        .into_iter()
-        .find(|class| class_name(*class) == text);
+    let found = CLASSES.into_iter().find(|class| class_name(*class) == text);
     if found.is_none() {
         reader.unknown(node.span, "verdict", &text, &CLASSES.map(class_name));
     }
     found
 }
 
-fn when(
-    reader: &mut Reader,
-    node: &Node,
-    plan: &Plan,
-    axes: &[Axis],
-) -> BTreeMap<String, String> {
+fn when(reader: &mut Reader, node: &Node, plan: &Plan, axes: &[Axis]) -> BTreeMap<String, String> {
     let mut when = BTreeMap::new();
     let Some(table) = reader.table(node, "{ \"min.insync.replicas\" = 2 }") else {
         return when;
     };
     for flat in flatten(table, &mut reader.problems) {
-        let (Some(target), Some(value)) =
-            (known(reader, &flat, plan), reader.scalar(flat.node))
+        let (Some(target), Some(value)) = (known(reader, &flat, plan), reader.scalar(flat.node))
         else {
             continue;
         };

@@ -20,9 +20,7 @@ use crate::expect::Expect;
 use ktrial_core::config::Settings;
 use ktrial_core::rules::NEWEST;
 use ktrial_core::{BrokerId, ControllerId, Rules};
-use ktrial_sim::plan::{
-    BrokerPlan, ControllerPlan, DiskPlan, NetworkPlan, PLAN_VERSION, Plan,
-};
+use ktrial_sim::plan::{BrokerPlan, ControllerPlan, DiskPlan, NetworkPlan, PLAN_VERSION, Plan};
 use names::Names;
 use node::Table;
 use reader::Reader;

@@ -91,9 +91,7 @@ impl Names {
 
     fn node(&self, reader: &mut Reader, node: &Node) -> Option<Vec<NodeId>> {
         let Value::Text(text) = &node.value else {
-            return self
-                .broker(reader, node)
-                .map(|id| vec![NodeId::Broker(id)]);
+            return self.broker(reader, node).map(|id| vec![NodeId::Broker(id)]);
         };
         let found: Vec<NodeId> = match text.as_str() {
             "brokers" => self.brokers.iter().copied().map(NodeId::Broker).collect(),
@@ -169,7 +167,10 @@ impl Names {
             if let [only] = known.as_slice() {
                 return Some(only.clone());
             }
-            let help = format!("the file declares {} of them: add `{what} = \"...\"`", known.len());
+            let help = format!(
+                "the file declares {} of them: add `{what} = \"...\"`",
+                known.len()
+            );
             reader.error_help(span, format!("which {what}?"), &help);
             return None;
         };
@@ -207,7 +208,8 @@ impl Names {
             return Some(only.clone());
         }
         if self.topics.iter().all(|topic| topic.partitions.is_some()) {
-            let help = "add `partition = \"topic-0\"`: it can be left out only if there is just one";
+            let help =
+                "add `partition = \"topic-0\"`: it can be left out only if there is just one";
             reader.error_help(span, "which partition?", help);
         }
         None
