@@ -215,7 +215,7 @@ fn conflicts(plan: &Plan, places: &BTreeMap<String, Span>) -> Vec<Diagnostic> {
         check(Kind::Consumer, owner, &consumer.config);
     }
     // The same conflict of every broker is one mistake.
-    found.sort_by(|a: &Diagnostic, b| a.span.cmp(&b.span));
+    found.sort_by_key(|mistake: &Diagnostic| mistake.span);
     found.dedup_by(|a, b| a.span.is_some() && a.span == b.span);
     found
 }

@@ -88,7 +88,10 @@ fn usage_errors_exit_3() {
     refused(&["run", "./missing.toml"], "cannot read ./missing.toml");
     refused(&["check", "missing.toml"], "cannot read missing.toml");
     refused(&["replay", "missing.json"], "cannot read missing.json");
-    refused(&["replay", "x.json", "--until", "12"], "expected a time such as");
+    refused(
+        &["replay", "x.json", "--until", "12"],
+        "expected a time such as",
+    );
 }
 
 #[test]

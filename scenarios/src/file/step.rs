@@ -57,6 +57,13 @@ fn step(reader: &mut Reader, node: &Node, before: &mut Before<'_>) -> Option<Ste
     reader.only(table, &known);
     let when = when(reader, table, before);
     let action = reader.one_of(table, action::ACTIONS);
+    let strange = table
+        .entries
+        .iter()
+        .any(|e| !known.contains(&e.key.as_str()));
+    if action.is_none() && strange {
+        return None;
+    }
     if action.is_none() && reader.one_of(table, &WAITS[..3]).is_none() {
         let help = "a step waits (after, at, until), acts (send, kill, ...) or both";
         reader.error_help(node.span, "this step does nothing", help);
