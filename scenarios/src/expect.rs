@@ -167,3 +167,57 @@ pub const CLASSES: [Class; 5] = [
     Class::Inconclusive,
     Class::Broken,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A verdict with one lost record and one outage.
+    fn verdict(class: &str) -> Verdict {
+        let json = serde_json::json!({
+            "settings": {}, "verdict": class, "summary": "so it is",
+            "promise": {"no_loss": false, "no_duplicates": false, "because": []},
+            "acknowledged": 2, "unknown": 0, "failed": 0,
+            "lost": [{"topic": "orders", "partition": 0, "offset": 1, "value": "B",
+                      "why": "", "chain": [], "permitted": true}],
+            "duplicated": [],
+            "unavailable": [{"topic": "orders", "partition": 0, "from_ms": 1, "to_ms": 2,
+                             "waiting_for": [1, 2], "why": ""}],
+            "logs": {"orders-0": {"1": [{"offset": 0, "epoch": 0, "value": "A"}], "2": []}},
+            "leader_epochs": {}, "findings": [], "events": 1, "simulated_ms": 1, "digest": "",
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_looked_at() {
+        assert_eq!(Expect::default().unmet(&verdict("permitted")), [""; 0]);
+        assert_eq!(
+            Expect::default().unmet(&verdict("broken")),
+            ["verdict: expected neither broken nor inconclusive, got broken: so it is"]
+        );
+    }
+
+    #[test]
+    fn every_difference_is_told() {
+        let expect = Expect {
+            verdict: Some(Class::Kept),
+            lost: Some(BTreeSet::new()),
+            duplicated: Some(BTreeSet::new()),
+            logs: BTreeMap::from([(TopicPartition::new("orders", 0), vec!["A".to_owned()])]),
+            unavailable_waiting_for: Some(BTreeSet::from([BrokerId(1)])),
+            findings: Some(BTreeSet::from(["lost_write".to_owned()])),
+            ..Expect::default()
+        };
+        assert_eq!(
+            expect.unmet(&verdict("permitted")),
+            [
+                "verdict: expected kept, got permitted",
+                "lost: expected [], got [B]",
+                "findings: expected [lost_write], got []",
+                "log of orders-0 on broker 2: expected [A], got []",
+                "unavailable_waiting_for: expected [1], got [1, 2]",
+            ]
+        );
+    }
+}

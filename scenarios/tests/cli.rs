@@ -1,5 +1,7 @@
 //! The program as a person calls it: what it prints, where, and how it exits.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 

@@ -1,5 +1,7 @@
 //! What a scenario becomes: plans.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
 use ktrial::compile::{Override, compile};
 use ktrial::file::{Scenario, parse};
 use ktrial::library::LIBRARY;
@@ -190,7 +192,7 @@ fn other_settings_go_where_they_are_known() {
     assert_eq!(plan.brokers[1].config["num.io.threads"], "1");
     assert_eq!(plan.topics[0].configs["min.insync.replicas"], "3");
     assert!(!plan.topic_defaults.contains_key("min.insync.replicas"));
-    assert!(plan.producers[0].config.get("acks").is_none());
+    assert!(!plan.producers[0].config.contains_key("acks"));
     assert_eq!(plan.producers[1].config["acks"], "0");
     assert_eq!(plan.rules.truncation, Truncation::Hw);
     let config = &plan.controllers[0].config;
@@ -219,4 +221,12 @@ fn expectations_do_not_hold_for_settings_that_they_do_not_name() {
     assert_eq!(about(&[("linger.ms", "0")]), 2);
     assert_eq!(about(&[("linger.ms", "5")]), 0);
     assert_eq!(about(&[("acks", "1")]), 0);
+}
+
+#[test]
+fn the_example_in_the_documentation_is_right() {
+    let docs = include_str!("../../docs/scenarios.md");
+    let example = docs.split("```toml\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    assert_eq!(plans(example, &[]).len(), 1);
 }

@@ -1,5 +1,7 @@
 //! What a person is told about each kind of mistake.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use ktrial::compile::{Override, compile};
 use ktrial::file::parse;
 

@@ -1,6 +1,8 @@
 //! Every scenario of the library, really tried: seed 1, every cell as its file expects, its story as
 //! a snapshot.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
 use ktrial::compile::compile;
 use ktrial::expect::unmet;
 use ktrial::file::parse;

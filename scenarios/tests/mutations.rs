@@ -1,5 +1,7 @@
 //! Whatever a file says, it is read or refused, never a panic; and what is refused is shown.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
 use ktrial::compile::compile;
 use ktrial::file::parse;
 use ktrial::library::LIBRARY;

@@ -2,6 +2,8 @@
 //! both settings, by two kinds of stop (twelve cells; its brokers 0, 1, 2 are 1, 2, 3 here). The
 //! simulated cluster must end in the same logs, offsets and leader epoch checkpoints.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
 use ktrial::compile::compile;
 use ktrial::file::parse;
 use ktrial_core::{BrokerId, TopicPartition};

@@ -9,9 +9,11 @@ mod condition;
 mod matrix;
 mod names;
 mod node;
+mod operator;
 mod reader;
 mod step;
 mod topics;
+mod world;
 
 pub use matrix::Axis;
 
@@ -214,13 +216,13 @@ fn declarations(
         topics::consumers(reader, &entry.node, &mut names, plan, places);
     }
     if let Some(entry) = table.get("network") {
-        cluster::network(reader, &entry.node, plan);
+        world::network(reader, &entry.node, plan);
     }
     if let Some(entry) = table.get("disk") {
-        cluster::disk(reader, &entry.node, plan);
+        world::disk(reader, &entry.node, plan);
     }
     if let Some(entry) = table.get("clock") {
-        cluster::clocks(reader, &entry.node, &names, plan);
+        world::clocks(reader, &entry.node, &names, plan);
     }
     names
 }

@@ -187,7 +187,7 @@ impl Names {
     pub(crate) fn partitions(&self) -> Vec<TopicPartition> {
         let of = |topic: &TopicNames| {
             let name = topic.name.clone();
-            (0..topic.partitions.unwrap_or(0).min(1_000))
+            (0..topic.partitions.unwrap_or(0))
                 .map(move |number| TopicPartition::new(name.as_str(), number))
         };
         self.topics.iter().flat_map(of).collect()
