@@ -1,0 +1,126 @@
+//! The commands. Each returns how it ended; only `output.rs` writes to the terminal.
+
+mod exit;
+mod library;
+mod output;
+mod replay;
+mod run;
+mod starter;
+mod trace;
+
+pub use exit::Exit;
+
+use crate::compile::Override;
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Puts Kafka on trial: replays failure scenarios deterministically and gives a verdict about every
+/// record.
+#[derive(Debug, Parser)]
+#[command(name = "ktrial", version, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 as expected, 1 not as expected, 2 inconclusive, 3 usage or \
+                          harness error.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try every cell of a scenario: the story, the verdict, a report folder
+    Run(RunArguments),
+    /// List the scenarios of the library
+    List,
+    /// Print a scenario of the library
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Look for mistakes in scenario files
+    Check {
+        /// Files, or names of the library
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+    },
+    /// Run a plan again, with the full trace of its events
+    Replay {
+        /// A plan.json of a report folder
+        plan: PathBuf,
+        /// Stop the trace at this time of the trial, such as 12s
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        until: Option<u64>,
+    },
+    /// Write a commented file to start a scenario from
+    New {
+        /// Its name: NAME.toml is written
+        name: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArguments {
+    /// A name of the library, or a file (with a `/` or ending in .toml)
+    #[arg(value_name = "NAME|FILE")]
+    scenario: String,
+    /// Decides latencies, jitter and scheduling
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// Set a Kafka setting, `kafka.release` or `rules.SWITCH`; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<Override>,
+    /// Print one JSON object instead of the story
+    #[arg(long)]
+    json: bool,
+    /// Write the report here [default: ktrial-out/SCENARIO-seedN]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+fn key_value(text: &str) -> Result<Override, String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok(Override {
+            key: key.trim().to_owned(),
+            value: value.trim().to_owned(),
+        }),
+        _ => Err("expected KEY=VALUE, such as acks=1".to_owned()),
+    }
+}
+
+fn time(text: &str) -> Result<u64, String> {
+    crate::duration::micros(text).ok_or_else(|| format!("expected {}", crate::duration::EXPECTED))
+}
+
+/// Runs the program with its arguments, the program's own name first.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let exit = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => run_command(arguments.command),
+        Err(error) if error.use_stderr() => {
+            // Its own words, which may be the help of a command that lacks its arguments.
+            output::note(error.to_string().trim_end());
+            Exit::Usage
+        }
+        Err(help) => {
+            output::say(help.to_string().trim_end());
+            Exit::AsExpected
+        }
+    };
+    exit.into()
+}
+
+fn run_command(command: Command) -> Exit {
+    let done = match command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::List => Ok(library::list()),
+        Command::Show { name } => library::show(&name),
+        Command::Check { files } => Ok(library::check(&files)),
+        Command::Replay { plan, until } => replay::replay(&plan, until),
+        Command::New { name } => starter::new(&name),
+    };
+    done.unwrap_or_else(|message| {
+        output::complain(&message);
+        Exit::Usage
+    })
+}

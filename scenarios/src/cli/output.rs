@@ -1,0 +1,34 @@
+//! The only place that writes to the terminal. A reader that has gone away (`| head`) is no error.
+
+use std::io::{IsTerminal, Write};
+
+/// A text for standard output.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// An error for standard error. What shows its place in a file (perhaps in colour) says already that
+/// it is an error.
+pub(super) fn complain(text: &str) {
+    let told = text.starts_with("error") || text.starts_with('\u{1b}');
+    let prefix = if told { "" } else { "error: " };
+    note(&format!("{prefix}{text}"));
+}
+
+/// A text for standard error.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Progress for standard error, if a person looks at it.
+pub(super) fn progress(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    if stderr.is_terminal() {
+        let _ = writeln!(stderr, "{text}");
+    }
+}
+
+/// Whether errors may be shown in colour.
+pub(super) fn colour() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}

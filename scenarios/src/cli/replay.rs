@@ -1,0 +1,43 @@
+//! `replay`: a plan again, with every entry of its record.
+
+use super::{Exit, output, run, trace};
+use ktrial_sim::plan::{PLAN_VERSION, Plan};
+use ktrial_sim::verdict::Class;
+use std::path::Path;
+use std::thread;
+
+/// Runs the command. The trace ends at `until`, in microseconds; the verdict is about the whole.
+pub(super) fn replay(file: &Path, until: Option<u64>) -> Result<Exit, String> {
+    let plan = read(file)?;
+    let stopped = "ktrial itself failed: please report this as a bug of ktrial";
+    let tried = thread::scope(|scope| scope.spawn(|| run::try_plan(&plan)).join());
+    let cell = tried.unwrap_or_else(|_| Err(stopped.to_owned()))?;
+    let shown = |at: u64| until.is_none_or(|until| at <= until);
+    for entry in cell.record.entries.iter().filter(|e| shown(e.at.0)) {
+        output::say(&trace::line(entry));
+    }
+    output::say("");
+    output::say(ktrial_reports::verdict_text(&cell).trim_end());
+    let class = cell.verdict.verdict;
+    let fine = !matches!(class, Class::Broken | Class::Inconclusive);
+    Ok(Exit::of([(class, fine)]))
+}
+
+fn read(file: &Path) -> Result<Plan, String> {
+    let name = file.display();
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"))?;
+    let plan: Plan = serde_json::from_str(&text).map_err(|error| {
+        format!(
+            "{name} is not a plan: {error}\n`ktrial run` writes a plan.json for each cell into its \
+             report folder"
+        )
+    })?;
+    if plan.version != PLAN_VERSION {
+        return Err(format!(
+            "{name} is a plan of version {}, this ktrial reads version {PLAN_VERSION}",
+            plan.version
+        ));
+    }
+    Ok(plan)
+}

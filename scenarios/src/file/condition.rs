@@ -1,0 +1,302 @@
+//! What a step waits for: one optional key per condition. Each can be asked of a real cluster too.
+
+use super::node::{Node, Table, Value};
+use super::reader::Reader;
+use super::step::Before;
+use crate::diagnostic::Span;
+use crate::suggest;
+use ktrial_core::{BrokerId, Offset, TopicPartition};
+use ktrial_sim::plan::{BrokerStatus, Condition};
+
+/// Every condition.
+const CONDITIONS: &[&str] = &[
+    "isr",
+    "leader",
+    "log_end",
+    "high_watermark",
+    "acknowledged",
+    "ended",
+    "consumed",
+    "broker",
+    "in_sync",
+    "quiet",
+    "all",
+    "any",
+];
+
+/// Reads one condition; `owner` is the key it belongs to.
+pub(crate) fn condition(
+    reader: &mut Reader,
+    node: &Node,
+    owner: Span,
+    before: &Before<'_>,
+) -> Option<Condition> {
+    let table = reader.table(node, "{ isr = { is = [1, 2] } }")?;
+    reader.only(table, CONDITIONS);
+    if table.entries.len() > 1 {
+        let help = "put them into a list: all = [{ ... }, { ... }]";
+        reader.error_help(owner, "more than one condition", help);
+        return None;
+    }
+    let Some(entry) = table.entries.first() else {
+        let help = format!("one of {}", suggest::list(CONDITIONS));
+        reader.error_help(owner, "the condition is missing", &help);
+        return None;
+    };
+    let span = entry.key_span;
+    match entry.key.as_str() {
+        "quiet" => reader.millis(&entry.node).map(|ms| Condition::Quiet { ms }),
+        "all" => several(reader, &entry.node, span, before).map(Condition::All),
+        "any" => several(reader, &entry.node, span, before).map(Condition::Any),
+        name if CONDITIONS.contains(&name) => {
+            let table = reader.table(&entry.node, example(name))?;
+            one(reader, name, table, span, before)
+        }
+        _ => None,
+    }
+}
+
+fn several(
+    reader: &mut Reader,
+    node: &Node,
+    span: Span,
+    before: &Before<'_>,
+) -> Option<Vec<Condition>> {
+    let items = reader.list(node, "conditions such as [{ ... }, { ... }]")?;
+    if items.is_empty() {
+        reader.error(node.span, "this list is empty: name at least one condition");
+        return None;
+    }
+    let read: Vec<Condition> = items
+        .iter()
+        .filter_map(|item| condition(reader, item, span, before))
+        .collect();
+    (read.len() == items.len()).then_some(read)
+}
+
+fn example(name: &str) -> &'static str {
+    match name {
+        "isr" => "{ is = [1, 2] }",
+        "leader" => "{ is = 1 } or { is = \"none\" }",
+        "acknowledged" | "ended" => "{ values = [\"A\"] }",
+        "consumed" => "{ consumer = \"c1\", values = [\"A\"] }",
+        "broker" => "{ id = 1, is = \"unfenced\" }",
+        "in_sync" => "{} or { partition = \"orders-0\" }",
+        _ => "{ broker = 1, at_least = 3 }",
+    }
+}
+
+fn one(
+    reader: &mut Reader,
+    name: &str,
+    table: &Table,
+    span: Span,
+    before: &Before<'_>,
+) -> Option<Condition> {
+    match name {
+        "isr" => isr(reader, table, span, before),
+        "leader" => leader(reader, table, span, before),
+        "log_end" => {
+            let (partition, broker, at_least) = reached(reader, table, span, before)?;
+            Some(Condition::LogEnd {
+                partition,
+                broker,
+                at_least,
+            })
+        }
+        "high_watermark" => {
+            let (partition, broker, at_least) = reached(reader, table, span, before)?;
+            Some(Condition::HighWatermark {
+                partition,
+                broker,
+                at_least,
+            })
+        }
+        "acknowledged" => {
+            reader.only(table, &["values"]);
+            let values = values(reader, table, span, before)?;
+            Some(Condition::Acknowledged { values })
+        }
+        "ended" => {
+            reader.only(table, &["values"]);
+            let values = values(reader, table, span, before)?;
+            Some(Condition::Ended { values })
+        }
+        "consumed" => {
+            reader.only(table, &["consumer", "values"]);
+            let consumer = table.get("consumer").map(|entry| &entry.node);
+            let consumer = before.names.client(reader, "consumer", consumer, span);
+            let values = values(reader, table, span, before)?;
+            Some(Condition::Consumed {
+                consumer: consumer?,
+                values,
+            })
+        }
+        "broker" => broker(reader, table, span, before),
+        _ => in_sync(reader, table, span, before),
+    }
+}
+
+fn partition(
+    reader: &mut Reader,
+    table: &Table,
+    span: Span,
+    before: &Before<'_>,
+) -> Option<TopicPartition> {
+    let node = table.get("partition").map(|entry| &entry.node);
+    before.names.partition(reader, node, span)
+}
+
+/// Notes brokers that hold no replica of the partition.
+fn replicas_only(
+    reader: &mut Reader,
+    partition: &TopicPartition,
+    brokers: &[BrokerId],
+    span: Span,
+    before: &Before<'_>,
+) -> Option<()> {
+    let mut topics = before.names.topics.iter();
+    let topic = topics.find(|topic| *topic.name == *partition.topic)?;
+    let index = usize::try_from(partition.partition).ok()?;
+    let Some(replicas) = topic.replicas.get(index) else {
+        return Some(());
+    };
+    let stranger = brokers.iter().find(|broker| !replicas.contains(broker));
+    if let Some(broker) = stranger {
+        let message = format!("broker {broker} has no replica of {partition}");
+        let help = format!("its replicas are on {}", suggest::list(replicas));
+        reader.error_help(span, message, &help);
+        return None;
+    }
+    Some(())
+}
+
+fn isr(reader: &mut Reader, table: &Table, span: Span, before: &Before<'_>) -> Option<Condition> {
+    reader.only(table, &["partition", "is"]);
+    let partition = partition(reader, table, span, before);
+    let node = reader.need(table, "is", span)?;
+    let is = before.names.broker_set(reader, node)?;
+    let partition = partition?;
+    replicas_only(reader, &partition, &is, node.span, before)?;
+    Some(Condition::Isr { partition, is })
+}
+
+fn leader(
+    reader: &mut Reader,
+    table: &Table,
+    span: Span,
+    before: &Before<'_>,
+) -> Option<Condition> {
+    reader.only(table, &["partition", "is"]);
+    let partition = partition(reader, table, span, before);
+    let node = reader.need(table, "is", span)?;
+    let is = match &node.value {
+        Value::Text(text) if text == "none" => None,
+        Value::Text(text) => {
+            reader.unknown(node.span, "leader", text, &["none"]);
+            return None;
+        }
+        _ => Some(before.names.broker(reader, node)?),
+    };
+    let partition = partition?;
+    replicas_only(reader, &partition, is.as_slice(), node.span, before)?;
+    Some(Condition::Leader { partition, is })
+}
+
+fn reached(
+    reader: &mut Reader,
+    table: &Table,
+    span: Span,
+    before: &Before<'_>,
+) -> Option<(TopicPartition, BrokerId, Offset)> {
+    reader.only(table, &["partition", "broker", "at_least"]);
+    let partition = partition(reader, table, span, before);
+    let broker = reader.need(table, "broker", span);
+    let broker = match broker {
+        Some(node) => before.names.broker(reader, node).map(|id| (id, node.span)),
+        None => None,
+    };
+    let at_least = reader.need(table, "at_least", span)?;
+    let at_least = reader.integer(at_least, 0..=i64::MAX)?;
+    let (partition, (broker, place)) = (partition?, broker?);
+    replicas_only(reader, &partition, &[broker], place, before)?;
+    Some((partition, broker, Offset(at_least)))
+}
+
+/// Values that an earlier step has sent.
+fn values(
+    reader: &mut Reader,
+    table: &Table,
+    span: Span,
+    before: &Before<'_>,
+) -> Option<Vec<String>> {
+    let node = reader.need(table, "values", span)?;
+    let items = reader.list(node, "texts such as [\"A\"]")?;
+    if items.is_empty() {
+        reader.error(node.span, "this list is empty: name at least one value");
+        return None;
+    }
+    let mut values = Vec::new();
+    for item in items {
+        let value = reader.text(item)?;
+        if !before.sent.contains_key(&value) {
+            let sent: Vec<&str> = before.sent.keys().map(String::as_str).collect();
+            let what = "value: no step before this one sends";
+            reader.unknown(item.span, what, &value, &sent);
+            return None;
+        }
+        values.push(value);
+    }
+    Some(values)
+}
+
+fn broker(
+    reader: &mut Reader,
+    table: &Table,
+    span: Span,
+    before: &Before<'_>,
+) -> Option<Condition> {
+    reader.only(table, &["id", "is"]);
+    let broker = reader.need(table, "id", span);
+    let broker = broker.and_then(|node| before.names.broker(reader, node));
+    let node = reader.need(table, "is", span)?;
+    let is = match reader.text(node)?.as_str() {
+        "down" => BrokerStatus::Down,
+        "fenced" => BrokerStatus::Fenced,
+        "unfenced" => BrokerStatus::Unfenced,
+        other => {
+            let known = ["down", "fenced", "unfenced"];
+            reader.unknown(node.span, "state of a broker", other, &known);
+            return None;
+        }
+    };
+    Some(Condition::Broker {
+        broker: broker?,
+        is,
+    })
+}
+
+fn in_sync(
+    reader: &mut Reader,
+    table: &Table,
+    span: Span,
+    before: &Before<'_>,
+) -> Option<Condition> {
+    reader.only(table, &["partition"]);
+    if table.get("partition").is_some() {
+        let partition = partition(reader, table, span, before)?;
+        return Some(Condition::InSync { partition });
+    }
+    let all = before.names.partitions().into_iter();
+    let mut all: Vec<Condition> = all
+        .map(|partition| Condition::InSync { partition })
+        .collect();
+    match all.len() {
+        0 => {
+            reader.error(span, "the file declares no topic that could be in sync");
+            None
+        }
+        1 => all.pop(),
+        _ => Some(Condition::All(all)),
+    }
+}

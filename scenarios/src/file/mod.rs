@@ -1,0 +1,228 @@
+//! A scenario file, read. Every mistake in it is told with its place, several at once.
+//!
+//! The format is described in `docs/scenarios.md`. Order matters: nodes, topics and clients first,
+//! for the rest names them. Next: `compile.rs` makes plans of what is read here.
+
+mod action;
+mod cluster;
+mod condition;
+mod matrix;
+mod names;
+mod node;
+mod operator;
+mod reader;
+mod step;
+mod topics;
+mod world;
+
+pub use matrix::Axis;
+
+use crate::diagnostic::{Problems, Span};
+use crate::expect::Expect;
+use ktrial_core::config::Settings;
+use ktrial_core::rules::NEWEST;
+use ktrial_core::{BrokerId, ControllerId, Rules};
+use ktrial_sim::plan::{BrokerPlan, ControllerPlan, DiskPlan, NetworkPlan, PLAN_VERSION, Plan};
+use names::Names;
+use node::Table;
+use reader::Reader;
+use std::collections::BTreeMap;
+
+/// Longer than a producer's `delivery.timeout.ms`, so that each send comes to its end.
+const SETTLE_MS: u64 = 180_000;
+/// The trial ends here whatever happens.
+const TIME_LIMIT_MS: u64 = 1_800_000;
+/// `node.id` of the controller.
+const CONTROLLER: ControllerId = ControllerId(3_000);
+
+/// A scenario: a plan with its seed, its cell and the defaults of its release still open.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The plan that all cells share.
+    pub base: Plan,
+    /// Switches of the rules that the file flips.
+    pub rules: Vec<(String, String)>,
+    /// Settings to compare.
+    pub matrix: Vec<Axis>,
+    /// What its cells should end in.
+    pub expects: Vec<Expect>,
+    /// Why it is interesting.
+    pub why: String,
+    /// The file's name, as given.
+    pub file: String,
+    /// What the file says.
+    pub text: String,
+    /// Where settings stand in the file.
+    pub places: BTreeMap<String, Span>,
+}
+
+/// Every key at the top of a file.
+const TOP: &[&str] = &[
+    "title",
+    "why",
+    "time_limit",
+    "settle",
+    "record_messages",
+    "cluster",
+    "brokers",
+    "rules",
+    "topics",
+    "producers",
+    "consumers",
+    "network",
+    "disk",
+    "clock",
+    "step",
+    "matrix",
+    "expect",
+];
+
+/// Reads a scenario. `name` is what it is called, `file` where it was found.
+///
+/// # Errors
+/// All mistakes that could be found.
+pub fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, Problems> {
+    let mut reader = Reader::default();
+    let table = node::parse(text, &mut reader.problems);
+    if !reader.problems.is_empty() {
+        return Err(Problems::new(file, text, reader.problems));
+    }
+    reader.only(&table, TOP);
+    let mut places = BTreeMap::new();
+    let mut base = empty_plan(name);
+    let why = head(&mut reader, &table, &mut base);
+    let names = declarations(&mut reader, &table, &mut base, &mut places);
+    let rules = table.get("rules");
+    let rules = rules.map(|entry| cluster::rules(&mut reader, &entry.node));
+    if let Some(entry) = table.get("step") {
+        base.steps = step::steps(&mut reader, &entry.node, &names, base.time_limit_ms);
+    } else {
+        let help = "add what happens: [[step]]";
+        reader.error_help(Span::default(), "the scenario has no steps", help);
+    }
+    let matrix = table.get("matrix").map_or_else(Vec::new, |entry| {
+        for flat in node::flatten(as_table(&entry.node), &mut Vec::new()) {
+            places.insert(flat.key, flat.span);
+        }
+        matrix::matrix(&mut reader, &entry.node, &base)
+    });
+    let expects = table.get("expect").map_or_else(Vec::new, |entry| {
+        matrix::expects(&mut reader, &entry.node, &names, &base, &matrix)
+    });
+    if !reader.problems.is_empty() {
+        return Err(Problems::new(file, text, reader.problems));
+    }
+    Ok(Scenario {
+        base,
+        rules: rules.unwrap_or_default(),
+        matrix,
+        expects,
+        why,
+        file: file.to_owned(),
+        text: text.to_owned(),
+        places,
+    })
+}
+
+fn as_table(node: &node::Node) -> &Table {
+    const EMPTY: &Table = &Table {
+        entries: Vec::new(),
+    };
+    match &node.value {
+        node::Value::Table(table) => table,
+        _ => EMPTY,
+    }
+}
+
+/// Three brokers, one controller, nothing in them.
+fn empty_plan(name: &str) -> Plan {
+    let broker = |id| BrokerPlan {
+        id: BrokerId(id),
+        config: Settings::new(),
+    };
+    Plan {
+        version: PLAN_VERSION,
+        scenario: name.to_owned(),
+        title: name.to_owned(),
+        seed: 0,
+        cell: BTreeMap::new(),
+        release: NEWEST.to_owned(),
+        rules: Rules::default(),
+        controllers: vec![ControllerPlan {
+            id: CONTROLLER,
+            config: Settings::new(),
+        }],
+        brokers: (1..=3).map(broker).collect(),
+        topic_defaults: Settings::new(),
+        topics: Vec::new(),
+        producers: Vec::new(),
+        consumers: Vec::new(),
+        network: NetworkPlan::default(),
+        disk: DiskPlan::default(),
+        clocks: BTreeMap::new(),
+        steps: Vec::new(),
+        settle_ms: SETTLE_MS,
+        time_limit_ms: TIME_LIMIT_MS,
+        record_messages: false,
+    }
+}
+
+/// What stands at the top of a file; returns why the scenario is interesting.
+fn head(reader: &mut Reader, table: &Table, plan: &mut Plan) -> String {
+    let mut text = |key: &str| {
+        let node = reader.need(table, key, Span::default())?;
+        reader.text(node)
+    };
+    plan.title = text("title").unwrap_or_default();
+    let why = text("why").unwrap_or_default();
+    if let Some(entry) = table.get("settle") {
+        plan.settle_ms = reader.millis(&entry.node).unwrap_or(SETTLE_MS);
+    }
+    if let Some(entry) = table.get("time_limit") {
+        plan.time_limit_ms = reader.millis(&entry.node).unwrap_or(u64::MAX);
+    }
+    if let Some(entry) = table.get("record_messages") {
+        plan.record_messages = reader.boolean(&entry.node).unwrap_or(false);
+    }
+    why
+}
+
+/// What the steps can name: nodes, topics, clients.
+fn declarations(
+    reader: &mut Reader,
+    table: &Table,
+    plan: &mut Plan,
+    places: &mut BTreeMap<String, Span>,
+) -> Names {
+    if let Some(entry) = table.get("cluster") {
+        cluster::cluster(reader, &entry.node, plan, places);
+        cluster::no_shared_ids(reader, entry.key_span, plan);
+    }
+    if let Some(entry) = table.get("brokers") {
+        cluster::overrides(reader, &entry.node, plan, places);
+    }
+    let mut names = Names {
+        brokers: plan.brokers.iter().map(|broker| broker.id).collect(),
+        controllers: plan.controllers.iter().map(|c| c.id).collect(),
+        ..Names::default()
+    };
+    if let Some(entry) = table.get("topics") {
+        topics::topics(reader, &entry.node, &mut names, plan, places);
+    }
+    if let Some(entry) = table.get("producers") {
+        topics::producers(reader, &entry.node, &mut names, plan, places);
+    }
+    if let Some(entry) = table.get("consumers") {
+        topics::consumers(reader, &entry.node, &mut names, plan, places);
+    }
+    if let Some(entry) = table.get("network") {
+        world::network(reader, &entry.node, plan);
+    }
+    if let Some(entry) = table.get("disk") {
+        world::disk(reader, &entry.node, plan);
+    }
+    if let Some(entry) = table.get("clock") {
+        world::clocks(reader, &entry.node, &names, plan);
+    }
+    names
+}

@@ -1,0 +1,24 @@
+//! Scenario files and the command line of ktrial.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`library`] | the scenarios that come with ktrial |
+//! | [`file`] | a scenario file, read: every mistake with its place |
+//! | [`compile`] | scenario + seed + settings → one plan per cell of the matrix |
+//! | [`expect`] | what a cell was expected to end in, held against its verdict |
+//! | [`setting`] | where a setting belongs: broker, controller, topic, client, rule |
+//! | [`diagnostic`] | mistakes and how they are shown |
+//! | [`cli`] | the commands |
+//!
+//! Holds no protocol and draws nothing. The format is described in `docs/scenarios.md`.
+//! Start reading at [`file`].
+
+pub mod cli;
+pub mod compile;
+pub mod diagnostic;
+mod duration;
+pub mod expect;
+pub mod file;
+pub mod library;
+pub mod setting;
+mod suggest;

@@ -1,0 +1,43 @@
+//! The scenarios that come with ktrial, built into the program.
+
+/// A scenario of the library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What it is about: its folder.
+    pub theme: &'static str,
+    /// Its file within the repository.
+    pub path: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+macro_rules! library {
+    ($($theme:literal: $($name:literal),+;)*) => {
+        /// Every scenario, by theme, in the order in which to read them.
+        pub const LIBRARY: &[Entry] = &[$($(Entry {
+            name: $name,
+            theme: $theme,
+            path: concat!("scenarios/library/", $theme, "/", $name, ".toml"),
+            text: include_str!(concat!("../library/", $theme, "/", $name, ".toml")),
+        },)+)*];
+    };
+}
+
+library! {
+    "replication":
+        "all-brokers-down",
+        "all-brokers-down-leader-first",
+        "isr-shrinks-by-lag";
+}
+
+/// A scenario by its name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    LIBRARY.iter().find(|entry| entry.name == name)
+}
+
+/// Every name.
+pub fn names() -> Vec<&'static str> {
+    LIBRARY.iter().map(|entry| entry.name).collect()
+}
