@@ -131,7 +131,13 @@ mod tests {
         let mut expected = vec!["index.html".to_owned(), "report.json".to_owned()];
         for value in ["false", "true"] {
             let cell = format!("unclean.leader.election.enable={value}");
-            let names = ["chart.svg", "plan.json", "record.jsonl", "story.txt", "verdict.json"];
+            let names = [
+                "chart.svg",
+                "plan.json",
+                "record.jsonl",
+                "story.txt",
+                "verdict.json",
+            ];
             expected.extend(names.map(|name| format!("{cell}/{name}")));
         }
         assert_eq!(found, expected);

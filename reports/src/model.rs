@@ -49,6 +49,8 @@ pub(crate) struct Replica {
 pub(crate) struct Broker {
     pub(crate) running: bool,
     pub(crate) paused: bool,
+    /// It has stopped before.
+    pub(crate) stopped: bool,
     /// As the controller committed it.
     pub(crate) fenced: bool,
 }
@@ -102,6 +104,7 @@ impl World {
             What::ProcessStarted => (broker.running, broker.paused) = (true, false),
             What::ProcessStopped { .. } => {
                 (broker.running, broker.paused) = (false, false);
+                broker.stopped = true;
                 for ((_, on), replica) in &mut self.replicas {
                     replica.leads &= *on != id;
                 }
@@ -116,6 +119,7 @@ impl World {
         self.brokers.entry(id).or_insert(Broker {
             running: false,
             paused: false,
+            stopped: false,
             fenced: true,
         })
     }

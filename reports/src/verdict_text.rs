@@ -54,10 +54,10 @@ pub(crate) fn permitted(permitted: bool) -> &'static str {
 
 /// What was promised, in one phrase.
 pub(crate) fn promised(verdict: &Verdict) -> String {
-    let may = |promised| if promised { "promised" } else { "not promised" };
+    let may = |promised| if promised { "yes" } else { "no" };
     let promise = &verdict.promise;
     format!(
-        "no loss is {}, no duplicates is {}",
+        "no acknowledged record is lost: {}; none is written twice: {}",
         may(promise.no_loss),
         may(promise.no_duplicates)
     )
@@ -110,7 +110,7 @@ fn outages(text: &mut String, verdict: &Verdict) {
 }
 
 fn promise(text: &mut String, verdict: &Verdict) {
-    let _ = writeln!(text, "  promise: {}", promised(verdict));
+    let _ = writeln!(text, "  promised: {}", promised(verdict));
     for reason in &verdict.promise.because {
         let _ = writeln!(text, "      {reason}");
     }

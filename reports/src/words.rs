@@ -21,6 +21,14 @@ pub(crate) fn brokers(ids: &[BrokerId]) -> String {
     format!("[{}]", list(ids))
 }
 
+/// `1, 2 or 3`
+pub(crate) fn either(ids: &[BrokerId]) -> String {
+    match ids {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", list(first)),
+        _ => list(ids),
+    }
+}
+
 /// The broker's number, or `none`.
 pub(crate) fn leader(id: Option<BrokerId>) -> String {
     id.map_or_else(|| "none".to_owned(), |id| id.to_string())
@@ -184,9 +192,12 @@ fn action(action: &Action, clients: &BTreeMap<NodeId, String>) -> String {
         Action::Pause { nodes: who } => format!("freeze {}", nodes(who, clients)),
         Action::Resume { nodes: who } => format!("unfreeze {}", nodes(who, clients)),
         Action::Cut { from, to, one_way } => {
-            let arrow = if *one_way { "→" } else { "and" };
             let (from, to) = (nodes(from, clients), nodes(to, clients));
-            format!("cut the network between {from} {arrow} {to}")
+            if *one_way {
+                format!("cut the network from {from} to {to}, one way")
+            } else {
+                format!("cut the network between {from} and {to}")
+            }
         }
         Action::Delay { from, to, by_us } => format!(
             "slow the network between {} and {} by {}.{:03} ms",
@@ -254,7 +265,7 @@ pub(crate) fn rule(rule: ElectionRule) -> &'static str {
     }
 }
 
-/// What speaks for and against a replica: `1 (in ELR, not available)`.
+/// What speaks for and against a replica: `1 in ELR, not available`.
 pub(crate) fn candidate(it: &Candidate) -> String {
     let mut marks = Vec::new();
     for (set, mark) in [
@@ -264,15 +275,12 @@ pub(crate) fn candidate(it: &Candidate) -> String {
     ] {
         marks.extend(set.then_some(mark));
     }
-    if marks.is_empty() {
-        marks.push("not in ISR or ELR");
-    }
     marks.push(if it.available {
         "available"
     } else {
         "not available"
     });
-    format!("{} ({})", it.broker, marks.join(", "))
+    format!("{} {}", it.broker, marks.join(", "))
 }
 
 /// Why a log was cut.
@@ -312,7 +320,7 @@ pub(crate) fn outage(outage: &Outage, verdict: &Verdict) -> String {
     let waited = if outage.waiting_for.is_empty() {
         String::new()
     } else {
-        format!(", waiting for broker {}", list(&outage.waiting_for))
+        format!(", waiting for broker {}", either(&outage.waiting_for))
     };
     match outage.to_ms {
         Some(to) => {

@@ -295,8 +295,8 @@ mod tests {
         let panel = panel();
         let of = |index: usize| ends(&panel.replicas[index].role);
         assert_eq!(of(0), [Out, Leader, Down, Out, InSync]);
-        assert_eq!(of(1), [Out, InSync, Down, Out, InSync]);
-        assert_eq!(of(2), [Out, InSync, Down, Out, Leader]);
+        assert_eq!(of(1), [Down, Out, InSync, Down, Out, InSync]);
+        assert_eq!(of(2), [Down, Out, InSync, Down, Out, Leader]);
     }
 
     #[test]

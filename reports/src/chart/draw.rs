@@ -11,12 +11,12 @@ use ktrial_core::{BrokerId, TopicPartition};
 use plotters::prelude::*;
 
 const WIDTH: i32 = 1600;
-const LEFT: i32 = 150;
-const RIGHT: i32 = WIDTH - 150;
+const LEFT: i32 = 160;
+const RIGHT: i32 = WIDTH - 160;
 const LEGEND: i32 = 64;
 const TITLE: i32 = 110;
 const AXIS: i32 = 54;
-const LANE: i32 = 34;
+const LANE: i32 = 38;
 const LANE_GAP: i32 = 8;
 const LEAST_PLOT: i32 = 280;
 /// Height of all panels, with one; of each, with more.
@@ -24,8 +24,8 @@ const ONE_PANEL: i32 = 836;
 const EACH_PANEL: i32 = 640;
 /// Pixels between lines of replicas that are at the same offset.
 const DODGE: i32 = 9;
-const TEXT: i32 = 27;
-const SMALL: i32 = 24;
+const TEXT: i32 = 31;
+const SMALL: i32 = 28;
 
 /// Draws a chart as SVG.
 pub(super) fn draw(chart: &Chart) -> Result<String, ReportError> {
@@ -109,16 +109,16 @@ fn layouts(chart: &Chart) -> Vec<Layout> {
 fn legend(pen: &Pen<'_, '_>) -> Result<(), ReportError> {
     let y = 34;
     let label = |text: &str, x: i32| pen.text(text, (x, y), Align::Start, (SMALL, SOFT));
-    pen.line(&[(LEFT, y), (LEFT + 60, y)], ink(SOFT).wide(5))?;
-    label("log end offset", LEFT + 74)?;
-    pen.dashed((LEFT + 290, y), (LEFT + 350, y), ink(SOFT).wide(3))?;
-    label("high watermark", LEFT + 364)?;
-    pen.dot((LEFT + 602, y), 9, ink(INK))?;
-    label("acknowledged", LEFT + 624)?;
-    pen.dot((LEFT + 832, y), 9, ink(ALARM))?;
-    label("acknowledged, then lost", LEFT + 854)?;
-    arrow(pen, (LEFT + 1176, y - 20), y + 18, SOFT)?;
-    label("truncated", LEFT + 1196)
+    pen.line(&[(24, y), (84, y)], ink(SOFT).wide(5))?;
+    label("log end offset", 98)?;
+    pen.dashed((340, y), (400, y), ink(SOFT).wide(3))?;
+    label("high watermark", 414)?;
+    pen.dot((668, y), 9, ink(INK))?;
+    label("acknowledged", 688)?;
+    pen.dot((926, y), 9, ink(ALARM))?;
+    label("acknowledged, then lost", 946)?;
+    arrow(pen, (1322, y - 20), y + 18, SOFT)?;
+    label("truncated", 1344)
 }
 
 fn arrow(pen: &Pen<'_, '_>, from: Point, to: i32, color: Rgb) -> Result<(), ReportError> {
@@ -201,7 +201,7 @@ impl Canvas<'_, '_, '_> {
             let (left, right) = (self.x(*from), self.x(*to).max(self.x(*from) + 3));
             let bottom = self.layout.plot_bottom;
             self.pen.fill((left, top), (right, bottom), ink(OUTAGE))?;
-            if right - left > 120 {
+            if right - left > 150 {
                 let middle = (left + (right - left) / 2, top + 20);
                 self.pen
                     .text("no leader", middle, Align::Middle, (SMALL, ALARM))?;
@@ -243,6 +243,7 @@ impl Canvas<'_, '_, '_> {
             last = Some(y);
         }
         points.extend(last.map(|last| (RIGHT, last)));
+        points.dedup();
         points
     }
 
@@ -280,7 +281,7 @@ impl Canvas<'_, '_, '_> {
                     .pen
                     .frame((from, top), (to, bottom), ink(color).pale(60))?,
             }
-            let width = i32::try_from(word.chars().count()).unwrap_or(0) * 13 + 12;
+            let width = i32::try_from(word.chars().count()).unwrap_or(0) * 15 + 14;
             if to - from > width {
                 let center = from + (to - from) / 2;
                 if role == Role::Down {
@@ -363,18 +364,27 @@ impl Canvas<'_, '_, '_> {
             let (from, to) = (self.layout.y.at(cut.from.0), self.layout.y.at(cut.to.0));
             arrow(self.pen, (x, from), to, color)?;
             let text = format!("{} → {}", cut.from, cut.to);
-            let middle = from + (to - from) / 2;
-            self.pen
-                .text(&text, (x - 16, middle), Align::End, (SMALL, color))?;
+            let (x, align) = if x < RIGHT - 140 {
+                (x + 18, Align::Start)
+            } else {
+                (x - 18, Align::End)
+            };
+            self.pen.text(&text, (x, to - 26), align, (SMALL, color))?;
         }
         Ok(())
     }
 
     fn acks(&self) -> Result<(), ReportError> {
         let mut taken = i32::MIN;
+        let mut drawn = None;
         for ack in &self.panel.acks {
             let color = if ack.lost { ALARM } else { INK };
             let (x, y) = (self.x(ack.at_ms), self.layout.y.at(ack.offset.next().0));
+            // Many records: one dot for those that would cover each other.
+            let place = (x / 4, y / 4, ack.lost);
+            if drawn.replace(place) == Some(place) {
+                continue;
+            }
             self.pen.dot((x, y), 9, ink(color))?;
             let short: String = ack.value.chars().take(12).collect();
             let text = if ack.lost {
@@ -382,10 +392,16 @@ impl Canvas<'_, '_, '_> {
             } else {
                 short
             };
-            let width = i32::try_from(text.chars().count()).unwrap_or(0) * 14;
+            let width = i32::try_from(text.chars().count()).unwrap_or(0) * 17;
             if x > taken {
-                let at = (x + 4, y - 34 - self.lift(0));
-                self.pen.text(&text, at, Align::Start, (TEXT, color))?;
+                let y = y - 34 - self.lift(0);
+                if x + width < RIGHT {
+                    let at = (x + 4, y);
+                    self.pen.text(&text, at, Align::Start, (TEXT, color))?;
+                } else {
+                    let at = (x - 12, y);
+                    self.pen.text(&text, at, Align::End, (TEXT, color))?;
+                }
                 taken = x + width;
             }
         }

@@ -201,9 +201,14 @@ fn findings(cell: &Cell) -> String {
 }
 
 fn promise(cell: &Cell) -> String {
+    let promised = format!("<p><b>{}</b></p>", promised(&cell.verdict));
     let reasons = cell.verdict.promise.because.iter().map(|why| escape(why));
-    let title = format!("What was promised: {}", promised(&cell.verdict));
-    section(&title, reasons.collect(), "promise")
+    let items = std::iter::once(promised).chain(reasons);
+    section(
+        "What this configuration promises",
+        items.collect(),
+        "promise",
+    )
 }
 
 fn story(cell: &Cell) -> String {

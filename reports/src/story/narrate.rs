@@ -106,9 +106,11 @@ impl<'a> Narrator<'a> {
             What::Ended { reason } => {
                 self.mark(at, format!("the trial ends: {}", words::end(*reason)));
             }
-            What::FinalPending { messages: 1.. } => {
-                let text = "something was still under way at the end".to_owned();
-                self.mark(at, text);
+            What::FinalPending {
+                messages: left @ 1..,
+            } => {
+                let left = words::count(*left, "message");
+                self.mark(at, format!("still under way at the end: {left}"));
             }
             What::ProcessStarted
             | What::Delivered(_)
@@ -259,6 +261,9 @@ impl<'a> Narrator<'a> {
         let end = last_offset.next();
         let more = self.items(partition, *base_offset, end, |_| Some(*leader_epoch));
         let leads = self.world.replica(partition, broker).leads;
+        if !leads && self.copied(who, partition, &more) {
+            return;
+        }
         let folded = self.lines.fold("", |body| match body {
             Body::Written {
                 partition: of,
@@ -275,7 +280,7 @@ impl<'a> Narrator<'a> {
             }
             _ => false,
         });
-        if folded || (!leads && self.copied(who, partition, &more)) {
+        if folded {
             return;
         }
         let body = if leads {

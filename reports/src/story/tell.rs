@@ -53,10 +53,14 @@ impl Narrator<'_> {
         let mut text = match how {
             Some(StopKind::Kill) => "is killed".to_owned(),
             Some(StopKind::PowerLoss) => format!(
-                "loses power, and {} that were not flushed",
+                "loses power: {} not flushed, gone",
                 words::count(bytes_lost, "byte")
             ),
             Some(StopKind::Shutdown) | None => "has stopped".to_owned(),
+        };
+        let log = match how {
+            Some(StopKind::PowerLoss) => "its log so far of",
+            _ => "its log of",
         };
         let replicas = broker.map(|broker| self.world.replicas_on(broker));
         for (partition, replica) in replicas.into_iter().flatten().take(NAMED_AT_START) {
@@ -64,7 +68,7 @@ impl Narrator<'_> {
             let items = self.items(partition, Offset::ZERO, replica.log_end, epoch);
             let values: Vec<&str> = items.iter().map(|item| item.value.as_str()).collect();
             let values = words::values(&values);
-            text.push_str(&format!("; its log of {partition}: [{values}]"));
+            text.push_str(&format!("; {log} {partition}: [{values}]"));
         }
         text
     }
@@ -176,7 +180,7 @@ impl Narrator<'_> {
         });
         match found {
             Some(outage) if !outage.waiting_for.is_empty() => {
-                let ids = words::list(&outage.waiting_for);
+                let ids = words::either(&outage.waiting_for);
                 format!(", waiting for broker {ids}")
             }
             _ => String::new(),
@@ -202,13 +206,14 @@ impl Narrator<'_> {
         } else {
             self.looked.remove(partition);
         }
-        let replicas = words::list(candidates.iter().map(words::candidate));
+        let replicas: Vec<String> = candidates.iter().map(words::candidate).collect();
+        let replicas = replicas.join("; ");
         let text = match leader {
             Some(id) if *rule != ElectionRule::Nobody => {
                 let rule = words::rule(*rule);
-                format!("elects broker {id} for {partition}: {rule}; replicas: {replicas}")
+                format!("elects broker {id} for {partition}: {rule} ({replicas})")
             }
-            _ => format!("finds no leader for {partition}; replicas: {replicas}"),
+            _ => format!("finds no leader for {partition} ({replicas})"),
         };
         self.lines.plain(at, who, text);
     }
@@ -240,9 +245,13 @@ impl Narrator<'_> {
         match event {
             Event::BrokerStarted { clean } => {
                 self.lines.barrier();
-                let kind = if *clean { "a clean" } else { "an unclean" };
-                self.lines
-                    .plain(at, who, format!("starts again after {kind} stop"));
+                let again = self.world.brokers.get(&broker).is_some_and(|b| b.stopped);
+                let text = match (again, *clean) {
+                    (false, _) => "starts",
+                    (true, true) => "starts again after a clean stop",
+                    (true, false) => "starts again after an unclean stop",
+                };
+                self.lines.plain(at, who, text);
             }
             Event::BrokerFenced if self.world.brokers.get(&broker).is_some_and(|b| !b.fenced) => {
                 self.lines.plain(at, who, "learns that it is fenced");
