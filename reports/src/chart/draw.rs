@@ -1,31 +1,31 @@
 //! Draws a chart. Each part of a panel has its own function; places are whole pixels of a paper of
 //! 1600 by 900 (taller with more partitions).
 
-use super::data::{Chart, Election, Panel, Role, Series, Track};
-use super::pen::{Align, Pen, Point, Scale, failed, ink};
+use super::data::{Chart, Panel};
+use super::marks::arrow;
+use super::pen::{Align, Pen, Scale, failed, ink};
 use crate::ReportError;
-use crate::palette::{self, ALARM, GRID, INK, OUTAGE, PAPER, Rgb, SOFT};
+use crate::palette::{self, ALARM, GRID, INK, PAPER, Rgb, SOFT};
 use crate::words;
-use ktrial_core::event::ElectionRule;
 use ktrial_core::{BrokerId, TopicPartition};
 use plotters::prelude::*;
 
-const WIDTH: i32 = 1600;
-const LEFT: i32 = 160;
-const RIGHT: i32 = WIDTH - 160;
+pub(super) const WIDTH: i32 = 1600;
+pub(super) const LEFT: i32 = 160;
+pub(super) const RIGHT: i32 = WIDTH - 160;
 const LEGEND: i32 = 64;
-const TITLE: i32 = 110;
+pub(super) const TITLE: i32 = 110;
 const AXIS: i32 = 54;
-const LANE: i32 = 38;
-const LANE_GAP: i32 = 8;
+pub(super) const LANE: i32 = 38;
+pub(super) const LANE_GAP: i32 = 8;
 const LEAST_PLOT: i32 = 280;
 /// Height of all panels, with one; of each, with more.
 const ONE_PANEL: i32 = 836;
 const EACH_PANEL: i32 = 640;
 /// Pixels between lines of replicas that are at the same offset.
-const DODGE: i32 = 9;
-const TEXT: i32 = 31;
-const SMALL: i32 = 28;
+pub(super) const DODGE: i32 = 9;
+pub(super) const TEXT: i32 = 31;
+pub(super) const SMALL: i32 = 28;
 
 /// Draws a chart as SVG.
 pub(super) fn draw(chart: &Chart) -> Result<String, ReportError> {
@@ -64,12 +64,12 @@ fn pixels(length: i32) -> u32 {
 
 /// Where the parts of a panel are.
 #[derive(Clone, Copy, Debug)]
-struct Layout {
-    top: i32,
-    plot_bottom: i32,
+pub(super) struct Layout {
+    pub(super) top: i32,
+    pub(super) plot_bottom: i32,
     bottom: i32,
     x: Scale,
-    y: Scale,
+    pub(super) y: Scale,
 }
 
 fn layouts(chart: &Chart) -> Vec<Layout> {
@@ -121,18 +121,12 @@ fn legend(pen: &Pen<'_, '_>) -> Result<(), ReportError> {
     label("truncated", 1344)
 }
 
-fn arrow(pen: &Pen<'_, '_>, from: Point, to: i32, color: Rgb) -> Result<(), ReportError> {
-    let (x, y) = from;
-    pen.line(&[(x, y), (x, to - 12)], ink(color).wide(5))?;
-    pen.polygon(&[(x - 12, to - 16), (x + 12, to - 16), (x, to)], ink(color))
-}
-
 /// One panel being drawn.
-struct Canvas<'a, 'b, 'c> {
-    pen: &'a Pen<'b, 'c>,
+pub(super) struct Canvas<'a, 'b, 'c> {
+    pub(super) pen: &'a Pen<'b, 'c>,
     chart: &'a Chart,
-    panel: &'a Panel,
-    layout: &'a Layout,
+    pub(super) panel: &'a Panel,
+    pub(super) layout: &'a Layout,
 }
 
 impl Canvas<'_, '_, '_> {
@@ -151,17 +145,17 @@ impl Canvas<'_, '_, '_> {
         self.acks()
     }
 
-    fn color(&self, broker: BrokerId) -> Rgb {
+    pub(super) fn color(&self, broker: BrokerId) -> Rgb {
         palette::broker(broker, &self.chart.brokers)
     }
 
-    fn x(&self, ms: u64) -> i32 {
+    pub(super) fn x(&self, ms: u64) -> i32 {
         let ms = i64::try_from(ms).unwrap_or(i64::MAX);
         self.layout.x.at(ms.min(self.layout.x.end))
     }
 
     /// How far up from its true place the line of a replica is drawn.
-    fn lift(&self, index: usize) -> i32 {
+    pub(super) fn lift(&self, index: usize) -> i32 {
         let count = i32::try_from(self.panel.replicas.len()).unwrap_or(0);
         let index = i32::try_from(index).unwrap_or(0);
         (count - 1 - 2 * index) * DODGE * 2 / 3
@@ -194,231 +188,6 @@ impl Canvas<'_, '_, '_> {
         }
         Ok(())
     }
-
-    fn outages(&self) -> Result<(), ReportError> {
-        let top = self.layout.top + TITLE;
-        for (from, to) in &self.panel.outages {
-            let (left, right) = (self.x(*from), self.x(*to).max(self.x(*from) + 3));
-            let bottom = self.layout.plot_bottom;
-            self.pen.fill((left, top), (right, bottom), ink(OUTAGE))?;
-            if right - left > 150 {
-                let middle = (left + (right - left) / 2, top + 20);
-                self.pen
-                    .text("no leader", middle, Align::Middle, (SMALL, ALARM))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn replica(&self, index: usize, series: &Series) -> Result<(), ReportError> {
-        let color = self.color(series.broker);
-        let lift = self.lift(index);
-        let steps = self.steps(&series.log_end, lift);
-        let up = self.up(series);
-        for pair in steps.windows(2) {
-            self.pen.line(pair, ink(color).wide(3).pale(30))?;
-        }
-        for (from, to) in up {
-            let clipped = clip(&steps, from, to);
-            if clipped.len() > 1 {
-                self.pen.line(&clipped, ink(color).wide(5))?;
-            }
-            let marks = self.steps(&series.high_watermark, lift - 7);
-            for pair in clip(&marks, from, to).windows(2) {
-                self.pen
-                    .dashed(pair[0], pair[1], ink(color).wide(3).pale(75))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The corners of a step line.
-    fn steps(&self, track: &Track<i64>, lift: i32) -> Vec<Point> {
-        let mut points = Vec::new();
-        let mut last = None;
-        for (ms, value) in track {
-            let (x, y) = (self.x(*ms), self.layout.y.at(*value) - lift);
-            points.extend(last.map(|last| (x, last)));
-            points.push((x, y));
-            last = Some(y);
-        }
-        points.extend(last.map(|last| (RIGHT, last)));
-        points.dedup();
-        points
-    }
-
-    /// From where to where a broker ran.
-    fn up(&self, series: &Series) -> Vec<(i32, i32)> {
-        let spans = self.spans(series);
-        let up = spans.filter(|(_, _, role)| *role != Role::Down);
-        up.map(|(from, to, _)| (from, to)).collect()
-    }
-
-    /// The roles of a broker with their pixels.
-    fn spans<'s>(&'s self, series: &'s Series) -> impl Iterator<Item = (i32, i32, Role)> + 's {
-        let next = series.role.iter().skip(1).map(|(ms, _)| self.x(*ms));
-        let ends = next.chain(std::iter::once(RIGHT));
-        let spans = series.role.iter().zip(ends);
-        spans.map(|((ms, role), end)| (self.x(*ms), end, *role))
-    }
-
-    fn lane(&self, index: usize, series: &Series) -> Result<(), ReportError> {
-        let color = self.color(series.broker);
-        let row = i32::try_from(index).unwrap_or(0);
-        let top = self.layout.plot_bottom + LANE_GAP + row * (LANE + LANE_GAP);
-        let bottom = top + LANE;
-        let middle = top + LANE / 2;
-        let label = format!("broker {}", series.broker);
-        self.pen
-            .text(&label, (LEFT - 18, middle), Align::End, (SMALL, color))?;
-        for (from, to, role) in self.spans(series) {
-            let (word, opacity, text) = look(role, color);
-            self.pen
-                .fill((from, top), (to, bottom), ink(color).pale(opacity))?;
-            match role {
-                Role::Down => self.hatch((from, top), (to, bottom), color)?,
-                _ => self
-                    .pen
-                    .frame((from, top), (to, bottom), ink(color).pale(60))?,
-            }
-            let width = i32::try_from(word.chars().count()).unwrap_or(0) * 15 + 14;
-            if to - from > width {
-                let center = from + (to - from) / 2;
-                if role == Role::Down {
-                    let half = width / 2;
-                    let corner = (center - half, top + 2);
-                    self.pen
-                        .fill(corner, (center + half, bottom - 2), ink(PAPER))?;
-                }
-                self.pen
-                    .text(word, (center, middle), Align::Middle, (SMALL - 2, text))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Slanted lines over a box.
-    fn hatch(&self, from: Point, to: Point, color: Rgb) -> Result<(), ReportError> {
-        let height = to.1 - from.1;
-        let mut x = from.0;
-        while x + height <= to.0 {
-            let slant = [(x, to.1), (x + height, from.1)];
-            self.pen.line(&slant, ink(color).wide(2).pale(45))?;
-            x += 18;
-        }
-        Ok(())
-    }
-
-    /// Names at the right end of the lines, moved apart.
-    fn ends(&self) -> Result<(), ReportError> {
-        let ends = self
-            .panel
-            .replicas
-            .iter()
-            .enumerate()
-            .map(|(index, series)| {
-                let end = series.log_end.last().map_or(0, |(_, end)| *end);
-                (self.layout.y.at(end) - self.lift(index), series.broker)
-            });
-        let mut ends: Vec<(i32, BrokerId)> = ends.collect();
-        ends.sort_unstable();
-        let spread = i32::try_from(ends.len()).unwrap_or(1).saturating_sub(1) * (TEXT + 3) / 2;
-        let mut next = ends.first().map_or(0, |(y, _)| y - spread);
-        for (y, broker) in ends {
-            let at = (RIGHT + 16, next.max(y - spread));
-            let label = format!("broker {broker}");
-            self.pen
-                .text(&label, at, Align::Start, (SMALL, self.color(broker)))?;
-            next = at.1 + TEXT + 3;
-        }
-        Ok(())
-    }
-
-    fn election(&self, index: usize, election: &Election) -> Result<(), ReportError> {
-        let unclean = election.rule == Some(ElectionRule::Unclean);
-        let x = self.x(election.at_ms);
-        let row = i32::try_from(index % 2).unwrap_or(0);
-        let top = self.layout.top + 26 + row * (TEXT + 8);
-        let (color, word) = match election.rule {
-            Some(ElectionRule::Unclean) => (ALARM, "UNCLEAN election: "),
-            Some(ElectionRule::LastKnownLeader) => (INK, "last known leader: "),
-            Some(ElectionRule::Elr) => (INK, "elected from the ELR: "),
-            _ => (INK, "elected: "),
-        };
-        let text = format!("{word}broker {}, epoch {}", election.leader, election.epoch);
-        let line = ink(color).wide(if unclean { 4 } else { 2 });
-        self.pen
-            .dashed((x, top - 16), (x, self.layout.plot_bottom), line)?;
-        let (at, align) = if x > WIDTH * 5 / 8 {
-            (x - 12, Align::End)
-        } else {
-            (x + 12, Align::Start)
-        };
-        self.pen.text(&text, (at, top), align, (TEXT, color))
-    }
-
-    fn truncations(&self) -> Result<(), ReportError> {
-        for cut in &self.panel.truncations {
-            let color = self.color(cut.broker);
-            let x = self.x(cut.at_ms);
-            let (from, to) = (self.layout.y.at(cut.from.0), self.layout.y.at(cut.to.0));
-            arrow(self.pen, (x, from), to, color)?;
-            let text = format!("{} → {}", cut.from, cut.to);
-            let (x, align) = if x < RIGHT - 140 {
-                (x + 18, Align::Start)
-            } else {
-                (x - 18, Align::End)
-            };
-            self.pen.text(&text, (x, to - 26), align, (SMALL, color))?;
-        }
-        Ok(())
-    }
-
-    fn acks(&self) -> Result<(), ReportError> {
-        let mut taken = i32::MIN;
-        let mut drawn = None;
-        for ack in &self.panel.acks {
-            let color = if ack.lost { ALARM } else { INK };
-            let (x, y) = (self.x(ack.at_ms), self.layout.y.at(ack.offset.next().0));
-            // Many records: one dot for those that would cover each other.
-            let place = (x / 4, y / 4, ack.lost);
-            if drawn.replace(place) == Some(place) {
-                continue;
-            }
-            self.pen.dot((x, y), 9, ink(color))?;
-            let short: String = ack.value.chars().take(12).collect();
-            let text = if ack.lost {
-                format!("{short} (lost later)")
-            } else {
-                short
-            };
-            let width = i32::try_from(text.chars().count()).unwrap_or(0) * 17;
-            if x > taken {
-                let y = y - 34 - self.lift(0);
-                if x + width < RIGHT {
-                    let at = (x + 4, y);
-                    self.pen.text(&text, at, Align::Start, (TEXT, color))?;
-                } else {
-                    let at = (x - 12, y);
-                    self.pen.text(&text, at, Align::End, (TEXT, color))?;
-                }
-                taken = x + width;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A role's word, how strong its colour is, and the colour of the word.
-fn look(role: Role, color: Rgb) -> (&'static str, u8, Rgb) {
-    match role {
-        Role::Down => ("down", 8, SOFT),
-        Role::Frozen => ("frozen", 8, SOFT),
-        Role::Leader => ("leader", 100, PAPER),
-        Role::OldLeader => ("believes to lead", 55, INK),
-        Role::InSync => ("in ISR", 30, INK),
-        Role::Out => ("out of ISR", 0, color),
-    }
 }
 
 /// `10 s`, with as many digits as the step needs.
@@ -429,21 +198,4 @@ fn time_label(ms: i64, step: i64) -> String {
         100.. => format!("{whole}.{} s", rest / 100),
         _ => format!("{whole}.{rest:03} s"),
     }
-}
-
-/// The part of a step line between two places.
-fn clip(points: &[Point], from: i32, to: i32) -> Vec<Point> {
-    let mut part: Vec<Point> = Vec::new();
-    for pair in points.windows(2) {
-        let (left, right) = (pair[0].0.max(from), pair[1].0.min(to));
-        if left > right || pair[0].0 > to || pair[1].0 < from {
-            continue;
-        }
-        for point in [(left, pair[0].1), (right, pair[1].1)] {
-            if part.last() != Some(&point) {
-                part.push(point);
-            }
-        }
-    }
-    part
 }

@@ -4,10 +4,12 @@
 //! Drawn with plotters' SVG backend, which needs no fonts and writes the same bytes everywhere.
 //! Coordinates are whole numbers there, so the chart is drawn large and scaled by its viewBox.
 //!
-//! Next: `data.rs`.
+//! Next: `data.rs`, then `draw.rs`, `lines.rs`, `marks.rs`.
 
 mod data;
 mod draw;
+mod lines;
+mod marks;
 mod pen;
 
 use crate::{Cell, ReportError};

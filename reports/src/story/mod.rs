@@ -2,9 +2,11 @@
 //!
 //! Next: `narrate.rs`, which decides what is told.
 
+mod clients;
+mod controller;
 mod lines;
 mod narrate;
-mod tell;
+mod replicas;
 
 use crate::Cell;
 use crate::words;

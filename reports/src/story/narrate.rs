@@ -1,19 +1,22 @@
 //! Goes through a record and tells what changed. A dispatcher: each kind of entry has its own short
-//! function here or in `tell.rs`, and everything that is not told is named in [`Narrator::event`].
+//! function here or in a file of its kind, and everything that is not told is named in [`Narrator::event`].
 //!
-//! Next: `tell.rs`, for the words of the bigger events.
+//! Next: `controller.rs`, `replicas.rs`, `clients.rs`.
 
-use super::lines::{Body, Item, Lines, extend};
+use super::lines::{Body, Item, Lines};
 use crate::Cell;
 use crate::model::World;
 use crate::values::{Values, broker_of};
 use crate::words;
-use ktrial_core::event::{Candidate, SendOutcome};
+use ktrial_core::event::Candidate;
 use ktrial_core::message::Api;
 use ktrial_core::{BrokerId, Event, LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
 use ktrial_sim::history::{Entry, What};
 use ktrial_sim::plan::Action;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Partitions that one line names one by one.
+pub(super) const NAMED_AT_MOST: usize = 4;
 
 /// An ISR that a leader proposed: the leader and the members.
 type Proposal = (BrokerId, Vec<BrokerId>);
@@ -29,7 +32,7 @@ pub(super) struct Narrator<'a> {
     /// When the cluster last changed before it was up.
     pub(super) up_at: Timestamp,
     /// Values whose send a step announced.
-    announced: BTreeSet<String>,
+    pub(super) announced: BTreeSet<String>,
     /// The last proposal of each leader, by partition.
     pub(super) proposed: BTreeMap<TopicPartition, Proposal>,
     /// The last election of each partition without a winner.
@@ -138,178 +141,6 @@ impl<'a> Narrator<'a> {
             (event, Some(broker)) => self.replica(at, who, broker, event),
             (event, None) => self.client(at, who, entry.node, event),
         }
-    }
-
-    fn client(&mut self, at: Timestamp, who: &str, node: Option<NodeId>, event: &Event) {
-        match event {
-            Event::SendStarted { topic, value, .. } if !self.announced.contains(value) => {
-                self.lines
-                    .plain(at, who, format!("sends {value} to {topic}"));
-            }
-            Event::SendEnded { .. } => self.send_ended(at, who, event),
-            Event::SendRetried {
-                partition, error, ..
-            } => {
-                let text = format!("tries {partition} again after {error}");
-                self.lines.repeat(at, who, text);
-            }
-            Event::Polled { records } => {
-                for record in records {
-                    let item = Item {
-                        offset: record.offset,
-                        value: record.value.clone(),
-                    };
-                    self.polled(at, who, &record.partition, item);
-                }
-            }
-            _ => self.client_position(at, who, node, event),
-        }
-    }
-
-    fn send_ended(&mut self, at: Timestamp, who: &str, event: &Event) {
-        let Event::SendEnded {
-            operation,
-            partition,
-            outcome,
-        } = event
-        else {
-            return;
-        };
-        self.lines.end_repeats();
-        let value = self.values.sent_by(*operation).to_owned();
-        match (partition, outcome) {
-            (Some(partition), SendOutcome::Acknowledged { offset: Some(o) }) => {
-                let item = Item { offset: *o, value };
-                self.acked(at, who, partition, item);
-            }
-            (_, SendOutcome::Acknowledged { .. }) => {
-                let text = format!("{value} is acknowledged, at an unknown offset");
-                self.lines.plain(at, who, text);
-            }
-            (_, SendOutcome::Sent) => {
-                let text = format!("{value} has left, acknowledgement not asked (acks=0)");
-                self.lines.plain(at, who, text);
-            }
-            (_, SendOutcome::Failed(error)) => {
-                let text = format!("{value} has failed, it was not written: {error}");
-                self.lines.plain(at, who, text);
-            }
-            (_, SendOutcome::Unknown(error)) => {
-                let text = format!("{value} may or may not be written: {error}");
-                self.lines.plain(at, who, text);
-            }
-        }
-    }
-
-    fn acked(&mut self, at: Timestamp, who: &str, partition: &TopicPartition, item: Item) {
-        let state = self.state_at_ack(partition);
-        let more = [item];
-        let folded = self.lines.fold(who, |body| {
-            let Body::Acked {
-                partition: of,
-                records,
-                state: told,
-            } = body
-            else {
-                return false;
-            };
-            let fits = of == partition && extend(records, &more);
-            if fits {
-                told.clone_from(&state);
-            }
-            fits
-        });
-        if !folded {
-            let body = Body::Acked {
-                partition: partition.clone(),
-                records: more.to_vec(),
-                state,
-            };
-            self.lines.push(at, who, body);
-        }
-    }
-
-    fn polled(&mut self, at: Timestamp, who: &str, partition: &TopicPartition, item: Item) {
-        let more = [item];
-        let folded = self.lines.fold(who, |body| match body {
-            Body::Polled {
-                partition: of,
-                records,
-            } => of == partition && extend(records, &more),
-            _ => false,
-        });
-        if !folded {
-            let body = Body::Polled {
-                partition: partition.clone(),
-                records: more.to_vec(),
-            };
-            self.lines.push(at, who, body);
-        }
-    }
-
-    fn appended(&mut self, at: Timestamp, who: &str, broker: BrokerId, event: &Event) {
-        let Event::Appended {
-            partition,
-            base_offset,
-            last_offset,
-            leader_epoch,
-            ..
-        } = event
-        else {
-            return;
-        };
-        let end = last_offset.next();
-        let more = self.items(partition, *base_offset, end, |_| Some(*leader_epoch));
-        let leads = self.world.replica(partition, broker).leads;
-        if !leads && self.copied(who, partition, &more) {
-            return;
-        }
-        let folded = self.lines.fold("", |body| match body {
-            Body::Written {
-                partition: of,
-                epoch,
-                records,
-                ends,
-            } if of == partition && *epoch == leader_epoch.0 => {
-                let known = more.iter().all(|item| records.contains(item));
-                let fits = known || (leads && extend(records, &more));
-                if fits {
-                    ends.insert(broker, end);
-                }
-                fits
-            }
-            _ => false,
-        });
-        if folded {
-            return;
-        }
-        let body = if leads {
-            Body::Written {
-                partition: partition.clone(),
-                epoch: leader_epoch.0,
-                records: more,
-                ends: BTreeMap::from([(broker, end)]),
-            }
-        } else {
-            let from = self.leader(partition);
-            Body::Copied {
-                partition: partition.clone(),
-                from,
-                records: more,
-            }
-        };
-        self.lines.push(at, who, body);
-    }
-
-    fn copied(&mut self, who: &str, partition: &TopicPartition, more: &[Item]) -> bool {
-        self.lines.fold(who, |body| match body {
-            Body::Copied {
-                partition: of,
-                records,
-                ..
-            } => of == partition && extend(records, more),
-            _ => false,
-        })
     }
 
     fn step(&mut self, at: Timestamp, index: usize, action: Option<&Action>) {
