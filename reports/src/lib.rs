@@ -1,6 +1,36 @@
-//! What people look at. CONTRACT; the owner writes the rest.
+//! What people look at: the story as text, charts, the report page, JSON.
+//!
+//! Everything here is a pure function of plan, record and verdict: nothing is run again, no rule of
+//! Kafka is repeated, and nothing depends on the machine, the time of day or a path.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `model`, `values` | what the record says of the cluster at each point |
+//! | `words` | one phrase for each kind of thing, used by all |
+//! | `story` | one line per thing that changed |
+//! | `verdict_text`, `json` | the verdict for people and for programs |
+//! | `chart` | log ends and high watermarks over time, as SVG |
+//! | `html` | the report page |
+//! | `folder` | writes it all to disk |
+//!
+//! Start reading at `story/narrate.rs`.
 
-use ktrial_sim::history::Record;
+mod chart;
+#[cfg(test)]
+mod fixture;
+mod folder;
+mod html;
+mod json;
+mod model;
+mod palette;
+mod story;
+#[cfg(test)]
+mod tests;
+mod values;
+mod verdict_text;
+mod words;
+
+use ktrial_sim::history::{Record, codec};
 use ktrial_sim::plan::Plan;
 use ktrial_sim::verdict::Verdict;
 use std::path::Path;
@@ -51,20 +81,17 @@ pub enum ReportError {
 
 /// The story of one cell as text: one line per thing that changed.
 pub fn story(cell: &Cell) -> String {
-    let _ = cell;
-    unimplemented!()
+    story::story(cell)
 }
 
 /// The verdict of one cell as text, for people.
 pub fn verdict_text(cell: &Cell) -> String {
-    let _ = cell;
-    unimplemented!()
+    verdict_text::verdict_text(cell)
 }
 
 /// The run as the one JSON object of `--json`.
 pub fn json(run: &Run) -> serde_json::Value {
-    let _ = run;
-    unimplemented!()
+    json::json(run)
 }
 
 /// Writes the report folder.
@@ -72,6 +99,5 @@ pub fn json(run: &Run) -> serde_json::Value {
 /// # Errors
 /// A file cannot be written or a chart not drawn.
 pub fn write_folder(run: &Run, folder: &Path) -> Result<(), ReportError> {
-    let _ = (run, folder);
-    unimplemented!()
+    folder::write(run, folder, codec::to_jsonl)
 }
