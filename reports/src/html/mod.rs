@@ -237,7 +237,7 @@ fn replay(run: &Run, cell: &Cell, name: &str) -> String {
         let _ = write!(command, " --set {key}={value}");
     }
     format!(
-        "<section class=\"replay\"><h3>Again</h3>\n<pre>{}\nktrial replay {}/plan.json</pre>\n\
+        "<section class=\"replay\"><h3>Again</h3>\n<pre>{}\nktrial replay {}/plan.json   # in this folder</pre>\n\
          <p class=\"files\">{}</p>\n<p class=\"counts\">{}</p></section>\n",
         escape(&command),
         escape(name),
