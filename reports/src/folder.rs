@@ -144,6 +144,23 @@ mod tests {
     }
 
     #[test]
+    fn the_same_run_gives_the_same_bytes() {
+        let mut run = fixture::run();
+        run.cells = vec![fixture::busy(), fixture::empty()];
+        let folders = [scratch("busy"), scratch("busy-again")];
+        for folder in &folders {
+            write(&run, folder, |_| String::new()).unwrap();
+        }
+        let mut found = Vec::new();
+        files(&folders[0], "", &mut found);
+        assert_eq!(found.len(), 12);
+        for name in found {
+            let read = |folder: &PathBuf| fs::read(folder.join(&name)).unwrap();
+            assert_eq!(read(&folders[0]), read(&folders[1]), "{name}");
+        }
+    }
+
+    #[test]
     fn an_unwritable_folder_is_told_with_its_path() {
         let folder = scratch("unwritable");
         let blocked = folder.join("file");

@@ -121,14 +121,16 @@ impl Canvas<'_, '_, '_> {
             });
         let mut ends: Vec<(i32, BrokerId)> = ends.collect();
         ends.sort_unstable();
-        let spread = i32::try_from(ends.len()).unwrap_or(1).saturating_sub(1) * (TEXT + 3) / 2;
-        let mut next = ends.first().map_or(0, |(y, _)| y - spread);
-        for (y, broker) in ends {
-            let at = (RIGHT + 16, next.max(y - spread));
-            let label = format!("broker {broker}");
-            self.pen
-                .text(&label, at, Align::Start, (SMALL, self.color(broker)))?;
-            next = at.1 + TEXT + 3;
+        for group in ends.chunk_by(|a, b| b.0 - a.0 < TEXT) {
+            let count = i32::try_from(group.len()).unwrap_or(1);
+            let middle = group.iter().map(|(y, _)| y).sum::<i32>() / count;
+            let mut y = middle - (count - 1) * (TEXT + 3) / 2;
+            for (_, broker) in group {
+                let label = format!("broker {broker}");
+                let look = (SMALL, self.color(*broker));
+                self.pen.text(&label, (RIGHT + 16, y), Align::Start, look)?;
+                y += TEXT + 3;
+            }
         }
         Ok(())
     }

@@ -19,6 +19,9 @@ type Replicas = BTreeMap<BrokerId, Vec<FinalRecord>>;
 
 /// A table for each partition.
 pub(super) fn tables(cell: &Cell) -> String {
+    if cell.verdict.logs.is_empty() {
+        return String::new();
+    }
     let mut world = World::default();
     for entry in &cell.record.entries {
         world.apply(entry);

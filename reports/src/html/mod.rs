@@ -219,6 +219,15 @@ fn story(cell: &Cell) -> String {
     )
 }
 
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-=,:/@+".contains(c);
+    if word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 fn replay(run: &Run, cell: &Cell, name: &str) -> String {
     let file = |file: &str| {
         let name = escape(name);
@@ -232,12 +241,12 @@ fn replay(run: &Run, cell: &Cell, name: &str) -> String {
         "chart.svg",
     ];
     let files: Vec<String> = files.map(file).into();
-    let mut command = format!("ktrial run {} --seed {}", run.scenario, run.seed);
+    let mut command = format!("ktrial run {} --seed {}", quoted(&run.scenario), run.seed);
     for (key, value) in &cell.plan.cell {
-        let _ = write!(command, " --set {key}={value}");
+        let _ = write!(command, " --set {}", quoted(&format!("{key}={value}")));
     }
     format!(
-        "<section class=\"replay\"><h3>Again</h3>\n<pre>{}\nktrial replay {}/plan.json</pre>\n\
+        "<section class=\"replay\"><h3>Again</h3>\n<pre>{}\nktrial replay {}/plan.json   # in this folder</pre>\n\
          <p class=\"files\">{}</p>\n<p class=\"counts\">{}</p></section>\n",
         escape(&command),
         escape(name),
@@ -282,6 +291,12 @@ mod tests {
         let page = page_of(&run);
         assert!(!page.contains("<script"));
         assert!(page.contains("&lt;script&gt;"));
+    }
+
+    #[test]
+    fn commands_can_be_pasted_into_a_shell() {
+        assert_eq!(quoted("acks=all"), "acks=all");
+        assert_eq!(quoted("a=b c'd"), r"'a=b c'\''d'");
     }
 
     #[test]
