@@ -178,6 +178,14 @@ impl World {
                 let broker = self.broker(change.broker);
                 broker.fenced = change.fenced.unwrap_or(broker.fenced);
             }
+            MetadataRecord::ClearElr(cleared) => {
+                let of_topic = |name: &TopicPartition| {
+                    cleared.topic.as_ref().is_none_or(|topic| *topic == name.topic)
+                };
+                for (_, partition) in self.partitions.iter_mut().filter(|(name, _)| of_topic(name)) {
+                    partition.elr.clear();
+                }
+            }
             MetadataRecord::Config(_) | MetadataRecord::FeatureLevel(_) | MetadataRecord::NoOp => {}
         }
     }

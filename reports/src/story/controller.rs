@@ -53,6 +53,10 @@ impl Narrator<'_> {
                 let setting = words::setting(&config.resource, &config.key, value);
                 self.lines.plain(at, who, format!("sets {setting}"));
             }
+            MetadataRecord::ClearElr(cleared) => {
+                let whose = cleared.topic.as_deref().unwrap_or("all topics");
+                self.lines.plain(at, who, format!("clears the ELR of {whose}"));
+            }
             MetadataRecord::RegisterBroker(_)
             | MetadataRecord::Topic(_)
             | MetadataRecord::FeatureLevel(_)

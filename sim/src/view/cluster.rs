@@ -48,6 +48,12 @@ impl Committed {
         true
     }
 
+    /// An operator's change of `min.insync.replicas` has made the ELR void.
+    pub(super) fn clear_elr(&mut self) {
+        self.elr.clear();
+        self.last_known_elr.clear();
+    }
+
     fn new(record: &PartitionRecord) -> Self {
         Self {
             topic_id: record.topic_id,
@@ -215,6 +221,7 @@ impl Cluster {
             MetadataRecord::Partition(_)
             | MetadataRecord::PartitionChange(_)
             | MetadataRecord::FeatureLevel(_)
+            | MetadataRecord::ClearElr(_)
             | MetadataRecord::NoOp => {}
         }
         false
