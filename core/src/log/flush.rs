@@ -5,8 +5,9 @@
 //! below it, a power loss takes nothing, and recovery looks at nothing.
 //!
 //! Invariants: the recovery point moves up only after everything below it was forced.
-//! Simplified: the directory is forced when a file was created or deleted since; Kafka does it when a
-//! new segment is among the forced ones, and file systems with a journal do the rest.
+//! Simplified: also forced are a directory whose files were deleted and a segment that was cut, as a file
+//! system with a journal does with the next fsync; Kafka itself forces the directory for new segments
+//! only. That hides what other file systems may bring back.
 //! Source: `UnifiedLog.flush`, `LocalLog.flush`.
 //! Next: `recovery.rs`, which relies on it.
 
@@ -48,16 +49,24 @@ impl Log {
         Ok(())
     }
 
-    /// Forces the segments from the recovery point's up to the one that holds `end - 1`.
+    /// Forces the segments from the recovery point's up to the one that holds `end - 1`. Also one that
+    /// ends at the recovery point because it was cut there: undone, the cut would put old records in
+    /// front of the new ones.
     fn force(&mut self, storage: &mut dyn Storage, end: Offset) -> Result<(), StorageError> {
         let after = self
             .older
             .partition_point(|s| s.base_offset <= self.recovery_point);
         let active_is_after = self.active.base_offset > self.recovery_point;
         let first = after.saturating_sub(usize::from(active_is_after));
-        let unflushed = self.segments().skip(first);
-        for segment in unflushed.take_while(|segment| segment.base_offset < end) {
-            segment.flush(storage)?;
+        let all = self
+            .older
+            .iter_mut()
+            .chain(std::iter::once(&mut self.active));
+        for (index, segment) in all.enumerate() {
+            if segment.base_offset < end && (index >= first || segment.unforced_cut) {
+                segment.flush(storage)?;
+                segment.unforced_cut = false;
+            }
         }
         if self.directory_changed {
             storage.flush_directory(&self.directory)?;

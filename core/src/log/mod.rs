@@ -17,7 +17,7 @@
 //! | `truncate.rs` | cutting the end off |
 //! | `flush.rs` | forcing to disk, recovery point |
 //! | `recovery.rs` | opening, after a clean stop or a crash |
-//! | `segment.rs`, `index.rs`, `scan.rs` | one segment's files |
+//! | `segment.rs`, `segment_read.rs`, `index.rs`, `scan.rs` | one segment's files |
 //! | `leader_epoch_cache.rs`, `checkpoint.rs` | the small files |
 //!
 //! Invariants: log start <= high watermark <= log end; recovery point <= log end; segments' base
@@ -36,6 +36,7 @@ mod read;
 mod recovery;
 mod scan;
 mod segment;
+mod segment_read;
 mod truncate;
 mod validate;
 
@@ -232,3 +233,6 @@ impl Log {
         self.config = config;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,10 @@
 //! Recovery itself forces nothing to disk: the recovery point stays where it was.
 //!
 //! Invariants: log start <= recovered end; recovery point <= log end.
+//! As in Kafka, a segment that begins above its predecessor's end is fine (compaction and followers make
+//! such gaps). So a power loss that takes an unforced segment's tail, but keeps the name of the next one,
+//! leaves a hole without notice: the log ends at the last segment's base offset.
+//!
 //! Simplified: no `.cleaned`/`.swap` files (no compaction), no producer state. Two cares beyond Kafka's:
 //! a segment that begins below its predecessor's end is dropped (a deletion that a power loss undid),
 //! and a lost or torn leader epoch checkpoint is rebuilt from all batches.
@@ -32,6 +36,7 @@ struct Loader<'a> {
     index_interval: u64,
     /// Segments from this base offset on are checked.
     check_from: Offset,
+    recovery_point: Offset,
     epochs: LeaderEpochCache,
     epochs_changed: bool,
 }
@@ -66,6 +71,7 @@ impl Log {
             now: now.wall,
             index_interval: config.index_interval_bytes,
             check_from: check_from(&bases, from, epochs_sound),
+            recovery_point: from.recovery_point,
             epochs,
             epochs_changed: !epochs_sound && !bases.is_empty(),
         };
@@ -141,6 +147,8 @@ impl Loader<'_> {
                     loaded.bytes_cut += self.recover(storage, &mut segment, end)?;
                 }
             }
+            // The crash may have come between a cut and its way to the disk.
+            segment.unforced_cut = loaded.next_offset == self.recovery_point;
             loaded.segments.push(segment);
         }
         Ok(loaded)

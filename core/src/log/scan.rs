@@ -6,6 +6,9 @@ use crate::record::{BatchError, RecordBatch, layout};
 use crate::storage::{Storage, StorageError};
 use bytes::Bytes;
 
+/// Bytes that a search reads at a time.
+pub(super) const SEARCH_CHUNK: usize = 8 * 1024;
+
 /// Where a batch starts in its file, and the batch.
 pub(super) type Found = (u64, RecordBatch);
 

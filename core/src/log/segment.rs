@@ -9,22 +9,19 @@
 //! Simplified: no transaction index yet; no preallocation; no roll jitter (`segment.jitter.ms` is 0 by
 //! default).
 //! Source: `LogSegment`.
-//! Next: `recovery.rs`, which opens segments; `append.rs`, which rolls them.
+//! Next: `segment_read.rs`; then `recovery.rs`, which opens segments.
 
 use super::index::{OFFSET_ENTRY, OffsetIndex, TIME_ENTRY, TimeEntry, TimeIndex, relative};
-use super::scan::{Found, Scanner};
+use super::scan::{SEARCH_CHUNK, Scanner};
 use crate::config::TopicConfig;
 use crate::offset::Offset;
 use crate::record::layout;
 use crate::storage::{Storage, StorageError};
 use crate::time::WallClock;
-use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// So many of the latest batches are found without a search: readers mostly want those.
 const RECENT: usize = 64;
-/// Bytes that a search reads at a time.
-const SEARCH_CHUNK: usize = 8 * 1024;
 
 /// What a roll decision looks at (`RollParams`).
 #[derive(Clone, Copy, Debug)]
@@ -44,12 +41,14 @@ pub(super) struct Segment {
     pub(super) time_index: TimeIndex,
     /// The latest time so far, and the last offset of the first batch that has it.
     pub(super) max_timestamp: TimeEntry,
+    /// The end was cut off, which a power loss may still undo.
+    pub(super) unforced_cut: bool,
     bytes_since_index_entry: u64,
     /// The latest time of the first batch, once it is known.
     first_timestamp: Option<i64>,
     created: WallClock,
     /// Base offset and position of the latest batches, without gaps up to the end.
-    recent: VecDeque<(Offset, u64)>,
+    pub(super) recent: VecDeque<(Offset, u64)>,
 }
 
 impl Segment {
@@ -63,6 +62,7 @@ impl Segment {
             offset_index: OffsetIndex::empty(path("index"), base_offset),
             time_index: TimeIndex::empty(path("timeindex"), base_offset),
             max_timestamp: no_time(base_offset),
+            unforced_cut: false,
             bytes_since_index_entry: 0,
             first_timestamp: None,
             created,
@@ -286,88 +286,6 @@ impl Segment {
         Ok(length - valid)
     }
 
-    /// The first batch that ends at or above `offset`.
-    /// Source: `LogSegment.translateOffset`.
-    pub(super) fn find(
-        &self,
-        storage: &mut dyn Storage,
-        offset: Offset,
-    ) -> Result<Option<Found>, StorageError> {
-        let (from, _) = self.bounds(offset);
-        let mut scanner = Scanner::new(&self.path, from, self.size, SEARCH_CHUNK);
-        while let Some(Ok(found)) = scanner.next(storage)? {
-            if found.1.last_offset() >= offset {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The batch that holds `offset` starts at or between these positions.
-    fn bounds(&self, offset: Offset) -> (u64, u64) {
-        let after = self.recent.partition_point(|(base, _)| *base <= offset);
-        let before = after.checked_sub(1).and_then(|i| self.recent.get(i));
-        if let Some((_, position)) = before {
-            // It may also lie in a gap behind that batch; then the next one is wanted.
-            let next = self.recent.get(after);
-            return (*position, next.map_or(*position, |(_, position)| *position));
-        }
-        let (from, to) = self.offset_index.bounds(offset);
-        (from, to.unwrap_or(self.size))
-    }
-
-    /// Reads whole batches from the one that holds `from` (or the next one) on, as `Log::read` says.
-    /// `None` if the segment has no batch that ends at or above `from`.
-    pub(super) fn read(
-        &self,
-        storage: &mut dyn Storage,
-        from: Offset,
-        upper_bound: Offset,
-        max_bytes: usize,
-        at_least_one: bool,
-    ) -> Result<Option<Bytes>, StorageError> {
-        let (start, to) = self.bounds(from);
-        let span = usize::try_from(to - start).unwrap_or(usize::MAX);
-        let left = usize::try_from(self.size - start).unwrap_or(usize::MAX);
-        let wanted = span.saturating_add(max_bytes).min(left);
-        let block = storage.read(&self.path, start, wanted)?;
-        let skipped = skip_below(&block, from);
-        let position = start + skipped as u64;
-        if position >= self.size {
-            return Ok(None);
-        }
-        let block = block.slice(skipped..);
-        let taken = whole_batches(&block, upper_bound, max_bytes);
-        if taken > 0 || !at_least_one {
-            return Ok(Some(block.slice(..taken)));
-        }
-        // The first batch is larger than `max_bytes`, damaged, or at the bound.
-        let first = self.first_batch(storage, from, position)?;
-        let first = first.filter(|first| Offset(layout::last_offset(first)) < upper_bound);
-        Ok(Some(first.unwrap_or_default()))
-    }
-
-    /// The batch at or soon after `position` that holds `from`. A damaged one comes as it is: the
-    /// reader's own CRC check finds it.
-    fn first_batch(
-        &self,
-        storage: &mut dyn Storage,
-        from: Offset,
-        position: u64,
-    ) -> Result<Option<Bytes>, StorageError> {
-        let mut scanner = Scanner::new(&self.path, position, self.size, SEARCH_CHUNK);
-        while let Some(found) = scanner.next(storage)? {
-            let Ok((_, batch)) = found else {
-                let damaged = storage.read(&self.path, scanner.position(), SEARCH_CHUNK)?;
-                return Ok(Some(damaged));
-            };
-            if batch.last_offset() >= from {
-                return Ok(Some(batch.bytes().clone()));
-            }
-        }
-        Ok(None)
-    }
-
     /// Cuts the file before the batch that holds `offset`. Returns that batch's base offset.
     /// Source: `LogSegment.truncateTo`.
     pub(super) fn truncate(
@@ -382,6 +300,7 @@ impl Segment {
         if let Some((position, _)) = cut {
             storage.truncate(&self.path, position)?;
             self.size = position;
+            self.unforced_cut = true;
         }
         if self.size == 0 {
             self.first_timestamp = None;
@@ -390,37 +309,6 @@ impl Segment {
         self.scan_tail(storage)?;
         Ok(cut.map(|(_, base_offset)| base_offset))
     }
-
-    /// The first record at or above `start` whose time is at or after `time`.
-    /// Source: `LogSegment.findOffsetByTimestamp`.
-    pub(super) fn find_time(
-        &self,
-        storage: &mut dyn Storage,
-        time: i64,
-        start: Offset,
-    ) -> Result<Option<super::TimedOffset>, StorageError> {
-        let (from, _) = self
-            .offset_index
-            .bounds(self.time_index.lookup(time).max(start));
-        let mut scanner = Scanner::new(&self.path, from, self.size, SEARCH_CHUNK);
-        while let Some(Ok((_, batch))) = scanner.next(storage)? {
-            if batch.max_timestamp().0 < time {
-                continue;
-            }
-            let records = batch.records().unwrap_or_default();
-            let found = records
-                .iter()
-                .find(|r| r.timestamp.0 >= time && r.offset >= start);
-            if let Some(record) = found {
-                return Ok(Some(super::TimedOffset {
-                    timestamp: record.timestamp,
-                    offset: record.offset,
-                    leader_epoch: batch.leader_epoch(),
-                }));
-            }
-        }
-        Ok(None)
-    }
 }
 
 fn no_time(base_offset: Offset) -> TimeEntry {
@@ -428,29 +316,4 @@ fn no_time(base_offset: Offset) -> TimeEntry {
         timestamp: -1,
         offset: base_offset,
     }
-}
-
-/// Bytes of the whole batches at the front of `block` that end below `from`.
-fn skip_below(block: &[u8], from: Offset) -> usize {
-    let mut skipped = 0;
-    while let Some(rest) = block.get(skipped..)
-        && let Ok(size) = layout::whole_size(rest)
-        && Offset(layout::last_offset(rest)) < from
-    {
-        skipped += size;
-    }
-    skipped
-}
-
-/// Bytes of the whole batches at the front of `block` that end below `upper_bound`, up to `max_bytes`.
-fn whole_batches(block: &[u8], upper_bound: Offset, max_bytes: usize) -> usize {
-    let mut taken = 0;
-    while let Some(rest) = block.get(taken..)
-        && let Ok(size) = layout::whole_size(rest)
-        && taken + size <= max_bytes
-        && Offset(layout::last_offset(rest)) < upper_bound
-    {
-        taken += size;
-    }
-    taken
 }
