@@ -32,15 +32,12 @@ impl Cluster {
         request: &IncrementalAlterConfigsRequest,
         changes: &mut Changes,
     ) -> IncrementalAlterConfigsResponse {
-        let mut by_resource: Vec<(&ConfigResource, Vec<&ConfigChange>)> = Vec::new();
+        let mut by_resource: BTreeMap<&ConfigResource, Vec<&ConfigChange>> = BTreeMap::new();
         for change in &request.changes {
-            match by_resource
-                .iter_mut()
-                .find(|(resource, _)| **resource == change.resource)
-            {
-                Some((_, list)) => list.push(change),
-                None => by_resource.push((&change.resource, vec![change])),
-            }
+            by_resource
+                .entry(&change.resource)
+                .or_default()
+                .push(change);
         }
         let mut resources = Vec::with_capacity(by_resource.len());
         let mut clear = Vec::new();

@@ -55,6 +55,8 @@ struct Entry {
 
 impl Entry {
     fn new(period: Duration, now: Timestamp) -> Self {
+        // A task without pause between its runs would leave no time for anything else.
+        let period = period.max(Duration::from_millis(1));
         Self {
             period,
             at: now + period,
@@ -71,7 +73,7 @@ impl Periodic {
         let balance = config.leader_imbalance_check_interval;
         let balance = never_if(!config.auto_leader_rebalance_enable, balance);
         Self {
-            fence: Entry::new(fence.max(Duration::from_millis(1)), now),
+            fence: Entry::new(fence, now),
             no_op: Entry::new(never_if(idle.is_zero(), idle), now),
             balance: Entry::new(balance, now),
             unclean: Entry::new(config.unclean_leader_election_interval, now),

@@ -18,7 +18,7 @@ use crate::message::{
 };
 use crate::metadata::{METADATA_TOPIC, MetadataRecord, PartitionRecord, TopicRecord};
 use crate::offset::{LeaderEpoch, PartitionEpoch};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An error with words for the operator.
 pub(super) type Refusal = (ErrorCode, String);
@@ -33,12 +33,12 @@ impl Cluster {
         changes: &mut Changes,
     ) -> CreateTopicsResponse {
         let mut topics = Vec::with_capacity(request.topics.len());
+        let mut times: BTreeMap<&TopicName, usize> = BTreeMap::new();
         for topic in &request.topics {
-            let twins = request
-                .topics
-                .iter()
-                .filter(|other| other.topic == topic.topic);
-            let created = if twins.count() > 1 {
+            *times.entry(&topic.topic).or_default() += 1;
+        }
+        for topic in &request.topics {
+            let created = if times.get(&topic.topic).is_some_and(|times| *times > 1) {
                 let reason = format!("Topic '{}' is in the request more than once.", topic.topic);
                 Err((ErrorCode::InvalidRequest, reason))
             } else {

@@ -2,6 +2,7 @@
 
 mod disk;
 mod metadata_log;
+mod properties;
 mod requests;
 mod rules;
 mod story;
