@@ -15,7 +15,7 @@ use ktrial_core::{
 };
 use ktrial_sim::history::{EndReason, Entry};
 use ktrial_sim::plan::NetworkPlan;
-use ktrial_sim::world::{Director, Order, WorldConfig, run};
+use ktrial_sim::world::{Director, Factory, Order, WorldConfig, run};
 use madsim::net::Endpoint;
 use madsim::runtime::Runtime;
 use madsim::time::{Duration, sleep};
@@ -125,7 +125,7 @@ fn our_world(requests: u64) -> f64 {
             network: NetworkPlan::default(),
             ..WorldConfig::default()
         };
-        let factory = move |birth: ktrial_sim::world::Birth, out: &mut Effects| {
+        let factory: Factory = Arc::new(move |birth, out| {
             let mut echo = Echo {
                 left: requests,
                 answered: Arc::clone(&counter),
@@ -141,8 +141,8 @@ fn our_world(requests: u64) -> f64 {
                 }
             }
             Ok(Box::new(echo) as Box<dyn Machine>)
-        };
-        run(config, Arc::new(factory), Box::new(Starter(true)));
+        });
+        run(&config, &factory, Box::new(Starter(true)));
     })
     .join()
     .unwrap();

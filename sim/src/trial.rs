@@ -18,6 +18,8 @@ mod action;
 mod cluster;
 mod finals;
 mod script;
+#[cfg(test)]
+mod tests;
 
 use crate::history::{Entry, Header, RECORD_VERSION, Record, What};
 use crate::host::panic;
@@ -94,7 +96,8 @@ fn run_here(plan: &Arc<Plan>, cluster: Cluster, madsim_seed: u64) -> Result<Reco
         clients: cluster.client_names(),
     };
     let factory = cluster::factory(cluster);
-    let mut finished = world::run_with_madsim_seed(config, factory, Box::new(script), madsim_seed);
+    let mut finished =
+        world::run_with_madsim_seed(&config, &factory, Box::new(script), madsim_seed);
     match finished.outcome {
         Outcome::Ended(_) => {}
         Outcome::Idle => {

@@ -202,7 +202,7 @@ impl Host {
     }
 
     /// Builds the machine. No lock is held.
-    fn start(&mut self, birth: Birth) -> Result<(), What> {
+    fn start(&mut self, birth: Birth) -> Result<(), Box<What>> {
         if let Some(disk) = &birth.disk {
             disk.device().begin(birth.now.monotonic);
         }
@@ -213,7 +213,7 @@ impl Host {
                 Ok(())
             }
             Ok(Err(error)) => Err(failed(&error)),
-            Err(message) => Err(What::Panicked { message }),
+            Err(message) => Err(panicked(message)),
         }
     }
 
@@ -247,12 +247,12 @@ impl Host {
     }
 
     /// After a call: its effects, or the end of the trial.
-    fn conclude(&mut self, world: &mut World, done: Result<(), What>, job: Job) {
+    fn conclude(&mut self, world: &mut World, done: Result<(), Box<What>>, job: Job) {
         match done {
             Ok(()) => self.commit(world, job),
             Err(what) => {
                 let id = world.nodes[self.node].id;
-                world.record(Some(id), what);
+                world.record(Some(id), *what);
                 self.machine = None;
                 world.end(Outcome::Ended(EndReason::Panicked));
             }
@@ -260,12 +260,11 @@ impl Host {
     }
 
     /// Hands an input to the machine. No lock is held.
-    fn handle(&mut self, now: ktrial_core::Now, input: Input) -> Result<(), What> {
+    fn handle(&mut self, now: ktrial_core::Now, input: Input) -> Result<(), Box<What>> {
         let (Some(machine), out) = (self.machine.as_mut(), &mut self.out) else {
             return Ok(());
         };
-        panic::caught(|| machine.handle(now, input, out))
-            .map_err(|message| What::Panicked { message })
+        panic::caught(|| machine.handle(now, input, out)).map_err(panicked)
     }
 }
 
@@ -322,8 +321,11 @@ impl Future for Host {
     }
 }
 
-fn failed(error: &StartError) -> What {
-    What::StartFailed {
-        error: error.to_string(),
-    }
+fn failed(error: &StartError) -> Box<What> {
+    let error = error.to_string();
+    Box::new(What::StartFailed { error })
+}
+
+fn panicked(message: String) -> Box<What> {
+    Box::new(What::Panicked { message })
 }

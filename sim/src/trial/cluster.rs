@@ -60,7 +60,7 @@ impl Cluster {
             return Err("its shortest latency is longer than its longest".to_owned());
         }
         let mut cluster = Self {
-            rules: plan.rules.clone(),
+            rules: plan.rules,
             topic_defaults: parse("topic_defaults", &plan.topic_defaults)?,
             controllers: BTreeMap::new(),
             brokers: BTreeMap::new(),
@@ -69,12 +69,14 @@ impl Cluster {
         for controller in &plan.controllers {
             let name = format!("controller {}", controller.id);
             let config = parse(&name, &controller.config)?;
-            unique(&name, cluster.controllers.insert(controller.id, config))?;
+            let before = cluster.controllers.insert(controller.id, config);
+            unique(&name, before.is_none())?;
         }
         for broker in &plan.brokers {
             let name = format!("broker {}", broker.id);
             let config = parse(&name, &broker.config)?;
-            unique(&name, cluster.brokers.insert(broker.id, config))?;
+            let before = cluster.brokers.insert(broker.id, config);
+            unique(&name, before.is_none())?;
         }
         if cluster.controllers.is_empty() || cluster.brokers.is_empty() {
             return Err("it needs a controller and a broker".to_owned());
@@ -187,7 +189,7 @@ impl Cluster {
             incarnation: birth.incarnation,
             config: config.clone(),
             topic_defaults: self.topic_defaults.clone(),
-            rules: self.rules.clone(),
+            rules: self.rules,
             random: birth.random,
         };
         let disk = storage(birth.node, birth.disk)?;
@@ -206,7 +208,7 @@ impl Cluster {
             incarnation: birth.incarnation,
             config: config.clone(),
             topic_defaults: self.topic_defaults.clone(),
-            rules: self.rules.clone(),
+            rules: self.rules,
             controllers: self.controllers.keys().copied().collect(),
             random: birth.random,
         };
@@ -230,7 +232,7 @@ impl Cluster {
                     incarnation,
                     config: config.clone(),
                     bootstrap,
-                    rules: self.rules.clone(),
+                    rules: self.rules,
                     random,
                 };
                 Box::new(Producer::start(start, now))
@@ -241,7 +243,7 @@ impl Cluster {
                     incarnation,
                     config: config.clone(),
                     bootstrap,
-                    rules: self.rules.clone(),
+                    rules: self.rules,
                     random,
                 };
                 Box::new(Consumer::start(start, now))
@@ -289,9 +291,9 @@ fn parse<C: Config>(owner: &str, settings: &Settings) -> Result<C, String> {
     C::from_settings(settings).map_err(|error| format!("{owner}: {error}"))
 }
 
-fn unique<T>(name: &str, before: Option<T>) -> Result<(), String> {
-    match before {
-        Some(_) => Err(format!("there are two of {name}")),
-        None => Ok(()),
+fn unique(name: &str, is_new: bool) -> Result<(), String> {
+    if is_new {
+        return Ok(());
     }
+    Err(format!("there are two of {name}"))
 }

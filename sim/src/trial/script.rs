@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// So long a cluster stays converged before the trial ends: consumers read on, nothing comes undone.
-const REST: Duration = Duration::from_secs(2);
+pub(super) const REST: Duration = Duration::from_secs(2);
 
 /// The director.
 pub(super) struct Script {
@@ -229,7 +229,7 @@ impl Script {
                 if let When::Until { condition, .. } = &step.when {
                     let change = self.view.last_change();
                     quiet(condition, &mut |ms| {
-                        want(change + Duration::from_millis(ms))
+                        want(change + Duration::from_millis(ms));
                     });
                 }
             }

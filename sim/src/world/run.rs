@@ -80,7 +80,7 @@ pub struct Finished {
 ///
 /// # Panics
 /// The director panicked, or the world is at fault. A panic of a machine is recorded instead.
-pub fn run(config: WorldConfig, factory: Factory, director: Box<dyn Director>) -> Finished {
+pub fn run(config: &WorldConfig, factory: &Factory, director: Box<dyn Director>) -> Finished {
     run_with_madsim_seed(config, factory, director, 0)
 }
 
@@ -89,8 +89,8 @@ pub fn run(config: WorldConfig, factory: Factory, director: Box<dyn Director>) -
 /// # Panics
 /// As [`run`].
 pub fn run_with_madsim_seed(
-    config: WorldConfig,
-    factory: Factory,
+    config: &WorldConfig,
+    factory: &Factory,
     director: Box<dyn Director>,
     madsim_seed: u64,
 ) -> Finished {
@@ -102,7 +102,7 @@ pub fn run_with_madsim_seed(
         runtime.block_on(async {
             let shared = simulator::<Network>().world();
             build(&shared, config, director);
-            tasks = spawn(&shared, &factory);
+            tasks = spawn(&shared, factory);
             Pump::new(shared.clone()).await;
             finish(&shared)
         })
@@ -111,7 +111,7 @@ pub fn run_with_madsim_seed(
     result.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-fn build(shared: &Shared, config: WorldConfig, director: Box<dyn Director>) {
+fn build(shared: &Shared, config: &WorldConfig, director: Box<dyn Director>) {
     let mut nodes = config.nodes.clone();
     nodes.sort_unstable();
     nodes.dedup();
@@ -119,7 +119,7 @@ fn build(shared: &Shared, config: WorldConfig, director: Box<dyn Director>) {
         seed: config.seed,
         now: Timestamp::ZERO,
         agenda: Agenda::default(),
-        nodes: nodes.iter().map(|id| node(*id, &config)).collect(),
+        nodes: nodes.iter().map(|id| node(*id, config)).collect(),
         connections: Connections::new(nodes.len()),
         links: Links::new(config.seed, config.network, nodes),
         held: Vec::new(),

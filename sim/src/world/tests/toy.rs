@@ -13,7 +13,7 @@
 
 use crate::history::{EndReason, Entry};
 use crate::plan::NetworkPlan;
-use crate::world::{Birth, Director, Finished, Order, WorldConfig, run_with_madsim_seed};
+use crate::world::{Birth, Director, Factory, Finished, Order, WorldConfig, run_with_madsim_seed};
 use bytes::Bytes;
 use ktrial_core::message::BrokerRegistrationResponse;
 use ktrial_core::message::{BrokerHeartbeatRequest, Request, Response};
@@ -268,7 +268,7 @@ impl Play {
         let this = self.at(10_000, Order::End(EndReason::TimeLimit));
         let thread = std::thread::spawn(move || {
             crate::host::panic::silence();
-            let factory = move |birth: Birth, _: &mut Effects| {
+            let factory: Factory = Arc::new(move |birth: Birth, _: &mut Effects| {
                 Ok(Box::new(Toy {
                     node: birth.node,
                     incarnation: birth.incarnation,
@@ -276,17 +276,12 @@ impl Play {
                     log: Arc::clone(&log),
                     timer: None,
                 }) as Box<dyn Machine>)
-            };
+            });
             let director = Timetable {
                 orders: this.orders,
                 begun: false,
             };
-            run_with_madsim_seed(
-                this.config,
-                Arc::new(factory),
-                Box::new(director),
-                this.madsim_seed,
-            )
+            run_with_madsim_seed(&this.config, &factory, Box::new(director), this.madsim_seed)
         });
         let finished = thread.join().unwrap();
         let log = seen.lock().unwrap().clone();
