@@ -194,4 +194,10 @@ fn unseen() {
     passed(&read(&[A], EndReason::Converged), "unseen");
     passed(&read(&[A, B], EndReason::Settled), "unseen");
     assert_eq!(findings(&read(&[], EndReason::Settled), "unseen").len(), 2);
+
+    // Acknowledged with acks=1, but never below the high watermark.
+    let mut story = Story::new().producer_setting("acks", "1");
+    story.send("a").append(0, 0, 0, "a").acknowledged("a", 0);
+    story.end(EndReason::Settled).final_log(0, &[A]);
+    passed(&story, "unseen");
 }
