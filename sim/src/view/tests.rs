@@ -17,6 +17,10 @@ fn view(story: &Story) -> View {
 }
 
 #[track_caller]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the calls read better without &"
+)]
 fn check(story: &Story, condition: Condition, expected: bool) {
     let holds = view(story).holds(&condition, story.now());
     assert_eq!(holds, expected, "{condition:?}");

@@ -80,14 +80,14 @@ impl<'a> History<'a> {
             }
             (
                 What::Event(Event::PositionReset {
-                    partition, cause, ..
+                    partition,
+                    cause: ResetCause::NoPosition,
+                    ..
                 }),
                 Some(client),
             ) => {
-                if *cause == ResetCause::NoPosition {
-                    let partition = Some(partition);
-                    self.reads.push(Read::Anew { client, partition });
-                }
+                let partition = Some(partition);
+                self.reads.push(Read::Anew { client, partition });
             }
             (What::ProcessStarted, Some(client)) if matches!(client, NodeId::Client(_)) => {
                 self.reads.push(Read::Anew {

@@ -9,6 +9,7 @@
 use super::{Case, Findings, Read};
 use crate::history::EndReason;
 use crate::plan::ConsumerPlan;
+use crate::view::ProcessState;
 use ktrial_core::{ClientId, NodeId, Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,12 +36,18 @@ fn check_partition(
     partition: &TopicPartition,
 ) {
     let logs = case.logs_that_count(partition);
-    let (Some(log), true) = (logs.first(), has_leader(case, partition)) else {
+    let state = case.view.partition(partition);
+    let leader = state.and_then(|state| state.leader());
+    let (Some(log), Some((_, leader))) = (logs.first(), leader) else {
         return;
     };
     let had_time = had_time(case);
     let last_read = read.last().copied();
     for record in &log.records {
+        // What is acknowledged (acks=1) but not below the high watermark cannot be read yet.
+        if record.offset >= leader.high_watermark {
+            break;
+        }
         let passed = last_read.is_some_and(|last| record.offset < last);
         if read.contains(&record.offset) || !(passed || had_time) {
             continue;
@@ -63,12 +70,7 @@ fn begins_at_the_start(consumer: &ConsumerPlan) -> bool {
 /// It was never told to stop, and its process runs.
 fn runs(case: &Case<'_>, client: NodeId) -> bool {
     let process = case.view.process_of(client);
-    process.is_none_or(|process| process.is_up())
-}
-
-fn has_leader(case: &Case<'_>, partition: &TopicPartition) -> bool {
-    let state = case.view.partition(partition);
-    state.is_some_and(|state| state.leader().is_some())
+    process.is_none_or(|process| process.state == ProcessState::Running)
 }
 
 fn had_time(case: &Case<'_>) -> bool {

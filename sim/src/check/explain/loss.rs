@@ -197,11 +197,8 @@ impl Story<'_> {
         );
         let shortened = self.removers(|what| matches!(what, Happened::Shortened { .. }));
         if !shortened.is_empty() {
-            let lost = format!(
-                " {} lost it with the page cache.",
-                brokers(&shortened, "and")
-            );
-            why.push_str(&capital_after_space(&lost));
+            let who = sentence(&brokers(&shortened, "and"));
+            let _ = write!(why, " {who} lost it with the page cache.");
         }
         let cut = self.removers(|what| matches!(what, Happened::Truncated { .. }));
         let cut = brokers(&cut, "and");
@@ -216,6 +213,16 @@ impl Story<'_> {
             (None, cut) => {
                 let _ = write!(why, " {} cut it off.", sentence(cut));
             }
+        }
+        let mut readers: Vec<String> = Vec::new();
+        for (_, reader) in &self.fate.readers {
+            let reader = name(self.record, *reader);
+            if !readers.contains(&reader) {
+                readers.push(reader);
+            }
+        }
+        if !readers.is_empty() {
+            let _ = write!(why, " It had been read by {}.", readers.join(", "));
         }
         why
     }
@@ -253,10 +260,6 @@ fn link(at: Timestamp, what: String) -> Link {
         at_ms: at.as_millis(),
         what,
     }
-}
-
-fn capital_after_space(text: &str) -> String {
-    format!(" {}", sentence(text.trim_start()))
 }
 
 fn went_down(how: Option<StopKind>) -> &'static str {

@@ -60,7 +60,12 @@ impl Outages {
         });
         if let Some(outage) = self.list.get_mut(index) {
             let last = leadership.last_leader;
-            (outage.waiting_for, outage.why) = waiting(plan, moment.view, name, last);
+            let (waiting_for, why) = waiting(plan, moment.view, name, last);
+            // A broker that returns unclean leaves the ELR just before it leads as the last known
+            // leader: the outage waited for it all the same.
+            if outage.why.is_empty() || outage.waiting_for != waiting_for {
+                (outage.waiting_for, outage.why) = (waiting_for, why);
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use crate::history::{Entry, Record, What};
 use crate::plan::{Plan, StopKind};
 use crate::view::{PartitionView, View};
 use ktrial_core::event::{Candidate, ElectionRule, TruncationCause};
+use ktrial_core::metadata::MetadataRecord;
 use ktrial_core::{BrokerId, Event, LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
 use std::collections::BTreeMap;
 
@@ -264,12 +265,10 @@ fn what<'a>(
 ) -> Option<Happened<'a>> {
     let broker = node.and_then(NodeId::broker);
     match event {
-        Event::MetadataWritten { record, .. } => match record {
-            ktrial_core::metadata::MetadataRecord::PartitionChange(change) => {
-                change.isr.clone().map(Happened::Isr)
-            }
-            _ => None,
-        },
+        Event::MetadataWritten {
+            record: MetadataRecord::PartitionChange(change),
+            ..
+        } => change.isr.clone().map(Happened::Isr),
         Event::Elected {
             leader,
             rule,

@@ -1,0 +1,203 @@
+//! What applications may expect.
+
+use super::{caught, excused, findings, judged, passed};
+use crate::check::story::{Story, brokers, change};
+use crate::history::EndReason;
+use crate::plan::StopKind;
+use crate::verdict::Class;
+use ktrial_core::event::{ResetCause, SendOutcome};
+use ktrial_core::metadata::{LeaderChange, PartitionChangeRecord};
+use ktrial_core::{ErrorCode, Event};
+
+type Log<'a> = &'a [(i64, i32, &'a str)];
+
+const A: (i64, i32, &str) = (0, 0, "a");
+const B: (i64, i32, &str) = (1, 0, "b");
+
+/// A and b are written; at the end the leader's log and that of broker 1 are these.
+fn two_records(mut story: Story, leader: Log<'_>, follower: Log<'_>) -> Story {
+    story
+        .written("a", 0, 0, &[0, 1, 2])
+        .written("b", 1, 0, &[0, 1, 2]);
+    story.end(EndReason::Settled);
+    story.final_log(0, leader).final_log(1, follower);
+    story
+}
+
+#[test]
+fn lost_write() {
+    caught(&two_records(Story::new(), &[A], &[A, B]), "lost_write");
+    passed(&two_records(Story::new(), &[A, B], &[A]), "lost_write");
+    // The setting alone is no excuse: no unclean election took place.
+    let unclean = Story::new().topic_setting("unclean.leader.election.enable", "true");
+    caught(&two_records(unclean, &[A], &[A]), "lost_write");
+    let acks = Story::new().producer_setting("acks", "1");
+    excused(&two_records(acks, &[A], &[A]), "lost_write");
+}
+
+#[test]
+fn what_was_not_acknowledged_cannot_be_lost() {
+    for outcome in [
+        SendOutcome::Sent,
+        SendOutcome::Unknown(ErrorCode::RequestTimedOut),
+    ] {
+        let mut story = Story::new();
+        story
+            .send("a")
+            .ended("a", outcome)
+            .end(EndReason::Settled)
+            .final_log(0, &[]);
+        passed(&story, "lost_write");
+        assert_eq!(judged(&story).unknown, 1);
+    }
+}
+
+#[test]
+fn a_record_that_an_eligible_replica_holds_is_waiting() {
+    let leaderless = |elr: &[i32]| {
+        let mut story = Story::new();
+        story.written("a", 0, 0, &[0]).stop(0, StopKind::Kill);
+        story.write_change(PartitionChangeRecord {
+            isr: Some(Vec::new()),
+            leader: LeaderChange::NoLeader,
+            elr: Some(brokers(elr)),
+            last_known_elr: Some(brokers(elr)),
+            ..change()
+        });
+        story.fence(0).end(EndReason::Settled);
+        story.final_log(0, &[A]).final_log(1, &[]).final_log(2, &[]);
+        story
+    };
+    let story = leaderless(&[0]);
+    passed(&story, "lost_write");
+    passed(&story, "stuck_partition");
+    assert_eq!(judged(&story).verdict, Class::Unavailable);
+    let story = leaderless(&[1]);
+    caught(&story, "lost_write");
+    caught(&story, "stuck_partition");
+}
+
+#[test]
+fn duplicate() {
+    let twice: Log<'_> = &[A, (1, 0, "b"), (2, 0, "b")];
+    let retried = |story: Story| {
+        let mut story = story;
+        story
+            .written("a", 0, 0, &[0])
+            .send("b")
+            .append(0, 1, 0, "b")
+            .append(0, 2, 0, "b");
+        story.client(
+            0,
+            Event::SendRetried {
+                partition: crate::check::story::orders(),
+                records: 1,
+                error: ErrorCode::NetworkException,
+            },
+        );
+        story
+            .acknowledged("b", 2)
+            .end(EndReason::Converged)
+            .final_log(0, twice);
+        story
+    };
+    let story = retried(Story::new());
+    excused(&story, "duplicate");
+    let verdict = judged(&story);
+    assert_eq!(verdict.verdict, Class::Permitted);
+    assert!(
+        verdict.duplicated[0]
+            .why
+            .contains("after NETWORK_EXCEPTION"),
+        "{verdict:?}"
+    );
+    let once = Story::new().producer_setting("retries", "0");
+    caught(&retried(once), "duplicate");
+    passed(&two_records(Story::new(), &[A, B], &[A, B]), "duplicate");
+}
+
+#[test]
+fn aborted_read() {
+    let failed = |outcome, log: Log<'_>, read: Log<'_>| {
+        let mut story = Story::new();
+        story
+            .send("a")
+            .append(0, 0, 0, "a")
+            .high_watermark(0, 1)
+            .ended("a", outcome);
+        story.polled(read).end(EndReason::Settled).final_log(0, log);
+        story
+    };
+    let definite = SendOutcome::Failed(ErrorCode::NotEnoughReplicas);
+    caught(&failed(definite, &[A], &[]), "aborted_read");
+    caught(&failed(definite, &[], &[A]), "aborted_read");
+    passed(&failed(definite, &[], &[]), "aborted_read");
+    let unknown = SendOutcome::Unknown(ErrorCode::NotEnoughReplicasAfterAppend);
+    passed(&failed(unknown, &[A], &[A]), "aborted_read");
+}
+
+#[test]
+fn inconsistent_offsets() {
+    let polled = |record| {
+        let mut story = two_records(Story::new(), &[A, B], &[]);
+        story.polled(&[record]);
+        story
+    };
+    caught(&polled((1, 0, "z")), "inconsistent_offsets");
+    passed(&polled((1, 0, "b")), "inconsistent_offsets");
+}
+
+/// A, b and c are at 0, 1 and 3 (nothing is known of 2).
+fn reading(polls: &[Log<'_>]) -> Story {
+    let mut story = Story::new();
+    story
+        .written("a", 0, 0, &[0])
+        .written("b", 1, 0, &[0])
+        .written("c", 3, 0, &[0]);
+    for poll in polls {
+        story.polled(poll);
+    }
+    story
+}
+
+#[test]
+fn nonmonotonic_poll() {
+    caught(&reading(&[&[A, B], &[B]]), "nonmonotonic_poll");
+    caught(&reading(&[&[B, A]]), "nonmonotonic_poll");
+    passed(&reading(&[&[A], &[B]]), "nonmonotonic_poll");
+    let mut story = reading(&[&[A, B]]);
+    story.position_reset(0, ResetCause::NoPosition).polled(&[A]);
+    passed(&story, "nonmonotonic_poll");
+}
+
+#[test]
+fn poll_skip() {
+    let c = (3, 0, "c");
+    caught(&reading(&[&[A], &[c]]), "poll_skip");
+    passed(&reading(&[&[A, B], &[c]]), "poll_skip");
+}
+
+#[test]
+fn unseen() {
+    let read = |log: Log<'_>, reason| {
+        let mut story = Story::new();
+        story
+            .written("a", 0, 0, &[0])
+            .written("b", 1, 0, &[0])
+            .polled(log);
+        story.end(reason).final_log(0, &[A, B]);
+        story
+    };
+    caught(&read(&[B], EndReason::Converged), "unseen");
+    caught(&read(&[A], EndReason::Settled), "unseen");
+    // A trial that has just converged gives a consumer no time to read on.
+    passed(&read(&[A], EndReason::Converged), "unseen");
+    passed(&read(&[A, B], EndReason::Settled), "unseen");
+    assert_eq!(findings(&read(&[], EndReason::Settled), "unseen").len(), 2);
+
+    // Acknowledged with acks=1, but never below the high watermark.
+    let mut story = Story::new().producer_setting("acks", "1");
+    story.send("a").append(0, 0, 0, "a").acknowledged("a", 0);
+    story.end(EndReason::Settled).final_log(0, &[A]);
+    passed(&story, "unseen");
+}
