@@ -80,6 +80,10 @@ impl Backoff {
 pub struct Channel<T> {
     to: NodeId,
     connection: Option<ConnectionId>,
+    /// Something was answered on the connection.
+    proven: bool,
+    /// When a connection was last opened.
+    opened_at: Option<Timestamp>,
     in_flight: VecDeque<InFlight<T>>,
     failures: u32,
     retry_at: Timestamp,
@@ -98,6 +102,8 @@ impl<T> Channel<T> {
         Self {
             to,
             connection: None,
+            proven: false,
+            opened_at: None,
             in_flight: VecDeque::new(),
             failures: 0,
             retry_at: Timestamp::ZERO,
@@ -152,10 +158,14 @@ impl<T> Channel<T> {
     }
 
     /// Sends a request that is never answered (a produce with acks=0).
-    pub fn send_one_way(&mut self, connector: &mut Connector, request: Request, out: &mut Effects) {
-        let connection = *self
-            .connection
-            .get_or_insert_with(|| connector.connection());
+    pub fn send_one_way(
+        &mut self,
+        now: Timestamp,
+        connector: &mut Connector,
+        request: Request,
+        out: &mut Effects,
+    ) {
+        let connection = self.open(now, connector);
         let correlation = connector.correlation();
         out.push(Effect::Send {
             connection,
@@ -163,6 +173,23 @@ impl<T> Channel<T> {
             correlation,
             request,
         });
+    }
+
+    fn open(&mut self, now: Timestamp, connector: &mut Connector) -> ConnectionId {
+        *self.connection.get_or_insert_with(|| {
+            self.opened_at = Some(now);
+            connector.connection()
+        })
+    }
+
+    /// Whether the other side has answered on the connection that is open.
+    pub fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    /// When a connection was last opened; `None` = never.
+    pub fn opened_at(&self) -> Option<Timestamp> {
+        self.opened_at
     }
 
     /// Whether this is the channel's connection now. Answers on older ones are to be ignored.
@@ -181,6 +208,7 @@ impl<T> Channel<T> {
             return None;
         }
         self.failures = 0;
+        self.proven = true;
         self.in_flight.pop_front().map(|request| request.tag)
     }
 
@@ -236,6 +264,7 @@ impl<T> Channel<T> {
 
     fn fail(&mut self, now: Timestamp, backoff: Backoff, random: &mut Random) -> Vec<T> {
         self.connection = None;
+        self.proven = false;
         self.retry_at = now + backoff.after(self.failures, random);
         self.failures += 1;
         self.in_flight

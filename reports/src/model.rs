@@ -180,9 +180,16 @@ impl World {
             }
             MetadataRecord::ClearElr(cleared) => {
                 let of_topic = |name: &TopicPartition| {
-                    cleared.topic.as_ref().is_none_or(|topic| *topic == name.topic)
+                    cleared
+                        .topic
+                        .as_ref()
+                        .is_none_or(|topic| *topic == name.topic)
                 };
-                for (_, partition) in self.partitions.iter_mut().filter(|(name, _)| of_topic(name)) {
+                for (_, partition) in self
+                    .partitions
+                    .iter_mut()
+                    .filter(|(name, _)| of_topic(name))
+                {
                     partition.elr.clear();
                 }
             }

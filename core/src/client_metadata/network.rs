@@ -1,9 +1,11 @@
 //! A client's connections to the brokers, and the metadata requests that it sends on them.
 //!
-//! Rule: metadata is asked of the broker with the fewest requests in flight among those that may be
-//! sent to; if none may, of the bootstrap brokers. Any lost connection makes metadata suspicious.
+//! Rule: metadata is asked of the broker with the fewest requests in flight among those that have
+//! answered on an open connection; if there is none, of the one that was tried longest ago among those
+//! that may be tried; if none may, of the bootstrap brokers. Any lost connection makes metadata
+//! suspicious.
 //! Invariants: a request that was sent ends once: with a response, or as failed.
-//! Simplified: see `channel.rs`; a connected broker is not preferred to one with no connection yet.
+//! Simplified: see `channel.rs`.
 //! Source: `NetworkClient.leastLoadedNode`, `DefaultMetadataUpdater`; KIP-899 (rebootstrap).
 //! Next: `producer/sender.rs`, `consumer/fetcher.rs`.
 
@@ -93,8 +95,14 @@ impl<T> Network<T> {
     }
 
     /// Sends a request that is not answered.
-    pub(crate) fn send_one_way(&mut self, broker: BrokerId, request: Request, out: &mut Effects) {
-        channel(&mut self.channels, broker).send_one_way(&mut self.connector, request, out);
+    pub(crate) fn send_one_way(
+        &mut self,
+        now: Timestamp,
+        broker: BrokerId,
+        request: Request,
+        out: &mut Effects,
+    ) {
+        channel(&mut self.channels, broker).send_one_way(now, &mut self.connector, request, out);
     }
 
     fn send_tagged(
@@ -218,7 +226,11 @@ impl<T> Network<T> {
                 rotated
                     .copied()
                     .filter(|broker| self.can_send(now, *broker))
-                    .min_by_key(|broker| self.channels.get(broker).map_or(0, Channel::in_flight))
+                    .min_by_key(|broker| match self.channels.get(broker) {
+                        Some(channel) if channel.is_proven() => (0, channel.in_flight(), None),
+                        Some(channel) => (1, 0, channel.opened_at()),
+                        None => (1, 0, None),
+                    })
             })
     }
 

@@ -107,7 +107,9 @@ impl Sender {
             partitions: batches.iter_mut().map(partition).collect(),
         });
         if self.acks == Acks::None {
-            context.network.send_one_way(broker, request, context.out);
+            context
+                .network
+                .send_one_way(context.now, broker, request, context.out);
             for mut batch in batches {
                 self.end(context, &mut batch, |_| SendOutcome::Sent);
                 self.finish(context, &batch);

@@ -55,7 +55,8 @@ impl Narrator<'_> {
             }
             MetadataRecord::ClearElr(cleared) => {
                 let whose = cleared.topic.as_deref().unwrap_or("all topics");
-                self.lines.plain(at, who, format!("clears the ELR of {whose}"));
+                self.lines
+                    .plain(at, who, format!("clears the ELR of {whose}"));
             }
             MetadataRecord::RegisterBroker(_)
             | MetadataRecord::Topic(_)

@@ -68,10 +68,13 @@ impl View {
             })
     }
 
-    /// Whether every topic of the plan exists with a leader for each partition, and every broker is
-    /// unfenced: the steps may begin.
+    /// Whether every topic of the plan exists with a leader and all its replicas in sync, and every
+    /// broker is unfenced: the steps may begin.
     pub fn ready(&self) -> bool {
-        self.incomplete_topics().is_empty() && self.leaderless == 0 && self.all_unfenced()
+        self.incomplete_topics().is_empty()
+            && self.leaderless == 0
+            && self.out_of_sync == 0
+            && self.all_unfenced()
     }
 
     fn all_unfenced(&self) -> bool {
