@@ -20,14 +20,14 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// A number from 0 to `end` - 1, evenly; 0 if `end` is 0.
     pub fn below(&mut self, end: u64) -> u64 {
         // The high half of the product: even to 1 in 2^64 / end, and one draw for each call.
-        let product = u128::from(self.next()) * u128::from(end);
+        let product = u128::from(self.draw()) * u128::from(end);
         u64::try_from(product >> 64).unwrap_or(0)
     }
 
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_stream_depends_on_seed_and_label_alone() {
-        let draw = |seed, label| Random::stream(seed, label).next();
+        let draw = |seed, label| Random::stream(seed, label).draw();
         assert_eq!(draw(1, "disk b1"), draw(1, "disk b1"));
         assert_ne!(draw(1, "disk b1"), draw(1, "disk b2"));
         assert_ne!(draw(1, "disk b1"), draw(2, "disk b1"));

@@ -7,6 +7,12 @@
 //! - The epoch cache is the one that follows from the batches and the assigned epochs.
 //! - What is read is what was appended, from every offset.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use ktrial_core::config::TopicConfig;
 use ktrial_core::log::{AppendError, Log, OpenFrom};
 use ktrial_core::memory_storage::MemoryStorage;

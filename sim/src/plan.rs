@@ -275,9 +275,9 @@ pub enum Condition {
         ms: u64,
     },
     /// All of these hold.
-    All(Vec<Condition>),
+    All(Vec<Self>),
     /// One of these holds.
-    Any(Vec<Condition>),
+    Any(Vec<Self>),
 }
 
 /// What can be said of a broker.

@@ -216,7 +216,7 @@ impl<T> Network<T> {
     }
 
     fn least_loaded(&mut self, now: Timestamp) -> Option<BrokerId> {
-        let start = self.random.next();
+        let start = self.random.draw();
         [self.metadata.brokers(), self.metadata.bootstrap()]
             .into_iter()
             .find_map(|brokers| {

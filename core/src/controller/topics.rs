@@ -214,7 +214,7 @@ impl Cluster {
     /// Source: `Uuid.randomUuid`, which never gives a reserved one.
     fn new_topic_id(&mut self) -> TopicId {
         loop {
-            let id = (u128::from(self.random.next()) << 64) | u128::from(self.random.next());
+            let id = (u128::from(self.random.draw()) << 64) | u128::from(self.random.draw());
             // Kafka keeps ids below 100 for itself.
             if id >= 100 && self.image.topic_by_id(TopicId(id)).is_none() {
                 return TopicId(id);

@@ -2,6 +2,12 @@
 //!
 //! `>` an input; `x <- ...` a request sent to x; `x <= ...` a response to x; `*` an event.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod driver;
 
 use driver::{Driver, TOPIC, batch};

@@ -125,44 +125,61 @@ impl Cluster {
         let count = self.starts.entry(node).or_default();
         let incarnation = Incarnation(*count);
         *count += 1;
-        let disk = self
-            .disks
-            .entry(node)
-            .or_insert_with(|| SharedDisk(Rc::new(RefCell::new(MemoryStorage::new()))));
-        let storage: Box<dyn Storage> = Box::new(disk.clone());
-        let random = Random::stream(1, &format!("{node} {incarnation}"));
-        let controllers = vec![ControllerId(3000)];
-        let bootstrap = vec![BrokerId(1), BrokerId(2), BrokerId(3)];
-        let (rules, topic_defaults) = (self.rules, self.topic_defaults.clone());
         let mut out = Effects::new();
-        let now = self.now();
-        let machine: Box<dyn Machine> = match node {
-            NodeId::Controller(id) => {
-                let config = Default::default();
-                let start = ControllerStart {
-                    id,
-                    incarnation,
-                    config,
-                    topic_defaults,
-                    rules,
-                    random,
-                };
-                Box::new(Controller::start(start, storage, now, &mut out).unwrap())
-            }
-            NodeId::Broker(id) => {
-                let config = Default::default();
-                let start = BrokerStart {
-                    id,
-                    incarnation,
-                    config,
-                    topic_defaults,
-                    rules,
-                    controllers,
-                    random,
-                };
-                Box::new(Broker::start(start, storage, now, &mut out).unwrap())
-            }
-            NodeId::Client(id) if node == PRODUCER => {
+        let machine = match node {
+            NodeId::Client(id) => self.client(id, incarnation),
+            NodeId::Controller(_) | NodeId::Broker(_) => self.server(node, incarnation, &mut out),
+        };
+        self.processes.insert(
+            node,
+            Process {
+                machine,
+                incarnation,
+            },
+        );
+        self.carry_out(node, &mut out);
+    }
+
+    fn server(
+        &mut self,
+        node: NodeId,
+        incarnation: Incarnation,
+        out: &mut Effects,
+    ) -> Box<dyn Machine> {
+        let new_disk = || SharedDisk(Rc::new(RefCell::new(MemoryStorage::new())));
+        let storage = Box::new(self.disks.entry(node).or_insert_with(new_disk).clone());
+        let random = Random::stream(1, &format!("{node} {incarnation}"));
+        let (rules, topic_defaults, now) = (self.rules, self.topic_defaults.clone(), self.now());
+        if let NodeId::Controller(id) = node {
+            let config = Default::default();
+            let start = ControllerStart {
+                id,
+                incarnation,
+                config,
+                topic_defaults,
+                rules,
+                random,
+            };
+            return Box::new(Controller::start(start, storage, now, out).unwrap());
+        }
+        let start = BrokerStart {
+            id: node.broker().unwrap(),
+            incarnation,
+            config: Default::default(),
+            topic_defaults,
+            rules,
+            controllers: vec![ControllerId(3000)],
+            random,
+        };
+        Box::new(Broker::start(start, storage, now, out).unwrap())
+    }
+
+    fn client(&self, id: ClientId, incarnation: Incarnation) -> Box<dyn Machine> {
+        let random = Random::stream(1, &format!("{id} {incarnation}"));
+        let bootstrap = vec![BrokerId(1), BrokerId(2), BrokerId(3)];
+        let (rules, now) = (self.rules, self.now());
+        match NodeId::Client(id) {
+            PRODUCER => {
                 let config = Default::default();
                 let start = ProducerStart {
                     id,
@@ -174,7 +191,7 @@ impl Cluster {
                 };
                 Box::new(Producer::start(start, now))
             }
-            NodeId::Client(id) if node == CONSUMER => {
+            CONSUMER => {
                 let mut config = config::ConsumerConfig::default();
                 config.set("auto.offset.reset", "earliest").unwrap();
                 let start = ConsumerStart {
@@ -187,24 +204,19 @@ impl Cluster {
                 };
                 Box::new(Consumer::start(start, now))
             }
-            NodeId::Client(id) => Box::new(Admin::start(
-                AdminStart {
-                    id,
-                    incarnation,
-                    controllers,
-                    random,
-                },
-                now,
-            )),
-        };
-        self.processes.insert(
-            node,
-            Process {
-                machine,
-                incarnation,
-            },
-        );
-        self.carry_out(node, &mut out);
+            _ => {
+                let controllers = vec![ControllerId(3000)];
+                Box::new(Admin::start(
+                    AdminStart {
+                        id,
+                        incarnation,
+                        controllers,
+                        random,
+                    },
+                    now,
+                ))
+            }
+        }
     }
 
     /// The process dies; what it wrote stays. Its clients see their connections reset.

@@ -1,5 +1,11 @@
 //! Brokers, a controller and clients together, in a small world without a simulator.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod driver;
 
 use driver::{CONSUMER, Cluster};
