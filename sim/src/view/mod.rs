@@ -256,7 +256,10 @@ impl View {
             MetadataRecord::ClearElr(cleared) => {
                 let partitions = self.partitions.iter_mut();
                 let of_topic = partitions.filter(|(partition, _)| {
-                    cleared.topic.as_ref().is_none_or(|topic| *topic == partition.topic)
+                    cleared
+                        .topic
+                        .as_ref()
+                        .is_none_or(|topic| *topic == partition.topic)
                 });
                 let committed = of_topic.filter_map(|(_, state)| state.committed.as_mut());
                 committed.for_each(Committed::clear_elr);
