@@ -1,6 +1,8 @@
 //! Whole trials with the real machines: the same plan gives the same record, and the record holds
 //! together.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use ktrial_core::message::{NewTopic, Placement};
 use ktrial_core::{BrokerId, ControllerId, NodeId, TopicPartition};
 use ktrial_sim::history::{EndReason, FinalLog, Record, What, codec};

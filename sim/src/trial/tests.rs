@@ -168,7 +168,7 @@ fn a_condition_acts_at_the_entry_that_makes_it_true() {
     let known = story.entries.len();
     story.at(1_000).isr(&[0, 1]).isr(&[0]).isr(&[0, 1]);
     story.at(2_000).isr(&[0, 1, 2]);
-    let entries = story.entries[known..].to_vec();
+    let entries = &story.entries[known..];
     stage.script_sees(&entries[..1]);
     assert!(stage.ordered.is_empty());
     stage.script_sees(&entries[1..2]);
@@ -201,7 +201,7 @@ fn silence_is_waited_for() {
     let mut story = Story::new();
     let known = story.entries.len();
     story.at(200).isr(&[0, 1]);
-    stage.script_sees(&story.entries[known..].to_vec());
+    stage.script_sees(&story.entries[known..]);
     assert!(stage.at(300).is_empty());
     assert_eq!(stage.wakes.last(), Some(&500));
     assert_eq!(stage.at(500), [done(0, None), steps_done()]);
@@ -222,7 +222,7 @@ fn a_cluster_that_comes_undone_is_waited_for_until_nothing_changes() {
     let mut story = Story::new();
     let known = story.entries.len();
     story.at(1_000).isr(&[0, 1]);
-    stage.script_sees(&story.entries[known..].to_vec());
+    stage.script_sees(&story.entries[known..]);
     assert!(stage.at(2_000).is_empty());
     assert!(stage.at(30_999).is_empty());
     assert_eq!(stage.at(31_000), [Order::End(EndReason::Settled)]);
