@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `cluster.rs` | the plan's machines: settings, nodes, who is who |
 //! | `script.rs` | the director: start-up, steps one after the other, the wait at the end |
+//! | `waiting.rs` | the condition that a step waits for |
 //! | `action.rs` | what a step's action orders |
 //! | `finals.rs` | what the disks hold at the end |
 //!
@@ -20,6 +21,7 @@ mod finals;
 mod script;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use crate::history::{Entry, Header, RECORD_VERSION, Record, What};
 use crate::host::panic;

@@ -14,7 +14,9 @@ impl World {
         let (from, to) = connection.ends(segment.direction);
         let lane = connection.lane(segment.direction);
         if lane.broken {
+            connection.under_way -= 1;
             self.lost(&segment, Why::SenderStopped);
+            self.connections.tidy(segment.connection);
             return None;
         }
         if lane.held > 0

@@ -17,6 +17,7 @@
 
 use super::action::{self, Operations};
 use super::cluster::Cluster;
+use super::waiting::Waiting;
 use crate::history::{EndReason, Entry, What};
 use crate::plan::{BrokerStatus, Condition, Plan, Step, When};
 use crate::view::View;
@@ -34,6 +35,8 @@ pub(super) struct Script {
     cluster: Arc<Cluster>,
     view: View,
     phase: Phase,
+    /// What the step waits for, if for a condition.
+    waiting: Option<Waiting>,
     operations: Operations,
     due: bool,
     /// The next time at which the world wakes it.
@@ -67,6 +70,7 @@ impl Script {
             plan,
             cluster,
             phase: Phase::Begin,
+            waiting: None,
             operations: Operations::default(),
             due: false,
             wake: Timestamp::ZERO,
@@ -114,7 +118,11 @@ impl Script {
     /// The step before is done.
     fn enter_step(&mut self, index: usize, now: Timestamp, orders: &mut Vec<Order>) {
         self.due = true;
-        if index < self.plan.steps.len() {
+        if let Some(step) = self.plan.steps.get(index) {
+            self.waiting = match &step.when {
+                When::Until { condition, .. } => Some(Waiting::new(condition)),
+                When::Now | When::After { .. } | When::At { .. } => None,
+            };
             self.phase = Phase::Step {
                 index,
                 since: now,
@@ -137,9 +145,9 @@ impl Script {
         let plan = Arc::clone(&self.plan);
         let step = &plan.steps[index];
         let late = now >= deadline(step, since);
-        let ready = match &step.when {
-            When::Until { condition, .. } => held || self.view.holds(condition, now),
-            When::Now | When::After { .. } | When::At { .. } => late,
+        let ready = match &mut self.waiting {
+            Some(waiting) => held || waiting.holds(&self.view, now),
+            None => late,
         };
         if ready {
             orders.push(Order::Record(What::Step {
@@ -257,10 +265,10 @@ impl Director for Script {
         match &mut self.phase {
             Phase::Boot => self.due = self.due || self.all_unfenced(entry.at),
             Phase::Create => self.due = self.due || self.view.ready(),
-            Phase::Step { index, held, .. } => {
-                if let When::Until { condition, .. } = &self.plan.steps[*index].when
+            Phase::Step { held, .. } => {
+                if let Some(waiting) = &mut self.waiting
                     && !*held
-                    && self.view.holds(condition, entry.at)
+                    && waiting.holds(&self.view, entry.at)
                 {
                     *held = true;
                     self.due = true;

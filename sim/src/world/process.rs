@@ -131,8 +131,10 @@ impl World {
     fn process_gone(&mut self, index: usize, how: Option<StopKind>, bytes_lost: u64) {
         self.unfreeze(index);
         let node = &mut self.nodes[index];
-        node.process = None;
-        node.waker = None;
+        // A node that never ran keeps its waker: madsim's task for its first process stands ready.
+        if node.process.take().is_some() {
+            node.waker = None;
+        }
         node.shutdown = false;
         let id = node.id;
         self.record(Some(id), What::ProcessStopped { how, bytes_lost });

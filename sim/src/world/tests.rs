@@ -355,6 +355,20 @@ fn what_a_restart_finds_depends_on_the_crash() {
 }
 
 #[test]
+fn a_machine_that_loses_power_twice_starts_again() {
+    let off = || Order::Stop(b(1), StopKind::PowerLoss);
+    let play = Play::new().at(10, Order::Stop(b(1), StopKind::Kill));
+    let play = play.at(20, off()).at(30, off()).at(40, Order::Start(b(1)));
+    let (log, finished) = play.at(50, send(0, 1)).run();
+    assert_eq!(log, ["53000 b1 got 1", "54000 k0 answer 1"]);
+    let stops = finished
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry.what, What::ProcessStopped { .. }));
+    assert_eq!(stops.count(), 2);
+}
+
+#[test]
 fn a_panic_is_a_finding() {
     let (_, finished) = Play::new().at(10, send(0, 666)).at(20, send(0, 1)).run();
     assert_eq!(finished.outcome, Outcome::Ended(EndReason::Panicked));
