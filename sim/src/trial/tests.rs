@@ -98,7 +98,7 @@ fn isr(ids: &[i32]) -> When {
 }
 
 #[test]
-fn start_up_waits_for_brokers_then_topics() {
+fn start_up_waits_for_brokers_then_topics_then_replicas() {
     let story = Story::new();
     let mut stage = Stage::new(story.plan.clone());
     let client = |id| NodeId::Client(ClientId(id));
@@ -120,9 +120,10 @@ fn start_up_waits_for_brokers_then_topics() {
         panic!("{:?}", stage.ordered);
     };
     assert_eq!((*node, *operation), (client(2), OperationId(0)));
-    stage.script_sees(&story.entries[9..10]);
+    // The topic, its partition, and two of three replicas: not yet.
+    stage.script_sees(&story.entries[9..13]);
     assert!(stage.ordered.is_empty());
-    stage.script_sees(&story.entries[10..11]);
+    stage.script_sees(&story.entries[13..14]);
     assert_eq!(stage.ordered, [steps_done()]);
 }
 
