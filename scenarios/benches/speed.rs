@@ -41,7 +41,7 @@ fn memory(line: &str) -> u64 {
     let found = status.lines().find_map(|text| {
         text.strip_prefix(line)?
             .split_whitespace()
-            .nth(0)?
+            .next()?
             .parse()
             .ok()
     });
