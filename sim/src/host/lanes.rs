@@ -176,6 +176,7 @@ pub(super) fn of_request(input: &Input) -> Option<ConnectionId> {
     match input {
         Input::Request { connection, .. } => Some(*connection),
         Input::Response { .. }
+        | Input::Connected { .. }
         | Input::Disconnected { .. }
         | Input::Timer(_)
         | Input::Command(_) => None,
