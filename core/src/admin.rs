@@ -72,7 +72,12 @@ impl Admin {
         let _ = now;
         let channel = |id: &ControllerId| Channel::new(NodeId::Controller(*id));
         Self {
-            connector: Connector::new(NodeId::Client(start.id), start.incarnation),
+            connector: Connector::new(
+                NodeId::Client(start.id),
+                start.incarnation,
+                Connector::SETUP,
+                &start.random,
+            ),
             random: start.random,
             controllers: start.controllers.iter().map(channel).collect(),
             current: 0,
@@ -144,6 +149,11 @@ impl Admin {
                     self.answered(now, &response, out);
                 }
             }
+            Input::Connected { connection } => {
+                for channel in &mut self.controllers {
+                    channel.connected(connection);
+                }
+            }
             Input::Disconnected { connection } => {
                 let (backoff, random) = (Self::RECONNECT, &mut self.random);
                 let lost = self.controllers.iter_mut().any(|channel| {
@@ -159,7 +169,7 @@ impl Admin {
                 let expired = self
                     .controllers
                     .iter_mut()
-                    .any(|channel| !channel.expire(now, Self::RECONNECT, random, out).is_empty());
+                    .any(|channel| channel.expire(now, Self::RECONNECT, random, out).is_some());
                 if expired {
                     self.rotate(now);
                 }

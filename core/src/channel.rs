@@ -1,11 +1,20 @@
 //! A connection to one server as a client keeps it: opened by the first request, with requests in
-//! flight that are answered in order, closed when one of them times out, opened again after a backoff.
-//! Producer, consumer, admin client, replica fetchers and the broker's channels to the controller all
-//! use it.
+//! flight that are answered in order, closed when it does not open in time or one of them times out,
+//! opened again after a backoff. Producer, consumer, admin client, replica fetchers and the broker's
+//! channels to the controller all use it.
 //!
-//! Source: `NetworkClient.handleTimedOutRequests`, `ClusterConnectionStates`, `InFlightRequests`,
-//! `ExponentialBackoff.backoff`. Simplified: no ApiVersions handshake, no idle close, no limit on
-//! the time that a connection takes to open (a request's own timeout covers it).
+//! | from | to | trigger |
+//! |---|---|---|
+//! | closed | opening | a request is sent, once the backoff is over |
+//! | opening | established | the driver says so (`Input::Connected`), or a response comes |
+//! | opening | closed | not established within the setup timeout, which doubles with each such failure |
+//! | any | closed | refused, reset, a request timed out, or closed by its owner |
+//!
+//! Source: `NetworkClient.handleTimedOutRequests`, `handleTimedOutConnections`,
+//! `ClusterConnectionStates`, `InFlightRequests`, `ExponentialBackoff.backoff`.
+//! Simplified: no ApiVersions handshake, no idle close. Requests are given to a connection that is
+//! still opening, where Kafka's owner keeps them until it is ready: those that die with it count as sent
+//! and failed, which costs them a retry.
 //!
 //! Next: whoever owns the channel.
 
@@ -13,28 +22,43 @@ use crate::id::{ConnectionId, CorrelationId, Incarnation, NodeId};
 use crate::machine::{Effect, Effects};
 use crate::message::Request;
 use crate::random::Random;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, earliest};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Names the connections and requests of one process. Shared by all its channels.
+/// Names the connections and requests of one process, and says how long a connection may take to
+/// open. Shared by all its channels.
 #[derive(Clone, Debug)]
 pub struct Connector {
     node: NodeId,
     incarnation: Incarnation,
+    setup: Backoff,
+    random: Random,
     next_connection: u32,
     next_correlation: u32,
 }
 
 impl Connector {
-    /// For a process that just started.
-    pub fn new(node: NodeId, incarnation: Incarnation) -> Self {
+    /// `socket.connection.setup.timeout.ms` and its `max`, by default.
+    pub const SETUP: Backoff = Backoff {
+        initial: Duration::from_secs(10),
+        max: Duration::from_secs(30),
+    };
+
+    /// For a process that just started. `random` is the process's; nothing is drawn from it.
+    pub fn new(node: NodeId, incarnation: Incarnation, setup: Backoff, random: &Random) -> Self {
         Self {
             node,
             incarnation,
+            setup,
+            random: random.part("connection setup"),
             next_connection: 0,
             next_correlation: 0,
         }
+    }
+
+    fn setup_timeout(&mut self, failures: u32) -> Duration {
+        self.setup.after(failures, &mut self.random)
     }
 
     fn connection(&mut self) -> ConnectionId {
@@ -80,10 +104,14 @@ impl Backoff {
 pub struct Channel<T> {
     to: NodeId,
     connection: Option<ConnectionId>,
+    /// It has to be established by then; `None` = it is.
+    setup_until: Option<Timestamp>,
+    /// Connections in a row that were never established.
+    setup_failures: u32,
     /// Something was answered on the connection.
     proven: bool,
-    /// When a connection was last opened.
-    opened_at: Option<Timestamp>,
+    /// When a connection was last begun, or ended.
+    tried_at: Option<Timestamp>,
     in_flight: VecDeque<InFlight<T>>,
     failures: u32,
     retry_at: Timestamp,
@@ -102,8 +130,10 @@ impl<T> Channel<T> {
         Self {
             to,
             connection: None,
+            setup_until: None,
+            setup_failures: 0,
             proven: false,
-            opened_at: None,
+            tried_at: None,
             in_flight: VecDeque::new(),
             failures: 0,
             retry_at: Timestamp::ZERO,
@@ -140,9 +170,7 @@ impl<T> Channel<T> {
         tag: T,
         out: &mut Effects,
     ) {
-        let connection = *self
-            .connection
-            .get_or_insert_with(|| connector.connection());
+        let connection = self.open(now, connector);
         let correlation = connector.correlation();
         self.in_flight.push_back(InFlight {
             correlation,
@@ -177,9 +205,32 @@ impl<T> Channel<T> {
 
     fn open(&mut self, now: Timestamp, connector: &mut Connector) -> ConnectionId {
         *self.connection.get_or_insert_with(|| {
-            self.opened_at = Some(now);
+            self.tried_at = Some(now);
+            self.setup_until = Some(now + connector.setup_timeout(self.setup_failures));
             connector.connection()
         })
+    }
+
+    /// Takes note that a connection is established.
+    pub fn connected(&mut self, connection: ConnectionId) {
+        if self.owns(connection) {
+            self.establish();
+        }
+    }
+
+    fn establish(&mut self) {
+        self.setup_until = None;
+        self.setup_failures = 0;
+    }
+
+    /// Whether a connection has been begun that is not established yet.
+    pub fn is_opening(&self) -> bool {
+        self.setup_until.is_some()
+    }
+
+    /// Whether there is an established connection.
+    pub fn is_established(&self) -> bool {
+        self.connection.is_some() && !self.is_opening()
     }
 
     /// Whether the other side has answered on the connection that is open.
@@ -187,9 +238,9 @@ impl<T> Channel<T> {
         self.proven
     }
 
-    /// When a connection was last opened; `None` = never.
-    pub fn opened_at(&self) -> Option<Timestamp> {
-        self.opened_at
+    /// When a connection was last begun or ended; `None` = never.
+    pub fn tried_at(&self) -> Option<Timestamp> {
+        self.tried_at
     }
 
     /// Whether this is the channel's connection now. Answers on older ones are to be ignored.
@@ -209,6 +260,7 @@ impl<T> Channel<T> {
         }
         self.failures = 0;
         self.proven = true;
+        self.establish();
         self.in_flight.pop_front().map(|request| request.tag)
     }
 
@@ -227,19 +279,17 @@ impl<T> Channel<T> {
         self.fail(now, backoff, random)
     }
 
-    /// If the oldest request has timed out, closes the connection. Returns the tags of all requests
-    /// that were in flight on it, oldest first.
+    /// If a request has timed out, or the connection did not open in time, closes it. Returns the
+    /// tags of all requests that were in flight on it, oldest first; `None` = nothing to close.
     pub fn expire(
         &mut self,
         now: Timestamp,
         backoff: Backoff,
         random: &mut Random,
         out: &mut Effects,
-    ) -> Vec<T> {
-        if self.next_deadline().is_none_or(|deadline| now < deadline) {
-            return Vec::new();
-        }
-        self.close(now, backoff, random, out)
+    ) -> Option<Vec<T>> {
+        self.next_deadline().filter(|deadline| now >= *deadline)?;
+        Some(self.close(now, backoff, random, out))
     }
 
     /// Closes the connection by this side's own will. Returns the tags of all requests in flight.
@@ -256,20 +306,125 @@ impl<T> Channel<T> {
         self.fail(now, backoff, random)
     }
 
-    /// When the first request in flight times out.
+    /// When the first request in flight, or the opening of the connection, times out.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         // Timeouts of one channel may differ from request to request, so the oldest may not be first.
-        self.in_flight.iter().map(|request| request.deadline).min()
+        let request = self.in_flight.iter().map(|request| request.deadline).min();
+        earliest(request, self.setup_until)
     }
 
     fn fail(&mut self, now: Timestamp, backoff: Backoff, random: &mut Random) -> Vec<T> {
-        self.connection = None;
+        if self.connection.take().is_some() {
+            self.setup_failures = if self.is_opening() {
+                self.setup_failures.saturating_add(1)
+            } else {
+                0
+            };
+            self.tried_at = Some(now);
+        }
+        self.setup_until = None;
         self.proven = false;
         self.retry_at = now + backoff.after(self.failures, random);
-        self.failures += 1;
+        self.failures = self.failures.saturating_add(1);
         self.in_flight
             .drain(..)
             .map(|request| request.tag)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{BrokerId, ClientId};
+    use crate::message::MetadataRequest;
+
+    const BACKOFF: Backoff = Backoff {
+        initial: Duration::from_millis(50),
+        max: Duration::from_millis(1_000),
+    };
+
+    struct Client {
+        channel: Channel<u8>,
+        connector: Connector,
+        random: Random,
+        out: Effects,
+    }
+
+    impl Client {
+        fn new() -> Self {
+            let random = Random::stream(1, "client");
+            let node = NodeId::Client(ClientId(1));
+            Self {
+                channel: Channel::new(NodeId::Broker(BrokerId(1))),
+                connector: Connector::new(node, Incarnation(0), Connector::SETUP, &random),
+                random,
+                out: Effects::new(),
+            }
+        }
+
+        fn send(&mut self, now: Timestamp) -> ConnectionId {
+            let request = Request::Metadata(MetadataRequest {
+                topics: None,
+                allow_auto_topic_creation: false,
+            });
+            let timeout = Duration::from_secs(60);
+            let (connector, out) = (&mut self.connector, &mut self.out);
+            self.channel.send(now, connector, request, timeout, 7, out);
+            self.channel.connection.unwrap()
+        }
+
+        /// Lets the next deadline come; how long that took, in seconds.
+        fn expire(&mut self, now: Timestamp) -> u64 {
+            let at = self.channel.next_deadline().unwrap();
+            let lost = self
+                .channel
+                .expire(at, BACKOFF, &mut self.random, &mut self.out);
+            assert_eq!(lost, Some(vec![7]));
+            assert_eq!(self.channel.tried_at(), Some(at));
+            at.since(now).as_secs()
+        }
+    }
+
+    #[test]
+    fn a_connection_must_open_in_time() {
+        let mut client = Client::new();
+        let mut now = Timestamp::ZERO;
+        for range in [8..=12, 16..=24, 24..=30, 24..=30] {
+            client.send(now);
+            assert!(client.channel.is_opening());
+            let took = client.expire(now);
+            assert!(range.contains(&took), "{took}");
+            assert!(!client.channel.is_opening());
+            now = now + Duration::from_secs(100);
+        }
+        // Once one was established, the next one begins with the short time again.
+        let connection = client.send(now);
+        client.channel.connected(connection);
+        assert!(client.channel.is_established());
+        assert_eq!(client.expire(now), 60, "the request's own timeout");
+        now = now + Duration::from_secs(100);
+        client.send(now);
+        assert!((8..=12).contains(&client.expire(now)));
+    }
+
+    #[test]
+    fn an_answer_proves_more_than_a_handshake() {
+        let mut client = Client::new();
+        let connection = client.send(Timestamp::ZERO);
+        client.channel.connected(connection);
+        assert!(client.channel.is_established() && !client.channel.is_proven());
+        let tag = client.channel.answered(connection, CorrelationId(0));
+        assert_eq!(tag, Some(7));
+        assert!(client.channel.is_proven());
+        let mut other = connection;
+        other.number += 1;
+        client.channel.connected(other);
+        let (now, random) = (Timestamp::ZERO, &mut client.random);
+        let lost = client
+            .channel
+            .disconnected(connection, now, BACKOFF, random);
+        assert!(lost.is_empty());
+        assert!(!client.channel.is_established());
     }
 }

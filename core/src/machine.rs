@@ -72,6 +72,12 @@ pub enum Input {
         /// What was answered.
         response: Response,
     },
+    /// A connection that this machine opened is established: the TCP handshake is done. It says
+    /// nothing of the process on the other side.
+    Connected {
+        /// Which connection.
+        connection: ConnectionId,
+    },
     /// A connection that this machine opened was refused or reset by the other side.
     Disconnected {
         /// Which connection.

@@ -19,6 +19,15 @@ impl Random {
         Self(generator)
     }
 
+    /// A stream for a part of this one's purpose. Draws nothing from this one.
+    #[must_use]
+    pub fn part(&self, label: &str) -> Self {
+        let mut generator = self.0.clone();
+        generator.set_stream(generator.get_stream() ^ fnv1a(label));
+        generator.set_word_pos(0);
+        Self(generator)
+    }
+
     /// The next 64 bits.
     pub fn draw(&mut self) -> u64 {
         self.0.next_u64()
@@ -61,6 +70,15 @@ mod tests {
         assert_eq!(draw(1, "disk b1"), draw(1, "disk b1"));
         assert_ne!(draw(1, "disk b1"), draw(1, "disk b2"));
         assert_ne!(draw(1, "disk b1"), draw(2, "disk b1"));
+        let mut whole = Random::stream(1, "disk b1");
+        let mut part = whole.part("fsync");
+        assert_ne!(part.draw(), draw(1, "disk b1"));
+        assert_eq!(whole.draw(), draw(1, "disk b1"), "a part takes nothing");
+        assert_eq!(part.draw(), {
+            let mut again = whole.part("fsync");
+            again.draw();
+            again.draw()
+        });
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub enum StorageError {
     /// The device failed to read, write or flush.
     #[error("I/O error on {0}")]
     Io(String),
+    /// A file is there, but says nothing that can be right.
+    #[error("malformed: {0}")]
+    Malformed(String),
     /// The device has no room left.
     #[error("no space left on device for {0}")]
     Full(String),

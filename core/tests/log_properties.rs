@@ -129,8 +129,7 @@ impl Model {
     /// The records up to the last batch that ends below `offset` stay.
     fn truncate(&mut self, offset: Offset) {
         if offset < self.end {
-            let spanning = self.entries.iter().find(|e| e.last >= offset);
-            self.end = spanning.map_or(offset, |e| e.base.min(offset));
+            self.end = offset;
             self.entries.retain(|e| e.last < offset);
             self.undone_by_power_loss = true;
         }

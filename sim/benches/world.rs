@@ -78,7 +78,10 @@ impl Machine for Echo {
                 self.answered.fetch_add(1, Ordering::Relaxed);
                 self.ask(connection, out);
             }
-            Input::Disconnected { .. } | Input::Timer(_) | Input::Command(_) => {}
+            Input::Connected { .. }
+            | Input::Disconnected { .. }
+            | Input::Timer(_)
+            | Input::Command(_) => {}
         }
     }
 

@@ -139,6 +139,10 @@ impl AlterPartitions {
         outcomes
     }
 
+    pub(super) fn connected(&mut self, connection: ConnectionId) {
+        self.link.connected(connection);
+    }
+
     pub(super) fn disconnected(
         &mut self,
         shared: &mut Shared,

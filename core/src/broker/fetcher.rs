@@ -309,6 +309,10 @@ impl ReplicaFetcher {
         Ok(())
     }
 
+    pub(super) fn connected(&mut self, connection: ConnectionId) {
+        self.channel.connected(connection);
+    }
+
     /// The connection broke: every partition that was asked for waits.
     pub(super) fn disconnected(
         &mut self,
@@ -333,7 +337,7 @@ impl ReplicaFetcher {
         let failed = self
             .channel
             .expire(now.monotonic, NO_BACKOFF, &mut shared.random, out);
-        self.delay_all(shared, failed, now.monotonic);
+        self.delay_all(shared, failed.unwrap_or_default(), now.monotonic);
         self.work(shared, replicas, now, out)
     }
 

@@ -158,6 +158,10 @@ impl Lifecycle {
         Turn::None
     }
 
+    pub(super) fn connected(&mut self, connection: ConnectionId) {
+        self.link.connected(connection);
+    }
+
     pub(super) fn disconnected(
         &mut self,
         shared: &mut Shared,

@@ -153,6 +153,10 @@ impl Broker {
                 correlation,
                 response,
             } => self.response(now, connection, correlation, &response, out),
+            Input::Connected { connection } => {
+                self.connected(connection);
+                Ok(())
+            }
             Input::Disconnected { connection } => self.disconnected(now, connection, out),
             Input::Timer(lane) => self.timer(now, lane, out),
             Input::Command(Command::Shutdown) => {
@@ -241,6 +245,15 @@ impl Broker {
             }
         }
         Ok(())
+    }
+
+    fn connected(&mut self, connection: ConnectionId) {
+        self.lifecycle.connected(connection);
+        self.observer.connected(connection);
+        self.alter_partitions.connected(connection);
+        for fetcher in self.fetchers.values_mut() {
+            fetcher.connected(connection);
+        }
     }
 
     fn disconnected(
@@ -458,7 +471,9 @@ impl Machine for Broker {
             Input::Request { .. } => Lane::RequestHandler,
             Input::Timer(lane) => *lane,
             Input::Command(_) => Lane::Lifecycle,
-            Input::Response { connection, .. } | Input::Disconnected { connection } => {
+            Input::Response { connection, .. }
+            | Input::Connected { connection }
+            | Input::Disconnected { connection } => {
                 if self.lifecycle.owns(*connection) {
                     Lane::Lifecycle
                 } else if self.observer.owns(*connection) {

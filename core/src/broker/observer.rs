@@ -87,6 +87,10 @@ impl Observer {
         }
     }
 
+    pub(super) fn connected(&mut self, connection: ConnectionId) {
+        self.link.connected(connection);
+    }
+
     pub(super) fn disconnected(
         &mut self,
         shared: &mut Shared,

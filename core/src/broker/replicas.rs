@@ -42,7 +42,7 @@ impl Replicas {
         let clean = marker.is_some();
         let replicas = Self {
             partitions: BTreeMap::new(),
-            recovery_points: checkpoint::read_offsets(storage, &path(RECOVERY_POINTS))?,
+            recovery_points: checkpoint::read_offsets_or_none(storage, &path(RECOVERY_POINTS))?,
             high_watermarks: checkpoint::read_offsets(storage, &path(HIGH_WATERMARKS))?,
             clean,
         };

@@ -39,7 +39,12 @@ impl Shared {
     pub(super) fn new(start: BrokerStart, storage: Box<dyn Storage>) -> Self {
         Self {
             id: start.id,
-            connector: Connector::new(NodeId::Broker(start.id), start.incarnation),
+            connector: Connector::new(
+                NodeId::Broker(start.id),
+                start.incarnation,
+                Connector::SETUP,
+                &start.random,
+            ),
             config: start.config,
             topic_defaults: start.topic_defaults,
             rules: start.rules,
@@ -141,6 +146,13 @@ impl<T> ControllerLink<T> {
         self.channel.as_mut()?.answered(connection, correlation)
     }
 
+    /// Takes note that a connection is established.
+    pub(super) fn connected(&mut self, connection: ConnectionId) {
+        if let Some(channel) = &mut self.channel {
+            channel.connected(connection);
+        }
+    }
+
     /// Takes note of a broken connection; the tags of the requests that failed with it.
     pub(super) fn disconnected(
         &mut self,
@@ -171,6 +183,7 @@ impl<T> ControllerLink<T> {
             return Vec::new();
         };
         let failed = channel.expire(now, backoff, &mut shared.random, out);
+        let failed = failed.unwrap_or_default();
         if !failed.is_empty() {
             self.next_controller();
         }

@@ -106,6 +106,10 @@ settings! {
         reconnect_backoff: Duration = "reconnect.backoff.ms", "50";
         /// Longest wait before a connection is tried again.
         reconnect_backoff_max: Duration = "reconnect.backoff.max.ms", "1000";
+        /// First limit on the time that a connection takes to open; doubles, with 20 % jitter.
+        socket_connection_setup_timeout: Duration = "socket.connection.setup.timeout.ms", "10000";
+        /// Longest limit on it.
+        socket_connection_setup_timeout_max: Duration = "socket.connection.setup.timeout.max.ms", "30000";
         /// Metadata is asked again after this time.
         metadata_max_age: Duration = "metadata.max.age.ms", "300000";
         /// Write each record once, whatever is retried (KIP-98). Only false is simulated yet.
@@ -161,6 +165,10 @@ settings! {
         reconnect_backoff: Duration = "reconnect.backoff.ms", "50";
         /// Longest wait before a connection is tried again.
         reconnect_backoff_max: Duration = "reconnect.backoff.max.ms", "1000";
+        /// First limit on the time that a connection takes to open; doubles, with 20 % jitter.
+        socket_connection_setup_timeout: Duration = "socket.connection.setup.timeout.ms", "10000";
+        /// Longest limit on it.
+        socket_connection_setup_timeout_max: Duration = "socket.connection.setup.timeout.max.ms", "30000";
         /// Metadata is asked again after this time.
         metadata_max_age: Duration = "metadata.max.age.ms", "300000";
     }

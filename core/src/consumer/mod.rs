@@ -88,7 +88,12 @@ impl Consumer {
             max_in_flight: MAX_IN_FLIGHT,
         };
         let metadata = ClientMetadata::new(start.bootstrap, retry, config.metadata_max_age);
-        let connector = Connector::new(NodeId::Client(start.id), start.incarnation);
+        let setup = Backoff {
+            initial: config.socket_connection_setup_timeout,
+            max: config.socket_connection_setup_timeout_max,
+        };
+        let node = NodeId::Client(start.id);
+        let connector = Connector::new(node, start.incarnation, setup, &start.random);
         Self {
             retry,
             positions: Positions::new(config.auto_offset_reset, start.rules.fetch_epoch_fencing),
@@ -167,6 +172,7 @@ impl Consumer {
                     .answered(now, connection, correlation, response);
                 self.take_answer(now, answer, out);
             }
+            Input::Connected { connection } => self.network.connected(connection),
             Input::Disconnected { connection } => {
                 let lost = self.network.disconnected(now, connection);
                 self.lost(now, lost);

@@ -276,7 +276,10 @@ impl Machine for Controller {
             Input::Timer(_) => self.run_due(now, out),
             Input::Command(Command::Shutdown) => self.shut_down(now, out),
             // It opens no connections, and other commands are for clients.
-            Input::Response { .. } | Input::Disconnected { .. } | Input::Command(_) => {}
+            Input::Response { .. }
+            | Input::Connected { .. }
+            | Input::Disconnected { .. }
+            | Input::Command(_) => {}
         }
     }
 

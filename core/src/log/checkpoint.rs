@@ -9,8 +9,14 @@
 //!
 //! All are replaced as a whole ([`Storage::replace`]), so a crash leaves the old or the new one.
 //!
-//! Simplified: a malformed checkpoint counts as none; for leader epochs Kafka takes the log directory
-//! offline instead. That hides an outage, not a loss: `recovery.rs` rebuilds what was in it.
+//! | malformed file | what Kafka does |
+//! |---|---|
+//! | recovery points, log starts | as if there were none: everything is checked |
+//! | high watermarks, leader epochs | the log directory goes offline |
+//! | clean shutdown marker | clean, but of an unknown broker epoch |
+//!
+//! A checkpoint that is cut off after its first line, or empty, counts as none.
+//!
 //! Source: `CheckpointFile`, `OffsetCheckpointFile`, `LeaderEpochCheckpointFile`,
 //! `CleanShutdownFileHandler`, `PartitionMetadataFile`.
 //! Next: `leader_epoch_cache.rs`.
@@ -34,20 +40,30 @@ pub const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 /// File of the topic's id in a partition's directory.
 pub const PARTITION_METADATA: &str = "partition.metadata";
 
-/// Offsets by partition from a checkpoint file; empty if there is none, and empty if it is malformed
-/// (Kafka logs an error and goes on without it).
+/// Offsets by partition from a checkpoint file; empty if there is none.
 ///
 /// # Errors
-/// The disk failed.
+/// The disk failed, or the file is malformed.
 pub fn read_offsets(
     storage: &mut dyn Storage,
     path: &str,
 ) -> Result<BTreeMap<TopicPartition, Offset>, StorageError> {
-    let text = read_text(storage, path)?;
-    let entries = text
-        .as_deref()
-        .and_then(|text| parse_lines(text, offset_line));
-    Ok(entries.unwrap_or_default().into_iter().collect())
+    let entries = read_entries(storage, path, offset_line)?;
+    Ok(entries.into_iter().collect())
+}
+
+/// As [`read_offsets`], but a malformed file counts as none (`LogManager.loadLogs`).
+///
+/// # Errors
+/// The disk failed.
+pub fn read_offsets_or_none(
+    storage: &mut dyn Storage,
+    path: &str,
+) -> Result<BTreeMap<TopicPartition, Offset>, StorageError> {
+    match read_offsets(storage, path) {
+        Err(StorageError::Malformed(_)) => Ok(BTreeMap::new()),
+        read => read,
+    }
 }
 
 fn offset_line(line: &str) -> Option<(TopicPartition, Offset)> {
@@ -76,33 +92,21 @@ pub fn write_offsets(
 /// The entries of a leader epoch checkpoint; empty if there is none.
 ///
 /// # Errors
-/// The disk failed.
+/// The disk failed, or the file is malformed.
 pub fn read_leader_epochs(
     storage: &mut dyn Storage,
     path: &str,
 ) -> Result<Vec<EpochOffset>, StorageError> {
-    parse_leader_epochs(storage, path).map(Option::unwrap_or_default)
-}
-
-/// As [`read_leader_epochs`], but `None` if there is no file, or it is malformed or does not rise.
-pub(super) fn parse_leader_epochs(
-    storage: &mut dyn Storage,
-    path: &str,
-) -> Result<Option<Vec<EpochOffset>>, StorageError> {
-    let text = read_text(storage, path)?;
-    let entries = text
-        .as_deref()
-        .and_then(|text| parse_lines(text, epoch_line));
-    Ok(entries.filter(|entries| {
-        entries.is_sorted_by(|a, b| a.epoch < b.epoch && a.offset < b.offset)
-            && entries.first().is_none_or(|first| first.epoch.0 >= 0)
-    }))
+    read_entries(storage, path, epoch_line)
 }
 
 fn epoch_line(line: &str) -> Option<EpochOffset> {
     let [epoch, start] = fields(line)?;
-    let epoch = LeaderEpoch(epoch.parse().ok()?);
-    Some(EpochOffset::new(epoch, Offset(start.parse().ok()?)))
+    let entry = EpochOffset::new(
+        LeaderEpoch(epoch.parse().ok()?),
+        Offset(start.parse().ok()?),
+    );
+    (entry.epoch.0 >= 0 && entry.offset.0 >= 0).then_some(entry)
 }
 
 /// Writes a leader epoch checkpoint as a whole.
@@ -216,13 +220,36 @@ fn read_text(storage: &mut dyn Storage, path: &str) -> Result<Option<String>, St
     Ok(bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()))
 }
 
-/// The entries of a checkpoint file; `None` if the version, the count or a line is wrong.
+/// The entries of a checkpoint file; none without a file.
+fn read_entries<T>(
+    storage: &mut dyn Storage,
+    path: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, StorageError> {
+    let Some(bytes) = storage.read_all(path)? else {
+        return Ok(Vec::new());
+    };
+    let text = std::str::from_utf8(&bytes).ok();
+    let entries = text.and_then(|text| parse_lines(text, parse));
+    entries.ok_or_else(|| StorageError::Malformed(path.to_owned()))
+}
+
+/// The entries of a checkpoint; `None` if the version, the count or a line is wrong.
+/// Source: `CheckpointFile.CheckpointReadBuffer.read`.
 fn parse_lines<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     let mut lines = text.lines();
-    let version = lines.next()?;
-    let count: usize = lines.next()?.parse().ok()?;
+    let Some(version) = lines.next() else {
+        return Some(Vec::new());
+    };
+    if version.parse() != Ok(0) {
+        return None;
+    }
+    let Some(count) = lines.next() else {
+        return Some(Vec::new());
+    };
+    let count: usize = count.parse().ok()?;
     let entries: Option<Vec<T>> = lines.map(parse).collect();
-    entries.filter(|entries| version == "0" && entries.len() == count)
+    entries.filter(|entries| entries.len() == count)
 }
 
 fn fields<const N: usize>(line: &str) -> Option<[&str; N]> {
@@ -254,8 +281,11 @@ mod tests {
         );
         assert_eq!(read_offsets(&mut disk, "data/hw").unwrap(), offsets);
         assert!(read_offsets(&mut disk, "data/none").unwrap().is_empty());
+        for empty in ["", "0\n"] {
+            disk.replace("data/empty", empty.as_bytes()).unwrap();
+            assert!(read_offsets(&mut disk, "data/empty").unwrap().is_empty());
+        }
         for wrong in [
-            "",
             "1\n0\n",
             "0\n2\na 0 1\n",
             "0\n1\na 0\n",
@@ -263,10 +293,14 @@ mod tests {
             "x",
         ] {
             disk.replace("data/wrong", wrong.as_bytes()).unwrap();
-            assert!(
-                read_offsets(&mut disk, "data/wrong").unwrap().is_empty(),
+            let malformed = Err(StorageError::Malformed("data/wrong".to_owned()));
+            assert_eq!(
+                read_offsets(&mut disk, "data/wrong"),
+                malformed,
                 "{wrong:?}"
             );
+            let none = read_offsets_or_none(&mut disk, "data/wrong").unwrap();
+            assert!(none.is_empty(), "{wrong:?}");
         }
     }
 
@@ -277,8 +311,8 @@ mod tests {
         write_leader_epochs(&mut disk, "d/e", &entries).unwrap();
         assert_eq!(file(&mut disk, "d/e"), "0\n2\n0 0\n3 12\n");
         assert_eq!(read_leader_epochs(&mut disk, "d/e").unwrap(), entries);
-        disk.replace("d/e", b"0\n2\n3 12\n0 0\n").unwrap();
-        assert!(parse_leader_epochs(&mut disk, "d/e").unwrap().is_none());
+        disk.replace("d/e", b"0\n1\n-1 0\n").unwrap();
+        assert!(read_leader_epochs(&mut disk, "d/e").is_err());
     }
 
     #[test]

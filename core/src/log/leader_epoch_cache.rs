@@ -23,17 +23,22 @@ pub(super) struct LeaderEpochCache {
 }
 
 impl LeaderEpochCache {
-    /// The cache of the log in `directory`, and whether its file was there and sound. If not, the
-    /// entries must be found again in the batches.
-    pub(super) fn load(
-        storage: &mut dyn Storage,
-        directory: &str,
-    ) -> Result<(Self, bool), StorageError> {
+    /// The cache of the log in `directory`; empty without a file. Entries that contradict later ones
+    /// go, as when they are assigned one by one.
+    ///
+    /// # Errors
+    /// The disk failed, or the file is malformed.
+    pub(super) fn load(storage: &mut dyn Storage, directory: &str) -> Result<Self, StorageError> {
         let path = format!("{directory}/{}", checkpoint::LEADER_EPOCHS);
-        let entries = checkpoint::parse_leader_epochs(storage, &path)?;
-        let sound = entries.is_some();
-        let entries = entries.unwrap_or_default();
-        Ok((Self { path, entries }, sound))
+        let read = checkpoint::read_leader_epochs(storage, &path)?;
+        let mut cache = Self {
+            path,
+            entries: Vec::with_capacity(read.len()),
+        };
+        for entry in read {
+            cache.enter(entry.epoch, entry.offset);
+        }
+        Ok(cache)
     }
 
     pub(super) fn entries(&self) -> &[EpochOffset] {

@@ -21,7 +21,7 @@
 //! | `leader_epoch_cache.rs`, `checkpoint.rs` | the small files |
 //!
 //! Invariants: log start <= high watermark <= log end; recovery point <= log end; segments' base
-//! offsets rise and lie at or above the end of the segment before.
+//! offsets rise and, unless a power loss undid a deletion, lie at or above the end of the one before.
 //! Simplified: no retention, compaction, producer state or transaction index yet. After an error of
 //! the disk the log must be opened anew.
 //! Source: `UnifiedLog`, `LocalLog`.

@@ -4,20 +4,27 @@
 //! |---|---|---|
 //! | ends below the recovery point | trusted | trusted: it was forced to disk |
 //! | holds the recovery point, or later | trusted | every batch checked |
-//! | index missing or insane, last batch cut off | every batch checked | every batch checked |
+//! | index missing | every batch checked | every batch checked |
 //!
 //! A checked segment is cut at its first bad batch and all later segments go, for their records would
-//! follow a hole. The epoch cache is filled from the checked batches and cut at the log's new end.
-//! Recovery itself forces nothing to disk: the recovery point stays where it was.
+//! follow a hole. (Not so if its index was missing: Kafka recovers such a segment before it looks for
+//! damage, and then finds none.) Each newer epoch of a checked batch enters the epoch cache, which is then cut at the
+//! log's new end. So a lost epoch checkpoint stays lost below the recovery point, and such a replica
+//! cuts at its high watermark when it follows next. Recovery itself forces nothing to disk: the recovery
+//! point stays where it was.
 //!
 //! Invariants: log start <= recovered end; recovery point <= log end.
 //! As in Kafka, a segment that begins above its predecessor's end is fine (compaction and followers make
 //! such gaps). So a power loss that takes an unforced segment's tail, but keeps the name of the next one,
 //! leaves a hole without notice: the log ends at the last segment's base offset.
 //!
-//! Simplified: no `.cleaned`/`.swap` files (no compaction), no producer state. Two cares beyond Kafka's:
-//! a segment that begins below its predecessor's end is dropped (a deletion that a power loss undid),
-//! and a lost or torn leader epoch checkpoint is rebuilt from all batches.
+//! One that begins below its predecessor's end (a deletion that a power loss undid) stays too: records
+//! of its range are then found in it, or in its predecessor by a reader that comes from below.
+//!
+//! Simplified: no `.cleaned`/`.swap` files (no compaction), no producer state. Cares beyond Kafka's: a
+//! segment whose index is insane or whose last batch is cut off is checked even if it is trusted (Kafka
+//! uses it as it is), which hides what rot and a disk that lies about fsync do to indexes and ends;
+//! offsets within a segment must rise (Kafka notices it at index entries only).
 //! Source: `LogLoader.load`, `recoverLog`; `LogSegment.recover`.
 //! Next: `truncate.rs`.
 
@@ -47,6 +54,8 @@ struct Loaded {
     segments: Vec<Segment>,
     next_offset: Offset,
     bytes_cut: u64,
+    /// A segment was cut, so those after it go.
+    damaged: bool,
 }
 
 impl Log {
@@ -65,15 +74,15 @@ impl Log {
         now: Now,
     ) -> Result<(Self, u64), StorageError> {
         let bases = segment_files(storage, directory)?;
-        let (epochs, epochs_sound) = LeaderEpochCache::load(storage, directory)?;
+        let epochs = LeaderEpochCache::load(storage, directory)?;
         let mut loader = Loader {
             directory,
             now: now.wall,
             index_interval: config.index_interval_bytes,
-            check_from: check_from(&bases, from, epochs_sound),
+            check_from: check_from(&bases, from),
             recovery_point: from.recovery_point,
             epochs,
-            epochs_changed: !epochs_sound && !bases.is_empty(),
+            epochs_changed: false,
         };
         let mut loaded = loader.load(storage, &bases)?;
         if loaded.next_offset < from.log_start_offset && !loaded.segments.is_empty() {
@@ -111,10 +120,7 @@ fn segment_files(storage: &mut dyn Storage, directory: &str) -> Result<Vec<Offse
 }
 
 /// The base offset of the first segment that must be checked.
-fn check_from(bases: &[Offset], from: OpenFrom, epochs_sound: bool) -> Offset {
-    if !epochs_sound {
-        return Offset::ZERO;
-    }
+fn check_from(bases: &[Offset], from: OpenFrom) -> Offset {
     if from.clean {
         return Offset(i64::MAX);
     }
@@ -132,19 +138,21 @@ impl Loader<'_> {
         let mut loaded = Loaded::default();
         for base in bases {
             let mut segment = Segment::new(self.directory, *base, self.now);
-            if loaded.bytes_cut > 0 || *base < loaded.next_offset {
-                // At least one byte, so that an empty one takes its successors along too.
-                loaded.bytes_cut += storage.length(&segment.path)?.max(1);
+            if loaded.damaged {
+                loaded.bytes_cut += storage.length(&segment.path)?;
                 segment.delete(storage)?;
                 continue;
             }
+            let has_index = storage.exists(segment.offset_index.path())?;
             let opened = segment.open(storage)?.filter(|_| *base < self.check_from);
             match opened {
                 Some(next_offset) => loaded.next_offset = next_offset,
                 None => {
                     loaded.next_offset = *base;
                     let end = &mut loaded.next_offset;
-                    loaded.bytes_cut += self.recover(storage, &mut segment, end)?;
+                    let cut = self.recover(storage, &mut segment, end)?;
+                    loaded.bytes_cut += cut;
+                    loaded.damaged = cut > 0 && has_index;
                 }
             }
             // The crash may have come between a cut and its way to the disk.

@@ -286,18 +286,17 @@ impl Segment {
         Ok(length - valid)
     }
 
-    /// Cuts the file before the batch that holds `offset`. Returns that batch's base offset.
+    /// Cuts the file before the batch that holds `offset`, or before one that cannot be read.
     /// Source: `LogSegment.truncateTo`.
     pub(super) fn truncate(
         &mut self,
         storage: &mut dyn Storage,
         offset: Offset,
-    ) -> Result<Option<Offset>, StorageError> {
-        let found = self.find(storage, offset)?;
+    ) -> Result<(), StorageError> {
+        let position = self.position_of(storage, offset)?;
         self.offset_index.truncate(storage, offset)?;
         self.time_index.truncate(storage, offset)?;
-        let cut = found.map(|(position, batch)| (position, batch.base_offset()));
-        if let Some((position, _)) = cut {
+        if position < self.size {
             storage.truncate(&self.path, position)?;
             self.size = position;
             self.unforced_cut = true;
@@ -307,7 +306,7 @@ impl Segment {
         }
         self.bytes_since_index_entry = 0;
         self.scan_tail(storage)?;
-        Ok(cut.map(|(_, base_offset)| base_offset))
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@
 //! Next: `append.rs`.
 
 use super::TimedOffset;
-use super::scan::{Found, SEARCH_CHUNK, Scanner};
+use super::scan::{SEARCH_CHUNK, Scanner};
 use super::segment::Segment;
 use crate::offset::Offset;
 use crate::record::layout;
@@ -15,21 +15,22 @@ use crate::storage::{Storage, StorageError};
 use bytes::Bytes;
 
 impl Segment {
-    /// The first batch that ends at or above `offset`.
+    /// Where the first batch starts that ends at or above `offset` or cannot be read; the file's end
+    /// if there is none.
     /// Source: `LogSegment.translateOffset`.
-    pub(super) fn find(
+    pub(super) fn position_of(
         &self,
         storage: &mut dyn Storage,
         offset: Offset,
-    ) -> Result<Option<Found>, StorageError> {
+    ) -> Result<u64, StorageError> {
         let (from, _) = self.bounds(offset);
         let mut scanner = Scanner::new(&self.path, from, self.size, SEARCH_CHUNK);
-        while let Some(Ok(found)) = scanner.next(storage)? {
-            if found.1.last_offset() >= offset {
-                return Ok(Some(found));
+        while let Some(Ok((position, batch))) = scanner.next(storage)? {
+            if batch.last_offset() >= offset {
+                return Ok(position);
             }
         }
-        Ok(None)
+        Ok(scanner.position())
     }
 
     /// The batch that holds `offset` starts at or between these positions.

@@ -424,7 +424,7 @@ fn truncation_takes_whole_batches() {
         index_interval_bytes: 100,
         ..TopicConfig::default()
     };
-    for (offset, end, cut) in [
+    for (offset, last, cut) in [
         (12, 12, false),
         (11, 10, true),
         (7, 6, true),
@@ -438,7 +438,7 @@ fn truncation_takes_whole_batches() {
         log.set_high_watermark(Offset(12));
         log.flush(&mut disk, Offset(12)).unwrap();
         assert_eq!(log.truncate_to(&mut disk, Offset(offset)), Ok(cut));
-        let end = Offset(end);
+        let end = Offset(offset);
         let numbers = [
             log.log_end_offset(),
             log.high_watermark(),
@@ -447,16 +447,40 @@ fn truncation_takes_whole_batches() {
         assert_eq!(numbers, [end; 3], "{offset}");
         assert_eq!(
             log.latest_epoch().map(|e| i64::from(e.0)),
-            (end.0 / 2).checked_sub(1).filter(|e| *e >= 0)
+            ((offset + 1) / 2).checked_sub(1).filter(|e| *e >= 0)
         );
         append(&mut disk, &mut log, 9, 2);
-        let mut expected: Vec<i64> = (0..=end.0).step_by(2).collect();
+        let kept = (0..last).step_by(2).chain([offset]);
         let (mut log, bytes_cut) = open(&mut disk, unclean(end), &config);
         assert_eq!((log.log_end_offset(), bytes_cut), (end + 2, 0));
-        for base in expected.drain(..) {
+        for base in kept {
             assert_eq!(read(&mut disk, &mut log, base, end.0 + 2, 0), [base]);
         }
     }
+}
+
+#[test]
+fn truncation_cuts_at_a_rotten_header() {
+    let config = TopicConfig::default();
+    let (mut disk, mut log) = new_log(&config);
+    for _ in 0..4 {
+        append(&mut disk, &mut log, 0, 2);
+    }
+    let size = log.size() / 4;
+    // The declared size of the second batch.
+    disk.corrupt(SEGMENT, usize::try_from(size).unwrap() + 8, &[0x7f]);
+    // Opened anew, so that nothing is remembered of the batches.
+    let (mut log, _) = open(&mut disk, unclean(Offset(0)), &config);
+    assert_eq!(log.log_end_offset(), Offset(2));
+    for _ in 0..3 {
+        append(&mut disk, &mut log, 0, 2);
+    }
+    disk.corrupt(SEGMENT, usize::try_from(2 * size).unwrap() + 8, &[0x7f]);
+    disk.corrupt(SEGMENT, usize::try_from(3 * size).unwrap() + 8, &[0x7f]);
+    assert_eq!(log.truncate_to(&mut disk, Offset(7)), Ok(true));
+    assert_eq!(log.log_end_offset(), Offset(7));
+    assert_eq!(disk.length(SEGMENT), Ok(log.size()));
+    assert!(log.size() <= 3 * size);
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Cuts the end off a log, or all of it: what a follower does when its log and its leader's part ways.
 //!
-//! Batches are never split: the one that holds the offset goes whole, and the log then ends where that
-//! batch began. Epoch cache, high watermark, recovery point and log start come down with the end.
+//! Batches are never split: the one that holds the offset goes whole. The log then ends at the asked
+//! offset even so, with a hole behind the last batch that no later append can fill (leaders name ends of
+//! batches, so it takes damage to get there). Epoch cache, high watermark, recovery point and log start
+//! come down with the end.
 //!
 //! Invariants: nothing above the new end stays in the log, its indexes or the epoch cache.
-//! Simplified: files go at once; Kafka renames them to `.deleted` and deletes them a minute later. Kafka
-//! keeps the asked offset as the log's end even where that leaves a hole behind the last batch.
+//! Simplified: files go at once; Kafka renames them to `.deleted` and deletes them a minute later. A
+//! segment is also cut at a batch header that cannot be read, where Kafka's partition fails, or the file
+//! keeps what follows: that hides a replica that stays behind until somebody mends it.
 //! Source: `UnifiedLog.truncateTo`, `truncateFullyAndStartAt`; `LocalLog.truncateTo`.
 //! Next: `flush.rs`.
 
@@ -16,8 +19,8 @@ use crate::storage::{Storage, StorageError};
 use crate::time::{Now, WallClock};
 
 impl Log {
-    /// Cuts the log so that it ends at or before `offset` (a batch that spans it goes whole, as in
-    /// Kafka); the high watermark and recovery point move down with it. Returns whether anything was cut.
+    /// Cuts the log so that it ends at `offset` (a batch that spans it goes whole, as in Kafka); the
+    /// high watermark and recovery point move down with it. Returns whether anything was cut.
     ///
     /// # Errors
     /// The disk failed.
@@ -43,14 +46,13 @@ impl Log {
             self.active = previous;
             self.directory_changed = true;
         }
-        let cut = self.active.truncate(storage, offset)?;
-        let end = cut.map_or(offset, |base_offset| base_offset.min(offset));
-        self.epochs.truncate_from_end(storage, end)?;
-        self.log_end_offset = end;
-        self.log_start_offset = self.log_start_offset.min(end);
-        self.recovery_point = self.recovery_point.min(end);
-        self.high_watermark = self.high_watermark.min(end);
-        self.flush_wanted = self.flush_wanted.filter(|wanted| *wanted <= end);
+        self.active.truncate(storage, offset)?;
+        self.epochs.truncate_from_end(storage, offset)?;
+        self.log_end_offset = offset;
+        self.log_start_offset = self.log_start_offset.min(offset);
+        self.recovery_point = self.recovery_point.min(offset);
+        self.high_watermark = self.high_watermark.min(offset);
+        self.flush_wanted = self.flush_wanted.filter(|wanted| *wanted <= offset);
         Ok(true)
     }
 

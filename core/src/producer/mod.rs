@@ -106,7 +106,11 @@ impl Producer {
             max_in_flight: config.max_in_flight_requests_per_connection,
         };
         let metadata = ClientMetadata::new(bootstrap, backoff, config.metadata_max_age);
-        let connector = Connector::new(NodeId::Client(id), incarnation);
+        let setup = Backoff {
+            initial: config.socket_connection_setup_timeout,
+            max: config.socket_connection_setup_timeout_max,
+        };
+        let connector = Connector::new(NodeId::Client(id), incarnation, setup, &random);
         Self {
             accumulator: Accumulator::new(&config),
             sender: Sender::new(&config),
@@ -314,6 +318,7 @@ impl Producer {
                         .answered(now.monotonic, connection, correlation, response);
                 self.take_answer(now, answer, out);
             }
+            Input::Connected { connection } => self.network.connected(connection),
             Input::Disconnected { connection } => {
                 let lost = self.network.disconnected(now.monotonic, connection);
                 self.lost(now, lost, ErrorCode::NetworkException, out);

@@ -10,6 +10,7 @@ use ktrial_core::message::*;
 use ktrial_core::metadata::*;
 use ktrial_core::record::{BatchBuilder, batches};
 use ktrial_core::*;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 pub(crate) const TOPIC: TopicId = TopicId(7);
@@ -25,6 +26,7 @@ pub(crate) struct Driver {
     broker: Broker,
     now: Timestamp,
     open: Vec<Open>,
+    connected: BTreeSet<ConnectionId>,
     quorum_disk: MemoryStorage,
     quorum_log: Log,
     asked: u32,
@@ -79,6 +81,7 @@ impl Driver {
             broker,
             now: Timestamp::ZERO,
             open: Vec::new(),
+            connected: BTreeSet::new(),
             quorum_disk,
             quorum_log,
             asked: 0,
@@ -167,6 +170,13 @@ impl Driver {
                 request,
             } = effect
             {
+                if self.connected.insert(connection) {
+                    let mut nothing = Effects::new();
+                    let now = Now::default();
+                    self.broker
+                        .handle(now, Input::Connected { connection }, &mut nothing);
+                    assert!(nothing.as_slice().is_empty());
+                }
                 self.open.push(Open {
                     to,
                     connection,

@@ -12,6 +12,7 @@
 //! | `offsets b1 orders-0=5@1`, `epochs b1 orders-0=5@1` | answers: offset and epoch, or an error |
 //! | `created c1 ERROR` | answer of a controller, `NONE` if all is well |
 //! | `cut b1` | the connection is reset by the other side |
+//! | `dark b1`, `light b1` | from now on connections to it are never established; they are again |
 //! | `wait` | time goes on to the next deadline |
 //! | `at 250` | time goes on to this millisecond; no deadline may be before it |
 
@@ -20,12 +21,16 @@ use bytes::Bytes;
 use ktrial_core::message::*;
 use ktrial_core::record::BatchBuilder;
 use ktrial_core::*;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 pub(crate) struct Driver<M> {
     pub(crate) machine: M,
     now: Timestamp,
     open: Vec<Open>,
+    /// Connections that were begun.
+    begun: BTreeSet<ConnectionId>,
+    dark: BTreeSet<NodeId>,
     transcript: String,
 }
 
@@ -43,6 +48,8 @@ impl<M: Machine> Driver<M> {
             machine,
             now: Timestamp::ZERO,
             open: Vec::new(),
+            begun: BTreeSet::new(),
+            dark: BTreeSet::new(),
             transcript: String::new(),
         }
     }
@@ -70,6 +77,7 @@ impl<M: Machine> Driver<M> {
         };
         let mut out = Effects::new();
         self.machine.handle(now, input, &mut out);
+        let mut established = Vec::new();
         for effect in out.drain() {
             writeln!(self.transcript, "  {}", effects::print(&effect)).unwrap();
             match effect {
@@ -79,6 +87,9 @@ impl<M: Machine> Driver<M> {
                     correlation,
                     request,
                 } => {
+                    if self.begun.insert(connection) && !self.dark.contains(&to) {
+                        established.push(connection);
+                    }
                     let one_way = matches!(&request, Request::Produce(p) if p.acks == 0);
                     if !one_way {
                         self.open.push(Open {
@@ -94,6 +105,9 @@ impl<M: Machine> Driver<M> {
                 }
                 _ => {}
             }
+        }
+        for connection in established {
+            self.handle(Input::Connected { connection });
         }
         if self
             .machine
@@ -129,6 +143,14 @@ impl<M: Machine> Driver<M> {
                 let connection = self.open[place].connection;
                 self.open.retain(|open| open.connection != connection);
                 Some(Input::Disconnected { connection })
+            }
+            ["dark", node] => {
+                self.dark.insert(node.parse().unwrap());
+                None
+            }
+            ["light", node] => {
+                self.dark.remove(&node.parse().unwrap());
+                None
             }
             ["metadata", answers @ ..] => {
                 let place = self

@@ -234,6 +234,22 @@ fn a_request_timeout_closes_the_connection() {
 }
 
 #[test]
+fn a_host_without_power_is_given_up_within_the_setup_timeout() {
+    insta::assert_snapshot!(run(
+        &[("max.block.ms", "120000")],
+        "
+        dark b2
+        send 1 orders-0 A
+        metadata orders 0=b2@0
+        wait
+        wait
+        metadata orders 0=b1@1
+        produced b1 orders-0=17
+    "
+    ));
+}
+
+#[test]
 fn sends_wait_for_metadata_up_to_max_block() {
     insta::assert_snapshot!(run(
         &[("max.block.ms", "150")],

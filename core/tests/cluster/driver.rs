@@ -12,7 +12,7 @@ use ktrial_core::message::{CreateTopicsRequest, NewTopic, Placement, Request};
 use ktrial_core::producer::{Producer, ProducerStart};
 use ktrial_core::*;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -65,6 +65,7 @@ pub(crate) struct Cluster {
     pub(crate) history: Vec<(Timestamp, NodeId, Event)>,
     pub(crate) messages: u64,
     operations: u64,
+    connected: BTreeSet<ConnectionId>,
 }
 
 impl Cluster {
@@ -78,6 +79,7 @@ impl Cluster {
         let mut cluster = Self {
             now: Timestamp::ZERO,
             sequence: 0,
+            connected: BTreeSet::new(),
             queue: BTreeMap::new(),
             processes: BTreeMap::new(),
             disks: BTreeMap::new(),
@@ -368,6 +370,12 @@ impl Cluster {
                         .processes
                         .get(&to)
                         .map_or(Incarnation(u32::MAX), |p| p.incarnation);
+                    // Where there is no process the connection is refused, not established.
+                    let is_there = server != Incarnation(u32::MAX);
+                    if is_there && self.connected.insert(connection) {
+                        let input = Input::Connected { connection };
+                        self.post(connection.client, connection.incarnation, input);
+                    }
                     self.post(
                         to,
                         server,

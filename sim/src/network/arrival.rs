@@ -120,11 +120,12 @@ impl World {
         match segment.payload {
             Payload::Accept => {
                 connection.established = true;
+                let id = connection.id;
                 for (sent, correlation, request) in std::mem::take(&mut connection.waiting) {
                     let payload = Payload::Request(correlation, request);
                     self.transmit_since(slot, Direction::Up, payload, sent);
                 }
-                None
+                Some(Input::Connected { connection: id })
             }
             Payload::Response(correlation, response) => {
                 let (id, server) = (connection.id, connection.server);

@@ -103,7 +103,11 @@ impl Operations {
     ) {
         let value: Arc<str> = value.into();
         let index = self.list.len();
-        put(&mut self.by_id, usize::try_from(id.0).unwrap_or(0), Some(index));
+        put(
+            &mut self.by_id,
+            usize::try_from(id.0).unwrap_or(0),
+            Some(index),
+        );
         self.remember(&value, index);
         self.pending += 1;
         self.list.push(Operation {

@@ -40,7 +40,7 @@ const DAMAGES: &[(&str, Damage, i64, usize)] = &[
     ("empty index", Damage::Cut(INDEX, 0), 6, 2),
     ("torn index", Damage::Cut(INDEX, 5), 6, 2),
     ("long index", Damage::Append(INDEX, &[0; 24]), 6, 2),
-    ("torn epochs", Damage::Cut(EPOCHS, 5), 6, 2),
+    ("empty epochs", Damage::Cut(EPOCHS, 0), 6, 2),
     ("no epochs", Damage::Delete(EPOCHS), 6, 2),
     (
         "epochs ahead",
@@ -150,4 +150,88 @@ fn a_clean_stop_needs_no_recovery() {
         (Offset(30), Offset(30))
     );
     assert!(log.leader_epochs().is_empty());
+}
+
+#[test]
+fn a_lost_epoch_checkpoint_is_found_again_only_where_batches_are_checked() {
+    let config = TopicConfig {
+        segment_bytes: 600,
+        ..TopicConfig::default()
+    };
+    let epochs_after = |from: OpenFrom| {
+        let (mut disk, mut log) = new_log(&config);
+        for epoch in [0, 0, 1, 2] {
+            append(&mut disk, &mut log, epoch, 2);
+        }
+        disk.delete(EPOCHS).unwrap();
+        let (log, cut) = open(&mut disk, from, &config);
+        assert_eq!((log.log_end_offset(), cut), (Offset(8), 0));
+        log.leader_epochs().iter().map(|e| e.epoch.0).collect()
+    };
+    let table: [(OpenFrom, Vec<i32>); 4] = [
+        (unclean(Offset(0)), vec![0, 1, 2]),
+        (unclean(Offset(4)), vec![1, 2]),
+        (unclean(Offset(8)), vec![1, 2]),
+        (clean(), vec![]),
+    ];
+    for (from, expected) in table {
+        let found: Vec<i32> = epochs_after(from);
+        assert_eq!(found, expected, "{from:?}");
+    }
+}
+
+#[test]
+fn a_malformed_epoch_checkpoint_is_an_error() {
+    for text in ["0\n1", "0\n1\n", "1\n0\n", "0\n1\n0\n", "0\n1\n-1 0\n", "x"] {
+        let config = TopicConfig::default();
+        let (mut disk, mut log) = new_log(&config);
+        append(&mut disk, &mut log, 0, 2);
+        disk.replace(EPOCHS, text.as_bytes()).unwrap();
+        let opened = Log::open(&mut disk, DIRECTORY, clean(), config, at(0));
+        let error = StorageError::Malformed(EPOCHS.to_owned());
+        assert_eq!(opened.err(), Some(error), "{text:?}");
+    }
+}
+
+#[test]
+fn overlapping_segments_stay_as_they_are() {
+    const OLD: &str = "data/t-0/00000000000000000004.log";
+    let config = TopicConfig {
+        segment_bytes: 600,
+        ..TopicConfig::default()
+    };
+    let (mut disk, mut log) = new_log(&config);
+    for _ in 0..4 {
+        append(&mut disk, &mut log, 0, 2);
+    }
+    let old = disk.read_all(OLD).unwrap().unwrap();
+    log.truncate_to(&mut disk, Offset(2)).unwrap();
+    append(&mut disk, &mut log, 1, 4);
+    // The power loss undoes the deletion.
+    disk.append(OLD, &old).unwrap();
+    let (mut log, cut) = open(&mut disk, unclean(Offset(2)), &config);
+    assert_eq!((log.log_end_offset(), cut), (Offset(8), 0));
+    assert_eq!(read(&mut disk, &mut log, 2, 8, 9_999), [2]);
+    assert_eq!(read(&mut disk, &mut log, 4, 8, 9_999), [4, 6]);
+}
+
+#[test]
+fn damage_in_a_segment_without_index_spares_later_ones() {
+    let config = TopicConfig {
+        segment_bytes: 600,
+        ..TopicConfig::default()
+    };
+    for (delete_index, end) in [(false, 2), (true, 8)] {
+        let (mut disk, mut log) = new_log(&config);
+        for _ in 0..4 {
+            append(&mut disk, &mut log, 0, 2);
+        }
+        disk.corrupt(SEGMENT, 400, &[0]);
+        if delete_index {
+            disk.delete(INDEX).unwrap();
+        }
+        let (log, cut) = open(&mut disk, unclean(Offset(0)), &config);
+        assert_eq!(log.log_end_offset(), Offset(end));
+        assert!(cut > 0);
+    }
 }

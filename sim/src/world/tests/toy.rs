@@ -151,7 +151,7 @@ impl Machine for Toy {
                 }
             }
             Input::Command(command) => self.command(command, out),
-            Input::Response { .. } => {}
+            Input::Response { .. } | Input::Connected { .. } => {}
         }
     }
 
