@@ -133,6 +133,8 @@ pub enum Outcome {
 pub(crate) enum Happening {
     /// A segment reaches the other side.
     Arrive(Segment),
+    /// A process that was frozen reads a segment.
+    Read(Segment),
     /// Something for one process of a node.
     Work(usize, Incarnation, Work),
     /// The director asked to be woken.
@@ -280,6 +282,9 @@ impl World {
             let found = match happening {
                 Happening::Arrive(segment) => self
                     .arrive(segment)
+                    .map(|(node, input)| (node, Work::Input(input))),
+                Happening::Read(segment) => self
+                    .read(segment)
                     .map(|(node, input)| (node, Work::Input(input))),
                 Happening::Work(node, process, work) => self.for_process(node, process, work),
                 Happening::Director => {

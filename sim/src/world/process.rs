@@ -119,6 +119,7 @@ impl World {
     }
 
     fn power_off(&mut self, index: usize) {
+        self.unfreeze(index, true);
         let node = &mut self.nodes[index];
         node.powered = false;
         let lost = match &node.disk {
@@ -129,7 +130,7 @@ impl World {
     }
 
     fn process_gone(&mut self, index: usize, how: Option<StopKind>, bytes_lost: u64) {
-        self.unfreeze(index);
+        self.unfreeze(index, false);
         let node = &mut self.nodes[index];
         // A node that never ran keeps its waker: madsim's task for its first process stands ready.
         if node.process.take().is_some() {
@@ -161,12 +162,13 @@ impl World {
         }
         let id = self.nodes[index].id;
         self.record(Some(id), What::ProcessResumed);
-        self.unfreeze(index);
+        self.unfreeze(index, false);
         true
     }
 
-    /// What waited for a frozen process happens now. Counts it as the effect of the pause.
-    pub(super) fn unfreeze(&mut self, index: usize) {
+    /// What waited for a frozen process happens now, or is lost with the machine's memory. Counts it
+    /// as the effect of the pause.
+    pub(super) fn unfreeze(&mut self, index: usize, memory_is_lost: bool) {
         let node = &mut self.nodes[index];
         if !std::mem::take(&mut node.paused) {
             return;
@@ -175,12 +177,15 @@ impl World {
         let waited = std::mem::take(&mut node.inbox);
         let messages = waited
             .iter()
-            .filter(|happening| matches!(happening, Happening::Arrive(_)))
+            .filter(|happening| matches!(happening, Happening::Read(_)))
             .count();
         let messages = u64::try_from(messages).unwrap_or(u64::MAX);
         self.record(None, What::FaultEffect { step, messages });
         for happening in waited {
-            self.agenda.push(self.now, happening);
+            match happening {
+                Happening::Read(segment) if memory_is_lost => self.unread_lost(&segment),
+                happening => self.agenda.push(self.now, happening),
+            }
         }
     }
 }

@@ -195,7 +195,7 @@ fn finish(shared: &Shared) -> Finished {
         };
     };
     for index in 0..world.nodes.len() {
-        world.unfreeze(index);
+        world.unfreeze(index, false);
     }
     let pending = world.close_network();
     let outcome = world.outcome.unwrap_or(Outcome::Idle);

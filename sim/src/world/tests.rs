@@ -1,5 +1,6 @@
 //! Toy machines on the real world: order, faults of the network, processes, lanes, timers.
 
+mod any;
 mod toy;
 
 use super::{Finished, Order, Outcome};
@@ -255,6 +256,83 @@ fn a_paused_process_that_is_killed_gets_nothing() {
         ["101000 k0 lost 0", "303000 b1 got 2", "304000 k0 answer 2"]
     );
     assert_eq!(drops(&finished), [(100 * MS, Why::ReceiverDown)]);
+}
+
+#[test]
+fn what_a_kernel_has_no_later_cut_holds_back() {
+    let play = Play::new()
+        .at(10, send(0, 1))
+        .at(20, Order::Pause(4, b(1)))
+        .at(30, send(0, 2))
+        .at(40, cut(true))
+        .at(50, Order::Resume(b(1)));
+    let (log, finished) = play.run();
+    assert_eq!(log[2..], ["50000 b1 got 2", "51000 k0 answer 2"]);
+    assert_eq!(effects(&finished), [(4, 1), (3, 0)]);
+}
+
+#[test]
+fn what_a_kernel_has_goes_with_the_power() {
+    let play = Play::new()
+        .at(10, send(0, 1))
+        .at(20, Order::Pause(4, b(1)))
+        .at(30, send(0, 2))
+        .at(40, Order::Stop(b(1), StopKind::PowerLoss))
+        .at(50, Order::Start(b(1)))
+        .at(60, send(0, 3));
+    let (log, finished) = play.run();
+    assert_eq!(log[2..], ["62000 k0 lost 0"]);
+    let expected = [
+        (40 * MS, Why::ReceiverDown),
+        (61 * MS, Why::ConnectionClosed),
+    ];
+    assert_eq!(drops(&finished), expected);
+}
+
+/// The answer that the server's machine forgot with its power must not swallow the reset after it.
+#[test]
+fn a_reset_does_not_wait_for_bytes_that_are_gone() {
+    let deaf = Order::Cut {
+        step: 3,
+        from: vec![b(1)],
+        to: vec![k(0)],
+        one_way: true,
+    };
+    let play = Play::new()
+        .at(10, send(0, 1))
+        .at(20, deaf)
+        .at(30, send(0, 2))
+        .at(40, Order::Stop(b(1), StopKind::PowerLoss))
+        .at(50, Order::Heal)
+        .at(60, Order::Start(b(1)))
+        .at(70, send(0, 3));
+    let (log, finished) = play.run();
+    assert_eq!(log[2..], ["31000 b1 got 2", "72000 k0 lost 0"]);
+    let expected = [
+        (40 * MS, Why::SenderStopped),
+        (71 * MS, Why::ConnectionClosed),
+    ];
+    assert_eq!(drops(&finished), expected);
+}
+
+#[test]
+fn a_free_slot_does_not_wait_for_a_busy_connection() {
+    let play = Play::new()
+        .at(10, send_on(0, 0, 1))
+        .at(10, send_on(0, 1, 2));
+    let play = play.at(20, send_on(0, 0, 1_000)).at(20, send_on(0, 0, 3));
+    let (log, _) = play.at(20, send_on(0, 1, 4)).run();
+    assert_eq!(
+        log[4..],
+        [
+            "21000 b1 got 1000",
+            "21000 b1 got 4",
+            "21502 b1 got 3",
+            "22000 k0 answer 4",
+            "22502 k0 answer 1000",
+            "22502 k0 answer 3"
+        ]
+    );
 }
 
 #[test]
