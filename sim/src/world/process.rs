@@ -11,7 +11,7 @@
 //!
 //! Next: `pump.rs`.
 
-use super::{Happening, World};
+use super::{Happening, Order, World};
 use crate::clock;
 use crate::disk::Disk;
 use crate::history::What;
@@ -47,6 +47,8 @@ pub(crate) struct Node {
     pub(super) stopping: Option<StopKind>,
     /// It was told to shut down.
     pub(super) shutdown: bool,
+    /// It was told to start while it shut down: it will when that is done.
+    pub(super) start_again: bool,
 }
 
 impl Node {
@@ -61,6 +63,7 @@ impl World {
     pub(super) fn start_process(&mut self, index: usize) -> bool {
         let node = &mut self.nodes[index];
         if node.process.is_some() {
+            node.start_again = node.shutdown;
             return false;
         }
         let was_powered = std::mem::replace(&mut node.powered, true);
@@ -115,7 +118,12 @@ impl World {
     /// The process of a node ended by its own will.
     pub(crate) fn process_exited(&mut self, index: usize) {
         let how = self.nodes[index].shutdown.then_some(StopKind::Shutdown);
+        let again = std::mem::take(&mut self.nodes[index].start_again);
         self.process_gone(index, how, 0);
+        if again {
+            let id = self.nodes[index].id;
+            self.orders.push_back(Order::Start(id));
+        }
     }
 
     fn power_off(&mut self, index: usize) {
@@ -137,6 +145,7 @@ impl World {
             node.waker = None;
         }
         node.shutdown = false;
+        node.start_again = false;
         let id = node.id;
         self.record(Some(id), What::ProcessStopped { how, bytes_lost });
         self.disconnect_all(index);

@@ -157,6 +157,7 @@ fn node(id: NodeId, config: &WorldConfig) -> Node {
         paused_by: 0,
         stopping: None,
         shutdown: false,
+        start_again: false,
     }
 }
 

@@ -412,6 +412,14 @@ fn a_shutdown_ends_by_the_process_itself() {
 }
 
 #[test]
+fn a_start_waits_for_the_shutdown() {
+    let stop = Order::Stop(b(1), StopKind::Shutdown);
+    let play = Play::new().at(20, stop).at(20, Order::Start(b(1)));
+    let (log, _) = play.at(30, send(0, 1)).run();
+    assert_eq!(log, ["33000 b1 got 1", "34000 k0 answer 1"]);
+}
+
+#[test]
 fn what_a_restart_finds_depends_on_the_crash() {
     // 3000 appends and flushes file and name, 2000 only appends.
     let bytes = |how| {
@@ -462,7 +470,13 @@ fn a_panic_is_a_finding() {
 #[test]
 fn an_endless_loop_is_told() {
     let (_, finished) = Play::new().at(10, send(0, 777)).run();
-    assert_eq!(finished.outcome, Outcome::Livelock(Timestamp(13 * MS)));
+    assert_eq!(finished.outcome, Outcome::Ended(EndReason::Panicked));
+    let last = &finished.entries[finished.entries.len() - 2];
+    assert_eq!((last.at, last.node), (Timestamp(13 * MS), Some(b(1))));
+    let What::Panicked { message } = &last.what else {
+        panic!("{last:?}");
+    };
+    assert!(message.starts_with("an endless loop"), "{message}");
 }
 
 #[test]
