@@ -3,6 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `cluster.rs` | the plan's machines: settings, nodes, who is who |
+//! | `validate.rs` | what a plan may not say |
 //! | `script.rs` | the director: start-up, steps one after the other, the wait at the end |
 //! | `waiting.rs` | the condition that a step waits for |
 //! | `action.rs` | what a step's action orders |
@@ -21,6 +22,7 @@ mod finals;
 mod script;
 #[cfg(test)]
 mod tests;
+mod validate;
 mod waiting;
 
 use crate::history::{Entry, Header, RECORD_VERSION, Record, What};

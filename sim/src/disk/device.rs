@@ -6,7 +6,8 @@
 //!
 //! Every call passes [`Device::enter`] first: there faults (stall, slow, full, I/O errors) will stand.
 //!
-//! Simplified: looking up a length or a name is free; reads always hit the page cache, so that a
+//! Simplified: a flush that a power loss interrupts has been done: only its effects (such as an
+//! acknowledgement), which the host holds back, are lost. Looking up a length or a name is free; reads always hit the page cache, so that a
 //! lagging consumer does not slow the leader down.
 //!
 //! Next: `crash.rs`, for what a power loss leaves.
@@ -165,7 +166,8 @@ impl Device {
                 let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
                 let writing = bytes / self.plan.flush_bytes_per_us.max(1);
                 let start = (self.began + self.spent).max(self.free_at);
-                self.free_at = start + Duration::from_micros(self.plan.flush_us + writing);
+                let micros = self.plan.flush_us.saturating_add(writing);
+                self.free_at = start + Duration::from_micros(micros);
                 self.spent = self.free_at - self.began;
             }
         }

@@ -12,6 +12,8 @@
 //!
 //! Next: `file.rs`.
 
+#[cfg(test)]
+mod any;
 mod crash;
 mod device;
 mod file;

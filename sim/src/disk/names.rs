@@ -4,7 +4,9 @@
 //! flush of its directory carries it over to the platter's names. A power loss leaves the platter's
 //! names, or those plus a prefix of the journal (a journalling file system keeps order).
 //!
-//! Invariants: the platter's names with the whole journal applied are the cache's names.
+//! Invariants: the platter's names with the whole journal applied are the cache's names. So a flush takes
+//! along the earlier changes that its own stand on, in whatever directory: a rename into `a` brings the
+//! creation in `b` of what was renamed.
 //!
 //! Simplified: a directory is only a prefix of names; creating one is neither needed nor lost.
 //!
@@ -49,16 +51,21 @@ impl Change {
         }
     }
 
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        let (one, other) = match self {
+            Self::Create { path, .. } | Self::Delete { path } => (path, None),
+            Self::Rename { from, to, .. } => (from, Some(to)),
+        };
+        std::iter::once(&**one).chain(other.map(|path| &**path))
+    }
+
     fn apply(&self, names: &mut BTreeMap<String, Inode>) {
         match self {
             Self::Create { path, inode } => {
                 names.insert(path.clone(), *inode);
             }
             Self::Rename { from, to, inode } => {
-                // The old name may already stand for a newer file whose directory was flushed.
-                if names.get(from) == Some(inode) {
-                    names.remove(from);
-                }
+                names.remove(from);
                 names.insert(to.clone(), *inode);
             }
             Self::Delete { path } => {
@@ -124,13 +131,21 @@ impl Names {
 
     /// Makes the changes in `directory` durable.
     pub(crate) fn flush(&mut self, directory: &str) {
-        let (flushed, kept) = std::mem::take(&mut self.journal)
-            .into_iter()
-            .partition(|change| change.touches(directory));
-        self.journal = kept;
-        let flushed: Vec<Change> = flushed;
-        for change in &flushed {
-            change.apply(&mut self.durable);
+        let mut flushed = vec![false; self.journal.len()];
+        let mut stood_on = BTreeSet::new();
+        for (change, flushed) in self.journal.iter().zip(&mut flushed).rev() {
+            *flushed = change.touches(directory) || change.paths().any(|p| stood_on.contains(p));
+            if *flushed {
+                stood_on.extend(change.paths());
+            }
+        }
+        let journal = std::mem::take(&mut self.journal);
+        for (change, flushed) in journal.into_iter().zip(flushed) {
+            if flushed {
+                change.apply(&mut self.durable);
+            } else {
+                self.journal.push(change);
+            }
         }
     }
 
@@ -187,6 +202,20 @@ mod tests {
         assert_eq!(names.volatile_changes(), 2);
         names.lose(0);
         assert_eq!(names.below("data"), ["data/a/x"]);
+    }
+
+    #[test]
+    fn a_flush_takes_along_what_its_changes_stand_on() {
+        let mut names = Names::default();
+        names.create("d/a", Inode(1));
+        names.create("d/other", Inode(2));
+        names.rename("d/a", "e/b");
+        names.flush("e");
+        assert_eq!(names.volatile_changes(), 1);
+        names.flush("d");
+        names.lose(0);
+        assert_eq!(names.below("d"), ["d/other"]);
+        assert_eq!(names.below("e"), ["e/b"]);
     }
 
     #[test]

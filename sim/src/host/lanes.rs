@@ -6,6 +6,8 @@
 //! - A lane has one timer in the agenda at a time. If its deadline moves back, the entry stays and is
 //!   entered anew when it comes; if it moves forward, a new one is entered and the old one ignored.
 //!
+//! Invariants: what waits, waits for a slot; while one is free, nothing waits.
+//!
 //! Simplified: no limit on waiting inputs (`queued.max.requests` would stop reading from sockets).
 //!
 //! Next: `mod.rs`.
@@ -38,7 +40,7 @@ impl Lanes {
     pub(super) fn admit(&mut self, machine: &dyn Machine, input: Input) -> Option<(Lane, Input)> {
         let lane = machine.lane(&input);
         let state = self.state(machine, lane);
-        if state.queue.is_empty() && state.has_slot() {
+        if state.has_slot() {
             return Some((lane, input));
         }
         state.queue.push_back(input);
@@ -63,9 +65,7 @@ impl Lanes {
                 state.armed = Some(deadline);
                 (None, Some(deadline))
             }
-            Some(_) if state.queue.is_empty() && state.has_slot() => {
-                (Some((lane, Input::Timer(lane))), None)
-            }
+            Some(_) if state.has_slot() => (Some((lane, Input::Timer(lane))), None),
             Some(_) => {
                 state.timer_waits = true;
                 state.queue.push_back(Input::Timer(lane));

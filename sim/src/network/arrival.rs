@@ -1,5 +1,9 @@
 //! Arriving: what becomes of a segment at the other side, and which input that is to the machine there.
 //!
+//! Two steps: the kernel takes a segment (here cuts, order and the machine's power matter), then the
+//! process reads it. They fall together unless the process is frozen. What the kernel has no later cut
+//! can hold back, and TCP will not send it again.
+//!
 //! Next: `fault.rs`.
 
 use super::connection::{Direction, Payload, Segment, ServerEnd};
@@ -13,21 +17,13 @@ impl World {
         let connection = self.connections.at(segment.connection);
         let (from, to) = connection.ends(segment.direction);
         let lane = connection.lane(segment.direction);
-        if lane.broken {
-            connection.under_way -= 1;
-            self.lost(&segment, Why::SenderStopped);
-            self.connections.tidy(segment.connection);
+        if lane.has_lost(segment.number) {
+            self.never_read(&segment, Why::SenderStopped);
             return None;
         }
-        if lane.held > 0
-            || self.links.is_held(from, to, segment.payload.api())
-            || !self.nodes[to].powered
-        {
+        let cut = self.links.is_held(from, to, segment.payload.api());
+        if cut || lane.held > 0 || !self.nodes[to].powered {
             self.hold(segment);
-            return None;
-        }
-        if self.nodes[to].paused && !matches!(segment.payload, Payload::Open) {
-            self.nodes[to].inbox.push(Happening::Arrive(segment));
             return None;
         }
         if lane.taking != segment.number {
@@ -36,7 +32,55 @@ impl World {
             self.agenda.push(after, Happening::Arrive(segment));
             return None;
         }
-        lane.taking += 1;
+        lane.take();
+        // The kernel has it now. It shakes hands by itself; all else the process reads in order.
+        let waits = lane.unread > 0 || self.nodes[to].paused;
+        lane.unread += 1;
+        if waits && !matches!(segment.payload, Payload::Open) {
+            self.wait_to_be_read(segment, to);
+            return None;
+        }
+        self.take(segment)
+    }
+
+    fn wait_to_be_read(&mut self, segment: Segment, node: usize) {
+        let happening = Happening::Read(segment);
+        if self.nodes[node].paused {
+            self.nodes[node].inbox.push(happening);
+        } else {
+            self.agenda.push(self.now, happening);
+        }
+    }
+
+    /// A process that was frozen may read a segment that its kernel has. Returns as [`Self::arrive`].
+    pub(crate) fn read(&mut self, segment: Segment) -> Option<(usize, Input)> {
+        let connection = self.connections.at(segment.connection);
+        let (_, to) = connection.ends(segment.direction);
+        if self.nodes[to].paused {
+            self.wait_to_be_read(segment, to);
+            return None;
+        }
+        self.take(segment)
+    }
+
+    /// The machine lost power: what its kernel had and no process has read is gone.
+    pub(crate) fn unread_lost(&mut self, segment: &Segment) {
+        let connection = self.connections.at(segment.connection);
+        connection.lane(segment.direction).unread -= 1;
+        self.never_read(segment, Why::ReceiverDown);
+    }
+
+    fn never_read(&mut self, segment: &Segment, why: Why) {
+        self.connections.at(segment.connection).under_way -= 1;
+        self.lost(segment, why);
+        self.connections.tidy(segment.connection);
+    }
+
+    /// A segment is read: what that is to the machine.
+    fn take(&mut self, segment: Segment) -> Option<(usize, Input)> {
+        let connection = self.connections.at(segment.connection);
+        let (_, to) = connection.ends(segment.direction);
+        connection.lane(segment.direction).unread -= 1;
         connection.under_way -= 1;
         let slot = segment.connection;
         let input = match segment.direction {

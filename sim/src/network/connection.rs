@@ -5,7 +5,9 @@
 //! | client | open from its first send until it closes, is told of the other end's close, or its process ends |
 //! | server | none until the handshake's first segment, open for the process that took it, closed |
 //!
-//! Segments of one direction are numbered at departure and taken in that order, as TCP does.
+//! Segments of one direction are numbered at departure and taken in that order, as TCP does. What a
+//! machine forgets with its power leaves a gap in the numbers, which is stepped over: the reset that
+//! the machine sends after its return must not wait for bytes that will never come.
 //!
 //! Invariants: a connection's place is used again only when nothing can name it any more: both ends are
 //! closed and nothing is under way. Its name never comes back.
@@ -87,8 +89,39 @@ pub(crate) struct Lane {
     pub(crate) taking: u32,
     /// Segments held back.
     pub(crate) held: u32,
-    /// Segments were lost with their sender's memory: nothing more will be taken.
-    pub(crate) broken: bool,
+    /// Segments that the receiver's kernel has and its process has not read.
+    pub(crate) unread: u32,
+    /// Numbers that were lost with their sender's memory, from ...
+    gap: u32,
+    /// ... up to, without, this one.
+    gap_end: u32,
+}
+
+impl Lane {
+    /// Whether the segment of this number was lost with its sender's memory.
+    pub(crate) fn has_lost(&self, number: u32) -> bool {
+        (self.gap..self.gap_end).contains(&number)
+    }
+
+    /// The sender forgot the segment of this number: it and all that left after it never arrive.
+    pub(crate) fn lose_from(&mut self, number: u32) {
+        let passed = self.gap_end <= self.taking;
+        self.gap = if passed { number } else { self.gap.min(number) };
+        self.gap_end = self.leaving;
+        self.step_over();
+    }
+
+    /// The next segment is taken.
+    pub(crate) fn take(&mut self) {
+        self.taking += 1;
+        self.step_over();
+    }
+
+    fn step_over(&mut self) {
+        if self.has_lost(self.taking) {
+            self.taking = self.gap_end;
+        }
+    }
 }
 
 /// A connection.

@@ -2,7 +2,7 @@
 //!
 //! Next: `host/mod.rs`, where inputs reach their machine.
 
-use super::connection::{Payload, Segment, ServerEnd};
+use super::connection::{Segment, ServerEnd};
 use super::rule::{Rule, RuleKind};
 use crate::history::{What, Why};
 use crate::world::{Happening, World};
@@ -126,7 +126,7 @@ impl World {
             connection.under_way -= 1;
             let lane = connection.lane(segment.direction);
             lane.held -= 1;
-            lane.broken = true;
+            lane.lose_from(segment.number);
             self.lost(&segment, Why::SenderStopped);
             self.connections.tidy(slot);
         }
@@ -160,8 +160,8 @@ impl World {
             .map(|slot| self.connections.at(slot).waiting.len())
             .sum();
         let arriving = self.agenda.iter().filter(|happening| {
-            matches!(happening, Happening::Arrive(segment)
-                if !matches!(segment.payload, Payload::Open | Payload::Accept | Payload::End))
+            matches!(happening, Happening::Arrive(segment) | Happening::Read(segment)
+                if segment.payload.api().is_some())
         });
         u64::try_from(waiting + arriving.count()).unwrap_or(u64::MAX)
     }

@@ -69,7 +69,7 @@ impl Links {
         let link = link(&mut self.table, &self.nodes, self.seed, rules, from, to);
         let mut micros = min;
         if max > min {
-            micros += link.random.below(max - min + 1);
+            micros += link.random.below((max - min).saturating_add(1));
         }
         for index in &link.rules {
             let rule = &mut rules[*index];
@@ -77,7 +77,7 @@ impl Links {
                 && rule.selects(api)
             {
                 rule.touched += 1;
-                micros += by;
+                micros = micros.saturating_add(by);
             }
         }
         Passage::Takes(Duration::from_micros(micros))

@@ -138,28 +138,3 @@ pub(super) fn start(cluster: &Cluster, node: NodeId, orders: &mut Vec<Order>) {
         orders.push(Order::Command(node, Command::Assign { partitions }));
     }
 }
-
-/// Which node or client an action names that the plan does not have.
-pub(super) fn unknown(cluster: &Cluster, action: &Action) -> Option<String> {
-    let known = cluster.nodes();
-    let stranger = |nodes: &[NodeId]| {
-        let node = nodes.iter().find(|node| !known.contains(node));
-        node.map(|node| format!("node `{node}`"))
-    };
-    let client = |name: &String| match cluster.client(name) {
-        Some(_) => None,
-        None => Some(format!("client `{name}`")),
-    };
-    match action {
-        Action::Send { producer, .. } => client(producer),
-        Action::Assign { consumer, .. } => client(consumer),
-        Action::Stop { nodes, .. }
-        | Action::Start { nodes }
-        | Action::Pause { nodes }
-        | Action::Resume { nodes } => stranger(nodes),
-        Action::Cut { from, to, .. } | Action::Delay { from, to, .. } => {
-            stranger(from).or_else(|| stranger(to))
-        }
-        Action::Heal | Action::AlterConfig { .. } | Action::ElectLeaders { .. } => None,
-    }
-}

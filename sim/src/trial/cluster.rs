@@ -4,8 +4,8 @@
 //!
 //! Next: `script.rs`.
 
-use super::action;
-use crate::plan::{PLAN_VERSION, Plan};
+use super::validate;
+use crate::plan::Plan;
 use crate::world::{Birth, Factory};
 use ktrial_core::admin::{Admin, AdminStart};
 use ktrial_core::broker::{Broker, BrokerStart};
@@ -50,15 +50,7 @@ const ADMIN: &str = "admin";
 impl Cluster {
     /// Takes the plan's word for everything, or says what is wrong with it.
     pub(super) fn new(plan: &Plan) -> Result<Self, String> {
-        if plan.version != PLAN_VERSION {
-            return Err(format!(
-                "it is version {} of the format, expected {PLAN_VERSION}",
-                plan.version
-            ));
-        }
-        if plan.network.latency_min_us > plan.network.latency_max_us {
-            return Err("its shortest latency is longer than its longest".to_owned());
-        }
+        validate::figures(plan)?;
         let mut cluster = Self {
             rules: plan.rules,
             topic_defaults: parse("topic_defaults", &plan.topic_defaults)?,
@@ -81,18 +73,18 @@ impl Cluster {
         if cluster.controllers.is_empty() || cluster.brokers.is_empty() {
             return Err("it needs a controller and a broker".to_owned());
         }
-        cluster.add_clients(plan)?;
-        for (index, step) in plan.steps.iter().enumerate() {
-            let unknown = step
-                .action
-                .as_ref()
-                .and_then(|a| action::unknown(&cluster, a));
-            if let Some(unknown) = unknown {
-                return Err(format!(
-                    "step {index} names {unknown}, which it does not have"
-                ));
-            }
+        if plan.controllers.len() > 1 {
+            return Err("it has more than one controller, which is not supported yet".to_owned());
         }
+        let ids = cluster.brokers.keys().map(|id| id.0);
+        if let Some(id) = ids
+            .chain(cluster.controllers.keys().map(|id| id.0))
+            .find(|id| *id < 0)
+        {
+            return Err(format!("`{id}` is no id of a node"));
+        }
+        cluster.add_clients(plan)?;
+        validate::check(plan, &cluster)?;
         Ok(cluster)
     }
 

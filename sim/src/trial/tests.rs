@@ -6,6 +6,7 @@ use crate::check::story::{Story, brokers, orders};
 use crate::history::{EndReason, Entry, What};
 use crate::plan::{Action, Condition, Plan, Step, When};
 use crate::world::{Director, Order};
+use ktrial_core::message::Placement;
 use ktrial_core::{BrokerId, ClientId, Command, ControllerId, NodeId, OperationId, Timestamp};
 use std::sync::Arc;
 
@@ -266,5 +267,31 @@ fn plans_that_contradict_themselves_are_refused() {
             plan.steps = vec![step(When::Now, Some(Action::Start { nodes }))];
         },
         "step 0 names node `b7`, which it does not have",
+    );
+    check(
+        &|plan| {
+            let nodes = vec![NodeId::Broker(BrokerId(1))];
+            plan.steps = vec![step(When::Now, Some(Action::Start { nodes }))];
+        },
+        "step 0 starts b1, which runs",
+    );
+    check(
+        &|plan| plan.topics[0].placement = Placement::Manual(vec![vec![BrokerId(9)]]),
+        "topic `orders` is placed on broker `9`, which it does not have",
+    );
+    check(
+        &|plan| {
+            let values = vec!["never".to_owned()];
+            let condition = Condition::Ended { values };
+            let within_ms = 1;
+            plan.steps = vec![step(
+                When::Until {
+                    condition,
+                    within_ms,
+                },
+                None,
+            )];
+        },
+        "step 0 waits for `never`, which no step before it sends",
     );
 }

@@ -17,7 +17,8 @@
 //!
 //! Invariants:
 //! - Nothing here draws from madsim's generator, so its seed does not matter to the record.
-//! - Times never go back. More than [`LIVELOCK`] events at one instant end the trial with an error.
+//! - Times never go back. More than [`LIVELOCK`] events at one instant end the trial: if a machine has a
+//!   part in them as a finding about it, else with an error.
 //! - The lock is taken once per event, and never while a machine works or madsim kills a node.
 //!
 //! Next: `run.rs`.
@@ -77,7 +78,8 @@ pub trait Director: Send {
 pub enum Order {
     /// Enters something into the record.
     Record(What),
-    /// Starts the process of a node, and switches its machine on; nothing if it runs.
+    /// Starts the process of a node, and switches its machine on; nothing if it runs, and when it has
+    /// ended if it is shutting down.
     Start(NodeId),
     /// Stops the process of a node.
     Stop(NodeId, StopKind),
@@ -133,6 +135,8 @@ pub enum Outcome {
 pub(crate) enum Happening {
     /// A segment reaches the other side.
     Arrive(Segment),
+    /// A process that was frozen reads a segment.
+    Read(Segment),
     /// Something for one process of a node.
     Work(usize, Incarnation, Work),
     /// The director asked to be woken.
@@ -268,7 +272,8 @@ impl World {
     /// pump.
     fn next_work(&mut self) -> Option<Work> {
         loop {
-            if self.outcome.is_some() || self.director_woken || self.director.is_due() {
+            let ordered = !self.orders.is_empty() || self.director_woken;
+            if self.outcome.is_some() || ordered || self.director.is_due() {
                 self.holder = Holder::Pump;
                 return None;
             }
@@ -277,9 +282,13 @@ impl World {
                 continue;
             };
             self.step_to(at);
+            self.at_this_instant += 1;
             let found = match happening {
                 Happening::Arrive(segment) => self
                     .arrive(segment)
+                    .map(|(node, input)| (node, Work::Input(input))),
+                Happening::Read(segment) => self
+                    .read(segment)
                     .map(|(node, input)| (node, Work::Input(input))),
                 Happening::Work(node, process, work) => self.for_process(node, process, work),
                 Happening::Director => {
@@ -287,7 +296,12 @@ impl World {
                     None
                 }
             };
+            self.check_for_loop();
             if let Some((node, work)) = found {
+                if self.at_this_instant > LIVELOCK {
+                    self.loops(node);
+                    continue;
+                }
                 self.holder = Holder::Host(node);
                 return Some(work);
             }
@@ -322,12 +336,19 @@ impl World {
             self.now = at;
             self.at_this_instant = 0;
         }
-        self.count_event();
     }
 
-    fn count_event(&mut self) {
-        self.at_this_instant += 1;
-        if self.at_this_instant > LIVELOCK {
+    /// A machine does not let time go on: a finding, as a panic is.
+    fn loops(&mut self, node: usize) {
+        let id = self.nodes[node].id;
+        let message = format!("an endless loop: {LIVELOCK} inputs at one instant");
+        self.record(Some(id), What::Panicked { message });
+        self.end(Outcome::Ended(EndReason::Panicked));
+    }
+
+    /// So much at one instant without any machine's part in it is the director's or the network's fault.
+    fn check_for_loop(&mut self) {
+        if self.at_this_instant > 2 * LIVELOCK {
             self.end(Outcome::Livelock(self.now));
         }
     }

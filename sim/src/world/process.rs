@@ -11,7 +11,7 @@
 //!
 //! Next: `pump.rs`.
 
-use super::{Happening, World};
+use super::{Happening, Order, World};
 use crate::clock;
 use crate::disk::Disk;
 use crate::history::What;
@@ -47,6 +47,8 @@ pub(crate) struct Node {
     pub(super) stopping: Option<StopKind>,
     /// It was told to shut down.
     pub(super) shutdown: bool,
+    /// It was told to start while it shut down: it will when that is done.
+    pub(super) start_again: bool,
 }
 
 impl Node {
@@ -61,6 +63,7 @@ impl World {
     pub(super) fn start_process(&mut self, index: usize) -> bool {
         let node = &mut self.nodes[index];
         if node.process.is_some() {
+            node.start_again = node.shutdown;
             return false;
         }
         let was_powered = std::mem::replace(&mut node.powered, true);
@@ -115,10 +118,16 @@ impl World {
     /// The process of a node ended by its own will.
     pub(crate) fn process_exited(&mut self, index: usize) {
         let how = self.nodes[index].shutdown.then_some(StopKind::Shutdown);
+        let again = std::mem::take(&mut self.nodes[index].start_again);
         self.process_gone(index, how, 0);
+        if again {
+            let id = self.nodes[index].id;
+            self.orders.push_back(Order::Start(id));
+        }
     }
 
     fn power_off(&mut self, index: usize) {
+        self.unfreeze(index, true);
         let node = &mut self.nodes[index];
         node.powered = false;
         let lost = match &node.disk {
@@ -129,13 +138,14 @@ impl World {
     }
 
     fn process_gone(&mut self, index: usize, how: Option<StopKind>, bytes_lost: u64) {
-        self.unfreeze(index);
+        self.unfreeze(index, false);
         let node = &mut self.nodes[index];
         // A node that never ran keeps its waker: madsim's task for its first process stands ready.
         if node.process.take().is_some() {
             node.waker = None;
         }
         node.shutdown = false;
+        node.start_again = false;
         let id = node.id;
         self.record(Some(id), What::ProcessStopped { how, bytes_lost });
         self.disconnect_all(index);
@@ -161,12 +171,13 @@ impl World {
         }
         let id = self.nodes[index].id;
         self.record(Some(id), What::ProcessResumed);
-        self.unfreeze(index);
+        self.unfreeze(index, false);
         true
     }
 
-    /// What waited for a frozen process happens now. Counts it as the effect of the pause.
-    pub(super) fn unfreeze(&mut self, index: usize) {
+    /// What waited for a frozen process happens now, or is lost with the machine's memory. Counts it
+    /// as the effect of the pause.
+    pub(super) fn unfreeze(&mut self, index: usize, memory_is_lost: bool) {
         let node = &mut self.nodes[index];
         if !std::mem::take(&mut node.paused) {
             return;
@@ -175,12 +186,15 @@ impl World {
         let waited = std::mem::take(&mut node.inbox);
         let messages = waited
             .iter()
-            .filter(|happening| matches!(happening, Happening::Arrive(_)))
+            .filter(|happening| matches!(happening, Happening::Read(_)))
             .count();
         let messages = u64::try_from(messages).unwrap_or(u64::MAX);
         self.record(None, What::FaultEffect { step, messages });
         for happening in waited {
-            self.agenda.push(self.now, happening);
+            match happening {
+                Happening::Read(segment) if memory_is_lost => self.unread_lost(&segment),
+                happening => self.agenda.push(self.now, happening),
+            }
         }
     }
 }

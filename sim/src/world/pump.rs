@@ -86,7 +86,8 @@ impl World {
     fn next_order(&mut self) -> Option<Order> {
         if self.orders.is_empty() && (self.director_woken || self.director.is_due()) {
             self.director_woken = false;
-            self.count_event();
+            self.at_this_instant += 1;
+            self.check_for_loop();
             let mut orders = Vec::new();
             self.director.act(self.now, &mut orders);
             self.orders.extend(orders);

@@ -157,6 +157,7 @@ fn node(id: NodeId, config: &WorldConfig) -> Node {
         paused_by: 0,
         stopping: None,
         shutdown: false,
+        start_again: false,
     }
 }
 
@@ -195,7 +196,7 @@ fn finish(shared: &Shared) -> Finished {
         };
     };
     for index in 0..world.nodes.len() {
-        world.unfreeze(index);
+        world.unfreeze(index, false);
     }
     let pending = world.close_network();
     let outcome = world.outcome.unwrap_or(Outcome::Idle);

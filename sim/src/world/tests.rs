@@ -1,5 +1,6 @@
 //! Toy machines on the real world: order, faults of the network, processes, lanes, timers.
 
+mod any;
 mod toy;
 
 use super::{Finished, Order, Outcome};
@@ -258,6 +259,83 @@ fn a_paused_process_that_is_killed_gets_nothing() {
 }
 
 #[test]
+fn what_a_kernel_has_no_later_cut_holds_back() {
+    let play = Play::new()
+        .at(10, send(0, 1))
+        .at(20, Order::Pause(4, b(1)))
+        .at(30, send(0, 2))
+        .at(40, cut(true))
+        .at(50, Order::Resume(b(1)));
+    let (log, finished) = play.run();
+    assert_eq!(log[2..], ["50000 b1 got 2", "51000 k0 answer 2"]);
+    assert_eq!(effects(&finished), [(4, 1), (3, 0)]);
+}
+
+#[test]
+fn what_a_kernel_has_goes_with_the_power() {
+    let play = Play::new()
+        .at(10, send(0, 1))
+        .at(20, Order::Pause(4, b(1)))
+        .at(30, send(0, 2))
+        .at(40, Order::Stop(b(1), StopKind::PowerLoss))
+        .at(50, Order::Start(b(1)))
+        .at(60, send(0, 3));
+    let (log, finished) = play.run();
+    assert_eq!(log[2..], ["62000 k0 lost 0"]);
+    let expected = [
+        (40 * MS, Why::ReceiverDown),
+        (61 * MS, Why::ConnectionClosed),
+    ];
+    assert_eq!(drops(&finished), expected);
+}
+
+/// The answer that the server's machine forgot with its power must not swallow the reset after it.
+#[test]
+fn a_reset_does_not_wait_for_bytes_that_are_gone() {
+    let deaf = Order::Cut {
+        step: 3,
+        from: vec![b(1)],
+        to: vec![k(0)],
+        one_way: true,
+    };
+    let play = Play::new()
+        .at(10, send(0, 1))
+        .at(20, deaf)
+        .at(30, send(0, 2))
+        .at(40, Order::Stop(b(1), StopKind::PowerLoss))
+        .at(50, Order::Heal)
+        .at(60, Order::Start(b(1)))
+        .at(70, send(0, 3));
+    let (log, finished) = play.run();
+    assert_eq!(log[2..], ["31000 b1 got 2", "72000 k0 lost 0"]);
+    let expected = [
+        (40 * MS, Why::SenderStopped),
+        (71 * MS, Why::ConnectionClosed),
+    ];
+    assert_eq!(drops(&finished), expected);
+}
+
+#[test]
+fn a_free_slot_does_not_wait_for_a_busy_connection() {
+    let play = Play::new()
+        .at(10, send_on(0, 0, 1))
+        .at(10, send_on(0, 1, 2));
+    let play = play.at(20, send_on(0, 0, 1_000)).at(20, send_on(0, 0, 3));
+    let (log, _) = play.at(20, send_on(0, 1, 4)).run();
+    assert_eq!(
+        log[4..],
+        [
+            "21000 b1 got 1000",
+            "21000 b1 got 4",
+            "21502 b1 got 3",
+            "22000 k0 answer 4",
+            "22502 k0 answer 1000",
+            "22502 k0 answer 3"
+        ]
+    );
+}
+
+#[test]
 fn slow_disk_calls_hold_their_slot_and_no_other_lane() {
     // 1xxx flushes (502 us) in the request handlers, of which there are 2; 5xx is another lane.
     let mut play = Play::new();
@@ -334,6 +412,14 @@ fn a_shutdown_ends_by_the_process_itself() {
 }
 
 #[test]
+fn a_start_waits_for_the_shutdown() {
+    let stop = Order::Stop(b(1), StopKind::Shutdown);
+    let play = Play::new().at(20, stop).at(20, Order::Start(b(1)));
+    let (log, _) = play.at(30, send(0, 1)).run();
+    assert_eq!(log, ["33000 b1 got 1", "34000 k0 answer 1"]);
+}
+
+#[test]
 fn what_a_restart_finds_depends_on_the_crash() {
     // 3000 appends and flushes file and name, 2000 only appends.
     let bytes = |how| {
@@ -384,7 +470,13 @@ fn a_panic_is_a_finding() {
 #[test]
 fn an_endless_loop_is_told() {
     let (_, finished) = Play::new().at(10, send(0, 777)).run();
-    assert_eq!(finished.outcome, Outcome::Livelock(Timestamp(13 * MS)));
+    assert_eq!(finished.outcome, Outcome::Ended(EndReason::Panicked));
+    let last = &finished.entries[finished.entries.len() - 2];
+    assert_eq!((last.at, last.node), (Timestamp(13 * MS), Some(b(1))));
+    let What::Panicked { message } = &last.what else {
+        panic!("{last:?}");
+    };
+    assert!(message.starts_with("an endless loop"), "{message}");
 }
 
 #[test]

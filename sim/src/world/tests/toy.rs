@@ -27,11 +27,21 @@ use std::sync::{Arc, Mutex};
 
 type Log = Arc<Mutex<Vec<String>>>;
 
+/// What the machines sent and got.
+#[derive(Default)]
+pub(super) struct Traffic {
+    /// How many requests and responses they gave out.
+    pub(super) sent: u64,
+    /// Requests and responses (true) that they got: on which connection, with which number.
+    pub(super) got: Vec<(ConnectionId, bool, i64)>,
+}
+
 struct Toy {
     node: NodeId,
     incarnation: Incarnation,
     disk: Option<crate::disk::Disk>,
     log: Log,
+    traffic: Arc<Mutex<Traffic>>,
     timer: Option<Timestamp>,
 }
 
@@ -66,6 +76,7 @@ impl Toy {
             out.push(Effect::Close { connection });
             return;
         }
+        self.traffic.lock().unwrap().sent += 1;
         out.push(Effect::Send {
             connection,
             to: topic.parse().unwrap(),
@@ -78,6 +89,11 @@ impl Toy {
                 want_shutdown: false,
             }),
         });
+    }
+
+    fn got(&self, connection: ConnectionId, response: bool, tag: i64) {
+        let mut traffic = self.traffic.lock().unwrap();
+        traffic.got.push((connection, response, tag));
     }
 
     fn request(&mut self, now: Now, tag: i64) {
@@ -123,6 +139,7 @@ impl Machine for Toy {
                 correlation,
                 ..
             } => {
+                self.got(connection, false, tag);
                 self.request(now, tag);
                 let to = ReplyTo {
                     connection,
@@ -132,13 +149,16 @@ impl Machine for Toy {
                     error: ErrorCode::None,
                     broker_epoch: Some(BrokerEpoch(tag)),
                 };
+                self.traffic.lock().unwrap().sent += 1;
                 out.respond(to, Response::BrokerRegistration(response));
             }
             Input::Response {
+                connection,
                 response: Response::BrokerRegistration(response),
                 ..
             } => {
                 let tag = response.broker_epoch.unwrap();
+                self.got(connection, true, tag.0);
                 self.note(now, &format!("answer {tag}"));
             }
             Input::Disconnected { connection } => {
@@ -212,6 +232,7 @@ pub(super) struct Play {
     config: WorldConfig,
     madsim_seed: u64,
     orders: Vec<(Timestamp, Order)>,
+    pub(super) traffic: Arc<Mutex<Traffic>>,
 }
 
 impl Play {
@@ -228,6 +249,7 @@ impl Play {
             },
             madsim_seed: 0,
             orders: Vec::new(),
+            traffic: Arc::default(),
         }
     }
 
@@ -274,6 +296,7 @@ impl Play {
                     incarnation: birth.incarnation,
                     disk: birth.disk,
                     log: Arc::clone(&log),
+                    traffic: Arc::clone(&this.traffic),
                     timer: None,
                 }) as Box<dyn Machine>)
             });

@@ -1,0 +1,172 @@
+//! Any orders at any time: what must hold of every network.
+
+use super::toy::{Play, Traffic, b, close, k, send_on};
+use crate::history::{Entry, What};
+use crate::plan::{NetworkPlan, StopKind};
+use crate::world::{Finished, Order};
+use ktrial_core::NodeId;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Something that can be ordered.
+#[derive(Clone, Debug)]
+enum Move {
+    Send {
+        client: u32,
+        connection: u32,
+        slow: bool,
+    },
+    Close {
+        client: u32,
+        connection: u32,
+    },
+    Order(Order),
+}
+
+fn node() -> impl Strategy<Value = NodeId> {
+    prop_oneof![4 => Just(b(1)), 2 => Just(k(0)), 1 => Just(k(1))]
+}
+
+fn some_move() -> impl Strategy<Value = Move> {
+    let how = prop_oneof![
+        Just(StopKind::Kill),
+        Just(StopKind::PowerLoss),
+        Just(StopKind::Shutdown)
+    ];
+    let fault = prop_oneof![
+        (node(), how).prop_map(|(node, how)| Order::Stop(node, how)),
+        node().prop_map(Order::Start),
+        node().prop_map(Order::Start),
+        node().prop_map(|node| Order::Pause(1, node)),
+        node().prop_map(Order::Resume),
+        (0..2_u32, any::<(bool, bool)>()).prop_map(|(client, (up, one_way))| {
+            let (from, to) = if up {
+                (k(client), b(1))
+            } else {
+                (b(1), k(client))
+            };
+            Order::Cut {
+                step: 2,
+                from: vec![from],
+                to: vec![to],
+                one_way,
+            }
+        }),
+        (0..2_u32, any::<bool>(), 0..20_000_u64).prop_map(|(client, up, by_us)| {
+            let (from, to) = if up {
+                (k(client), b(1))
+            } else {
+                (b(1), k(client))
+            };
+            Order::Delay {
+                step: 3,
+                from: vec![from],
+                to: vec![to],
+                by_us,
+            }
+        }),
+        Just(Order::Heal),
+    ];
+    prop_oneof![
+        6 => (0..2_u32, 0..3_u32, prop::bool::weighted(0.3))
+            .prop_map(|(client, connection, slow)| Move::Send { client, connection, slow }),
+        1 => (0..2_u32, 0..3_u32)
+            .prop_map(|(client, connection)| Move::Close { client, connection }),
+        3 => fault.prop_map(Move::Order),
+    ]
+}
+
+/// Every entry in its order: who runs, and that nobody else gets anything.
+fn nobody_dead_gets_anything(entries: &[Entry]) -> BTreeSet<NodeId> {
+    let (mut running, mut frozen) = (BTreeSet::new(), BTreeSet::new());
+    for entry in entries {
+        match (&entry.what, entry.node) {
+            (What::ProcessStarted, Some(node)) => assert!(running.insert(node)),
+            (What::ProcessStopped { .. }, Some(node)) => {
+                running.remove(&node);
+                frozen.remove(&node);
+            }
+            (What::ProcessPaused, Some(node)) => assert!(frozen.insert(node)),
+            (What::ProcessResumed, Some(node)) => assert!(frozen.remove(&node)),
+            (What::Delivered(message), _) => {
+                assert!(running.contains(&message.to), "{entry:?}");
+                assert!(!frozen.contains(&message.to), "{entry:?}");
+                assert!(message.sent <= entry.at);
+            }
+            _ => {}
+        }
+    }
+    frozen
+}
+
+fn ended(finished: &Finished) -> u64 {
+    let ends = |entry: &&Entry| matches!(entry.what, What::Delivered(_) | What::Dropped { .. });
+    finished.entries.iter().filter(ends).count() as u64 + finished.pending
+}
+
+/// What came on each connection came in the order in which it was sent.
+fn in_order(traffic: &Traffic) {
+    let mut last = BTreeMap::new();
+    for (connection, response, tag) in &traffic.got {
+        // The number in the sequence of all sends, whatever it asks for.
+        let number = tag % 1_000;
+        let before = last.insert((*connection, *response), number);
+        assert!(before < Some(number), "{number} after {before:?}");
+    }
+}
+
+fn check(moves: &[(u64, Move)], seed: u64, latency: (u64, u64)) {
+    let mut play = Play::new().seed(seed).madsim(seed).messages();
+    play = play.network(NetworkPlan {
+        latency_min_us: latency.0,
+        latency_max_us: latency.0 + latency.1,
+    });
+    // Machines carry out orders of one time as they were given.
+    let mut moves = moves.to_vec();
+    moves.sort_by_key(|(at, _)| *at);
+    for (number, (at, wanted)) in (0_i64..).zip(&moves) {
+        play = match wanted {
+            Move::Send {
+                client,
+                connection,
+                slow,
+            } => {
+                let tag = if *slow { 1_000 + number } else { number };
+                play.at_us(*at, send_on(*client, *connection, tag))
+            }
+            Move::Close { client, connection } => play.at_us(*at, close(*client, *connection)),
+            Move::Order(order) => play.at_us(*at, order.clone()),
+        };
+    }
+    // Whoever is frozen at the end has not sent what its disk holds back.
+    for node in [b(1), k(0), k(1)] {
+        play = play.at(5_000, Order::Resume(node));
+    }
+    let traffic = Arc::clone(&play.traffic);
+    let (_, finished) = play.run();
+    let traffic = traffic.lock().unwrap();
+    assert!(nobody_dead_gets_anything(&finished.entries).is_empty());
+    in_order(&traffic);
+    assert_eq!(ended(&finished), traffic.sent);
+    assert!(finished.entries.is_sorted_by_key(|entry| entry.at));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// One connection keeps its order, nothing reaches a dead or frozen process, and each message ends
+    /// exactly once: delivered, dropped, or under way at the end.
+    #[test]
+    fn the_network_keeps_its_promises(
+        moves in prop::collection::vec((0..60_000_u64, some_move()), 0..60),
+        seed in 0..1_000_u64,
+        latency in prop_oneof![Just((1_000, 0)), Just((0, 0)), (0..2_000_u64, 0..5_000_u64)],
+    ) {
+        check(&moves, seed, latency);
+    }
+}
