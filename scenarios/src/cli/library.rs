@@ -40,9 +40,14 @@ fn unknown(name: &str) -> String {
     format!("the library has no scenario `{name}`: {help}\n{list}")
 }
 
-/// Prints every scenario of the library with its title.
-pub(super) fn list() -> Exit {
-    let width = library::names().iter().map(|name| name.len()).max();
+/// Prints every scenario of the library with its title, or (for scripts) only the names.
+pub(super) fn list(only_names: bool) -> Exit {
+    let names = library::names();
+    if only_names {
+        output::say(&names.join("\n"));
+        return Exit::AsExpected;
+    }
+    let width = names.iter().map(|name| name.len()).max();
     let mut theme = "";
     for entry in library::LIBRARY {
         if entry.theme != theme {

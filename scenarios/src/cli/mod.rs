@@ -33,7 +33,11 @@ enum Command {
     /// Try every cell of a scenario: the story, the verdict, a report folder
     Run(RunArguments),
     /// List the scenarios of the library
-    List,
+    List {
+        /// Only the names, one on each line
+        #[arg(long)]
+        names: bool,
+    },
     /// Print a scenario of the library
     Show {
         /// Its name
@@ -113,7 +117,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 fn run_command(command: Command) -> Exit {
     let done = match command {
         Command::Run(arguments) => run::run(&arguments),
-        Command::List => Ok(library::list()),
+        Command::List { names } => Ok(library::list(names)),
         Command::Show { name } => library::show(&name),
         Command::Check { files } => Ok(library::check(&files)),
         Command::Replay { plan, until } => replay::replay(&plan, until),
