@@ -64,11 +64,25 @@ pub(super) fn list(only_names: bool) -> Exit {
     Exit::AsExpected
 }
 
-/// Prints the text of a scenario of the library.
+/// Prints the text of a scenario, and as a comment behind it what its cells are.
 pub(super) fn show(name: &str) -> Result<Exit, String> {
-    let entry = library::find(name).ok_or_else(|| unknown(name))?;
-    output::say(entry.text.trim_end());
+    let scenario = load(name)?;
+    let plans = compile(&scenario, 1, &[]).map_err(show_problems)?.plans;
+    output::say(scenario.text.trim_end());
+    output::say(&format!(
+        "\n# {} of {}:",
+        count(plans.len(), "cell"),
+        scenario.file
+    ));
+    for plan in plans {
+        output::say(&format!("#   {}", super::run::settings(&plan)));
+    }
     Ok(Exit::AsExpected)
+}
+
+fn count(number: usize, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{s}")
 }
 
 /// Looks for mistakes in each file.
@@ -81,9 +95,8 @@ pub(super) fn check(names: &[String]) -> Exit {
         });
         match checked {
             Ok((steps, cells)) => {
-                output::say(&format!(
-                    "{name}: no mistakes ({steps} steps, {cells} cells)"
-                ));
+                let (steps, cells) = (count(steps, "step"), count(cells, "cell"));
+                output::say(&format!("{name}: no mistakes ({steps}, {cells})"));
             }
             Err(message) => {
                 output::complain(&message);

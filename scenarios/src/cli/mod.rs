@@ -38,9 +38,10 @@ enum Command {
         #[arg(long)]
         names: bool,
     },
-    /// Print a scenario of the library
+    /// Print a scenario and what its cells are
     Show {
-        /// Its name
+        /// A name of the library, or a file
+        #[arg(value_name = "NAME|FILE")]
         name: String,
     },
     /// Look for mistakes in scenario files
@@ -70,7 +71,12 @@ struct RunArguments {
     #[arg(value_name = "NAME|FILE")]
     scenario: String,
     /// Decides latencies, jitter and scheduling
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_name = "N",
+        allow_negative_numbers = true
+    )]
     seed: u64,
     /// Set a Kafka setting, `kafka.release` or `rules.SWITCH`; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
