@@ -8,6 +8,7 @@ use crate::file::{Axis, Scenario};
 use crate::setting::{Kind, Nowhere, Target, target};
 use ktrial_core::Rules;
 use ktrial_core::config::{ConfigError, Settings};
+use ktrial_core::message::NewTopic;
 use ktrial_core::rules::RuleError;
 use ktrial_sim::plan::Plan;
 use std::collections::{BTreeMap, BTreeSet};
@@ -201,7 +202,9 @@ fn conflicts(plan: &Plan, places: &BTreeMap<String, Span>) -> Vec<Diagnostic> {
         check(Kind::Controller, owner, &controller.config);
     }
     check(Kind::Topic, "every topic".to_owned(), &plan.topic_defaults);
-    for topic in &plan.topics {
+    // A topic without settings of its own has those of every topic.
+    let own = |topic: &&NewTopic| !topic.configs.is_empty();
+    for topic in plan.topics.iter().filter(own) {
         let mut settings = plan.topic_defaults.clone();
         settings.extend(topic.configs.clone());
         check(Kind::Topic, format!("topic {}", topic.topic), &settings);

@@ -241,6 +241,15 @@ fn placed(kind: Kind, rest: &str, plan: &Plan) -> Result<Target, Nowhere> {
             key: key.to_owned(),
         });
     }
+    let mut dots = rest.match_indices('.').map(|(at, _)| at);
+    if let Some(at) = dots.find(|at| kind.knows(&rest[at + 1..])) {
+        let name = &rest[..at];
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        return Err(Nowhere {
+            message: format!("the scenario has no `{name}` among its {}", kind.prefix()),
+            help: suggest::help(name, &names),
+        });
+    }
     let mut known: Vec<&str> = kind.keys().iter().map(|info| info.key).collect();
     known.extend(names.iter().map(String::as_str));
     Err(Nowhere {

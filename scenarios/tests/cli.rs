@@ -56,14 +56,28 @@ fn list_names_every_scenario_with_its_title() {
 }
 
 #[test]
-fn show_prints_the_file() {
+fn list_can_print_the_names_alone() {
+    let (code, stdout, _) = ktrial(&["list", "--names"]);
+    let names = ktrial::library::names().join("\n");
+    assert_eq!((code, stdout), (0, names + "\n"));
+}
+
+#[test]
+fn show_prints_the_file_and_its_cells() {
     let (code, stdout, _) = ktrial(&["show", "all-brokers-down"]);
     let file = include_str!("../library/replication/all-brokers-down.toml");
-    assert_eq!((code, stdout.as_str()), (0, file));
+    let cells = stdout.strip_prefix(file).unwrap();
+    assert_eq!(code, 0);
+    assert_eq!(
+        cells,
+        "\n# 2 cells of scenarios/library/replication/all-brokers-down.toml:\n\
+         #   unclean.leader.election.enable=false\n#   unclean.leader.election.enable=true\n"
+    );
     refused(
         &["show", "all-broker-down"],
         "did you mean `all-brokers-down`?",
     );
+    refused(&["show", "./missing.toml"], "cannot read ./missing.toml");
 }
 
 #[test]
@@ -83,6 +97,32 @@ fn usage_errors_exit_3() {
         &["run", "all-brokers-down", "--set", "acks=2"],
         "0, 1 or all",
     );
+    refused(&["run", "all-brokers-down", "--set", "=1"], "KEY=VALUE");
+    refused(
+        &["run", "all-brokers-down", "--set", "producers.p9.acks=1"],
+        "the scenario has no `p9` among its producers",
+    );
+    refused(
+        &["run", "all-brokers-down", "--set", "consumers.acks=1"],
+        "`acks` is no setting of consumers",
+    );
+    refused(
+        &["run", "all-brokers-down", "--set", "min.insync.replicas=0"],
+        "must be at least 1",
+    );
+    refused(
+        &["run", "all-brokers-down", "--seed", "18446744073709551616"],
+        "number too large",
+    );
+    refused(
+        &["run", "all-brokers-down", "--seed", "-1"],
+        "invalid digit",
+    );
+    refused(
+        &["run", "all-brokers-donw"],
+        "did you mean `all-brokers-down`?",
+    );
+    refused(&["run", "/"], "cannot read /");
     refused(
         &["run", "no-such-scenario"],
         "known here: `all-brokers-down`",
@@ -124,8 +164,9 @@ fn new_writes_a_right_file_and_never_over_another() {
     assert!(stderr.contains("is there already"), "{stderr}");
     let kept = std::fs::read_to_string(folder.join("mine.toml")).unwrap();
     assert_eq!(kept, "precious");
-    assert_eq!(told(&ktrial_in(&folder, &["new", "a\"b"])).0, 3);
-    assert_eq!(told(&ktrial_in(&folder, &["new", "no/such/folder/x"])).0, 3);
+    for name in ["a\"b", "no/such/folder/x", "", "..", "a/"] {
+        assert_eq!(told(&ktrial_in(&folder, &["new", name])).0, 3, "{name}");
+    }
 }
 
 #[test]

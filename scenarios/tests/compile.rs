@@ -91,7 +91,7 @@ fn every_library_file_is_listed() {
     listed.sort();
     assert_eq!(found, listed);
     for entry in LIBRARY {
-        assert!(entry.text.lines().count() <= 65, "{} is long", entry.name);
+        assert!(entry.text.lines().count() <= 75, "{} is long", entry.name);
         assert!(entry.text.starts_with('#'), "{} says not why", entry.name);
     }
 }

@@ -40,9 +40,14 @@ fn unknown(name: &str) -> String {
     format!("the library has no scenario `{name}`: {help}\n{list}")
 }
 
-/// Prints every scenario of the library with its title.
-pub(super) fn list() -> Exit {
-    let width = library::names().iter().map(|name| name.len()).max();
+/// Prints every scenario of the library with its title, or (for scripts) only the names.
+pub(super) fn list(only_names: bool) -> Exit {
+    let names = library::names();
+    if only_names {
+        output::say(&names.join("\n"));
+        return Exit::AsExpected;
+    }
+    let width = names.iter().map(|name| name.len()).max();
     let mut theme = "";
     for entry in library::LIBRARY {
         if entry.theme != theme {
@@ -59,11 +64,25 @@ pub(super) fn list() -> Exit {
     Exit::AsExpected
 }
 
-/// Prints the text of a scenario of the library.
+/// Prints the text of a scenario, and as a comment behind it what its cells are.
 pub(super) fn show(name: &str) -> Result<Exit, String> {
-    let entry = library::find(name).ok_or_else(|| unknown(name))?;
-    output::say(entry.text.trim_end());
+    let scenario = load(name)?;
+    let plans = compile(&scenario, 1, &[]).map_err(show_problems)?.plans;
+    output::say(scenario.text.trim_end());
+    output::say(&format!(
+        "\n# {} of {}:",
+        count(plans.len(), "cell"),
+        scenario.file
+    ));
+    for plan in plans {
+        output::say(&format!("#   {}", super::run::settings(&plan)));
+    }
     Ok(Exit::AsExpected)
+}
+
+fn count(number: usize, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{s}")
 }
 
 /// Looks for mistakes in each file.
@@ -76,9 +95,8 @@ pub(super) fn check(names: &[String]) -> Exit {
         });
         match checked {
             Ok((steps, cells)) => {
-                output::say(&format!(
-                    "{name}: no mistakes ({steps} steps, {cells} cells)"
-                ));
+                let (steps, cells) = (count(steps, "step"), count(cells, "cell"));
+                output::say(&format!("{name}: no mistakes ({steps}, {cells})"));
             }
             Err(message) => {
                 output::complain(&message);

@@ -33,10 +33,15 @@ enum Command {
     /// Try every cell of a scenario: the story, the verdict, a report folder
     Run(RunArguments),
     /// List the scenarios of the library
-    List,
-    /// Print a scenario of the library
+    List {
+        /// Only the names, one on each line
+        #[arg(long)]
+        names: bool,
+    },
+    /// Print a scenario and what its cells are
     Show {
-        /// Its name
+        /// A name of the library, or a file
+        #[arg(value_name = "NAME|FILE")]
         name: String,
     },
     /// Look for mistakes in scenario files
@@ -66,7 +71,12 @@ struct RunArguments {
     #[arg(value_name = "NAME|FILE")]
     scenario: String,
     /// Decides latencies, jitter and scheduling
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_name = "N",
+        allow_negative_numbers = true
+    )]
     seed: u64,
     /// Set a Kafka setting, `kafka.release` or `rules.SWITCH`; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
@@ -113,7 +123,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 fn run_command(command: Command) -> Exit {
     let done = match command {
         Command::Run(arguments) => run::run(&arguments),
-        Command::List => Ok(library::list()),
+        Command::List { names } => Ok(library::list(names)),
         Command::Show { name } => library::show(&name),
         Command::Check { files } => Ok(library::check(&files)),
         Command::Replay { plan, until } => replay::replay(&plan, until),

@@ -1,6 +1,7 @@
 //! `replay`: a plan again, with every entry of its record.
 
-use super::{Exit, output, run, trace};
+use super::trace::Trace;
+use super::{Exit, output, run};
 use ktrial_sim::plan::{PLAN_VERSION, Plan};
 use ktrial_sim::verdict::Class;
 use std::path::Path;
@@ -13,8 +14,9 @@ pub(super) fn replay(file: &Path, until: Option<u64>) -> Result<Exit, String> {
     let tried = thread::scope(|scope| scope.spawn(|| run::try_plan(&plan)).join());
     let cell = tried.unwrap_or_else(|_| Err(stopped.to_owned()))?;
     let shown = |at: u64| until.is_none_or(|until| at <= until);
+    let mut trace = Trace::new(&cell.record.header);
     for entry in cell.record.entries.iter().filter(|e| shown(e.at.0)) {
-        output::say(&trace::line(entry));
+        output::say(&trace.line(entry));
     }
     output::say("");
     output::say(ktrial_reports::verdict_text(&cell).trim_end());

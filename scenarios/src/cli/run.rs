@@ -104,20 +104,19 @@ pub(super) fn try_plan(plan: &Plan) -> Result<Cell, String> {
 }
 
 /// A cell's settings on one line.
-fn cell_name(plan: &Plan) -> String {
+pub(super) fn settings(plan: &Plan) -> String {
+    if plan.cell.is_empty() {
+        return "default settings".to_owned();
+    }
     let settings = plan.cell.iter();
     let settings: Vec<String> = settings
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
-    if settings.is_empty() {
-        return format!("{}, seed {}", plan.scenario, plan.seed);
-    }
-    format!(
-        "{}, seed {}, {}",
-        plan.scenario,
-        plan.seed,
-        settings.join(", ")
-    )
+    settings.join(", ")
+}
+
+fn cell_name(plan: &Plan) -> String {
+    format!("{}, seed {}, {}", plan.scenario, plan.seed, settings(plan))
 }
 
 /// The run for people.

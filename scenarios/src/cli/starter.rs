@@ -16,7 +16,7 @@ pub(super) fn new(name: &str) -> Result<Exit, String> {
     let stem = std::path::Path::new(&file).file_stem();
     let stem = stem.and_then(|stem| stem.to_str()).unwrap_or_default();
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if stem.is_empty() || !stem.chars().all(legal) {
+    if stem.is_empty() || stem.starts_with('.') || !stem.chars().all(legal) {
         return Err(format!(
             "`{name}` cannot be the name of a scenario: use letters, digits, `-`, `_` and `.`"
         ));

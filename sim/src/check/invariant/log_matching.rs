@@ -4,9 +4,11 @@
 //! Source: TLA+ kip-966 `LogMatching`, hachikuji `WeakIsr`; property 3 of the reference.
 //!
 //! False positives avoided: (b) compares only replicas that are in the same leader epoch and of which
-//! each is the leader or has taken something from it in this epoch (`Replica::agreed`). A replica
-//! that comes back after an unclean election still has its old high watermark and its old records
-//! until its first fetch makes it truncate. Cost: each pair keeps how far it was found equal, so every
+//! each is the leader, has taken something from it in this epoch (`Replica::agreed`), or has joined
+//! an ISR that the leader adopted. A replica that comes back after an unclean election still has its
+//! old high watermark and its old records until its first fetch makes it truncate. The ISR matters
+//! where a log that parted from the leader's ends where that ends, so that there is nothing to take:
+//! the divergence of KIP-101. Cost: each pair keeps how far it was found equal, so every
 //! batch is compared once per pair.
 
 use super::{Excuses, Findings, Invariant, Moment};
@@ -29,6 +31,7 @@ impl Invariant for LogMatching {
         else {
             return;
         };
+        let mut isr: &[BrokerId] = &[];
         match moment.event() {
             Some(Event::Appended { .. }) => {
                 same_batch(moment, findings);
@@ -37,6 +40,7 @@ impl Invariant for LogMatching {
                 }
             }
             Some(Event::HighWatermark { .. }) => {}
+            Some(Event::IsrAdopted { isr: adopted, .. }) if replica.role.leads() => isr = adopted,
             Some(Event::Truncated { .. } | Event::LogLoaded { .. }) => {
                 let pairs = self.equal_to.get_mut(name);
                 for (pair, equal_to) in pairs.into_iter().flatten() {
@@ -50,7 +54,7 @@ impl Invariant for LogMatching {
         }
         if let Some(pairs) = self.equal_to.get_mut(name) {
             let changed = (broker, replica);
-            compare(pairs, changed, partition, |what| {
+            compare(pairs, changed, partition, isr, |what| {
                 findings.broken(NAME, name, moment.at(), what);
             });
         }
@@ -84,11 +88,13 @@ fn same_batch(moment: &Moment<'_>, findings: &mut Findings) {
     }
 }
 
-/// (b) One replica against those in its leader epoch.
+/// (b) One replica against those in its leader epoch that have agreed with the leader, or that it has
+/// just taken into `isr`.
 fn compare(
     pairs: &mut BTreeMap<(BrokerId, BrokerId), Offset>,
     (broker, replica): (BrokerId, &Replica),
     partition: &PartitionView,
+    isr: &[BrokerId],
     mut report: impl FnMut(String),
 ) {
     let epoch = replica.role.epoch();
@@ -96,7 +102,8 @@ fn compare(
         return;
     }
     for (other, theirs) in partition.replicas.iter().filter(|other| *other.0 != broker) {
-        if !theirs.agreed || theirs.role.epoch() != epoch {
+        let agreed = theirs.agreed || isr.contains(other);
+        if !agreed || theirs.role.epoch() != epoch {
             continue;
         }
         let bound = replica.high_watermark.min(theirs.high_watermark);

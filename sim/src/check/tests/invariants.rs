@@ -39,6 +39,25 @@ fn log_matching_of_one_offset_and_epoch() {
 }
 
 #[test]
+fn log_matching_of_a_follower_that_had_nothing_to_take() {
+    // Broker 0 has [a, b], the leader 1 has [a, d]: both end at 2, so nothing is ever copied.
+    let mut story = Story::new();
+    story.written("a", 0, 0, &[0, 1]).append(0, 1, 0, "b");
+    story.high_watermark(0, 2);
+    lead(&mut story, 1, ElectionRule::Unclean);
+    story.leads(1, 1, 1).append(1, 1, 1, "d").follows(0, 1, 1);
+    let adopted = |isr: &[i32]| Event::IsrAdopted {
+        partition: orders(),
+        isr: brokers(isr),
+        partition_epoch: PartitionEpoch(9),
+    };
+    story.high_watermark(1, 2).broker(1, adopted(&[1]));
+    passed(&story, "log_matching");
+    story.broker(1, adopted(&[0, 1]));
+    caught(&story, "log_matching");
+}
+
+#[test]
 fn log_matching_below_both_high_watermarks() {
     // Broker 1 lost a, leads with b in its place, and broker 0 goes on without truncating (R02).
     let mut story = Story::new();
