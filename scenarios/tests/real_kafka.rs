@@ -102,7 +102,7 @@ fn file(row: &Row, stop: &str) -> String {
         "until = { all = [{ in_sync = {} }, { acknowledged = { values = [\"D\"] } }] }".to_owned(),
     ];
     let head = format!(
-        "title = \"real Kafka\"\nwhy = \"real-kafka.md\"\n\
+        "title = \"real Kafka\"\nwhy = \"twelve runs of a real cluster\"\n\
          [cluster.config]\nunclean.leader.election.enable = {}\n\
          broker.session.timeout.ms = 3000\nbroker.heartbeat.interval.ms = 500\n\
          replica.lag.time.max.ms = 3000\n\
