@@ -11,6 +11,15 @@ use crate::metadata::MetadataRecord;
 use crate::offset::{BrokerEpoch, EpochOffset, LeaderEpoch, Offset, PartitionEpoch};
 use serde::{Deserialize, Serialize};
 
+/// A value as text, for an event. What is not UTF-8 in it shows as U+FFFD.
+pub fn text(value: &[u8]) -> String {
+    // The usual case is checked fast; only the other one is worth looking at byte by byte.
+    std::str::from_utf8(value).map_or_else(
+        |_| String::from_utf8_lossy(value).into_owned(),
+        str::to_owned,
+    )
+}
+
 /// Something that happened in a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

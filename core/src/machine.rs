@@ -168,6 +168,12 @@ pub enum Effect {
         /// What to answer.
         response: Response,
     },
+    /// The latest request on this connection needs no answer (a produce with acks=0): the next one
+    /// may be read.
+    Unanswered {
+        /// Which connection.
+        connection: ConnectionId,
+    },
     /// Close a connection that this machine opened, or one that it answers on.
     Close {
         /// Which connection.

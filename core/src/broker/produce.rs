@@ -119,14 +119,13 @@ impl Broker {
         partitions: &[(ProducePartitionResponse, Option<Offset>)],
         out: &mut Effects,
     ) {
-        if partitions
-            .iter()
-            .any(|(response, _)| !response.error.is_none())
-        {
-            out.push(Effect::Close {
-                connection: reply.connection,
-            });
-        }
+        let connection = reply.connection;
+        let failed = |(response, _): &(ProducePartitionResponse, _)| !response.error.is_none();
+        out.push(if partitions.iter().any(failed) {
+            Effect::Close { connection }
+        } else {
+            Effect::Unanswered { connection }
+        });
     }
 
     fn park_produce(

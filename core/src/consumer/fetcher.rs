@@ -15,7 +15,7 @@
 use super::positions::FetchState;
 use super::{Consumer, Tag};
 use crate::error::ErrorCode;
-use crate::event::{Event, PolledRecord, ResetCause};
+use crate::event::{Event, PolledRecord, ResetCause, text};
 use crate::id::{BrokerId, TopicIdPartition, TopicPartition};
 use crate::machine::Effects;
 use crate::message::{FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse};
@@ -238,7 +238,7 @@ impl Reader {
                     partition: partition.clone(),
                     offset: record.offset,
                     leader_epoch,
-                    value: String::from_utf8_lossy(value).into_owned(),
+                    value: text(value),
                 };
                 poll.add(polled, out);
             }

@@ -21,7 +21,7 @@ use crate::client_metadata::ClientMetadata;
 use crate::client_metadata::network::{Answer, Network, NetworkSettings};
 use crate::config::ProducerConfig;
 use crate::error::ErrorCode;
-use crate::event::{Event, SendOutcome};
+use crate::event::{Event, SendOutcome, text};
 use crate::id::{BrokerId, ClientId, Incarnation, NodeId, TopicPartition};
 use crate::machine::{Command, Effect, Effects, Input, Lane, Machine};
 use crate::message::Response;
@@ -128,7 +128,7 @@ impl Producer {
             operation: record.operation,
             topic: record.topic.clone(),
             partition: record.partition,
-            value: String::from_utf8_lossy(&record.value).into_owned(),
+            value: text(&record.value),
         });
         if self.state != State::Open {
             self.fail(&record, ErrorCode::UnknownServerError, out);

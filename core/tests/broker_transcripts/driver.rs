@@ -152,6 +152,9 @@ impl Driver {
                 } => {
                     format!("{} <= {}", connection.client, response_text(response))
                 }
+                Effect::Unanswered { connection } => {
+                    format!("{} gets no answer", connection.client)
+                }
                 Effect::Close { connection } => format!("close {}", connection.client),
                 Effect::Observe(event) => format!("* {}", serde_json::to_string(event).unwrap()),
                 Effect::Exit => "exit".to_owned(),

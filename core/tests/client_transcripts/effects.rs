@@ -12,7 +12,7 @@ pub(crate) fn print(effect: &Effect) -> String {
         Effect::Close { connection } => format!("close connection {}", connection.number),
         Effect::Observe(event) => print_event(event),
         Effect::Exit => "exit".to_owned(),
-        other @ Effect::Respond { .. } => format!("{other:?}"),
+        other @ (Effect::Respond { .. } | Effect::Unanswered { .. }) => format!("{other:?}"),
     }
 }
 

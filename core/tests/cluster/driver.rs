@@ -394,7 +394,7 @@ impl Cluster {
                     let input = Input::Disconnected { connection };
                     self.post(connection.client, connection.incarnation, input);
                 }
-                Effect::Close { .. } => {}
+                Effect::Close { .. } | Effect::Unanswered { .. } => {}
                 Effect::Observe(event) => self.history.push((self.now, node, event)),
                 Effect::Exit => {
                     self.processes.remove(&node);

@@ -3,8 +3,6 @@
 //! Rules:
 //! - A lane works on as many inputs at a time as it has slots. An input whose disk time is not over
 //!   keeps its slot; further ones wait in order.
-//! - The requests of one connection are worked on one at a time, in any slot, so that no response
-//!   overtakes another on it.
 //! - A lane has one timer in the agenda at a time. If its deadline moves back, the entry stays and is
 //!   entered anew when it comes; if it moves forward, a new one is entered and the old one ignored.
 //!
@@ -12,7 +10,7 @@
 //!
 //! Next: `mod.rs`.
 
-use ktrial_core::{ConnectionId, Input, Lane, Machine, Timestamp};
+use ktrial_core::{Input, Lane, Machine, Timestamp};
 use std::collections::VecDeque;
 
 /// One lane.
@@ -20,8 +18,8 @@ use std::collections::VecDeque;
 struct LaneState {
     lane: Lane,
     slots: usize,
-    /// The inputs whose disk time is not over, by the connection of those that are requests.
-    busy: Vec<Option<ConnectionId>>,
+    /// How many slots are taken by inputs whose disk time is not over.
+    busy: usize,
     queue: VecDeque<Input>,
     /// When the machine wants waking.
     deadline: Option<Timestamp>,
@@ -40,7 +38,7 @@ impl Lanes {
     pub(super) fn admit(&mut self, machine: &dyn Machine, input: Input) -> Option<(Lane, Input)> {
         let lane = machine.lane(&input);
         let state = self.state(machine, lane);
-        if state.queue.is_empty() && state.can_take(&input) {
+        if state.queue.is_empty() && state.has_slot() {
             return Some((lane, input));
         }
         state.queue.push_back(input);
@@ -78,18 +76,16 @@ impl Lanes {
     }
 
     /// An input's disk time began: its slot is taken.
-    pub(super) fn occupy(&mut self, lane: Lane, connection: Option<ConnectionId>) {
+    pub(super) fn occupy(&mut self, lane: Lane) {
         if let Some(state) = self.0.iter_mut().find(|state| state.lane == lane) {
-            state.busy.push(connection);
+            state.busy += 1;
         }
     }
 
     /// Its disk time is over.
-    pub(super) fn vacate(&mut self, lane: Lane, connection: Option<ConnectionId>) {
-        if let Some(state) = self.0.iter_mut().find(|state| state.lane == lane)
-            && let Some(index) = state.busy.iter().position(|busy| *busy == connection)
-        {
-            state.busy.remove(index);
+    pub(super) fn vacate(&mut self, lane: Lane) {
+        if let Some(state) = self.0.iter_mut().find(|state| state.lane == lane) {
+            state.busy = state.busy.saturating_sub(1);
         }
     }
 
@@ -97,8 +93,10 @@ impl Lanes {
     pub(super) fn next(&mut self, lane: Lane, now: Timestamp) -> Option<Input> {
         let state = self.0.iter_mut().find(|state| state.lane == lane)?;
         loop {
-            let index = state.queue.iter().position(|input| state.can_take(input))?;
-            let input = state.queue.remove(index)?;
+            if !state.has_slot() {
+                return None;
+            }
+            let input = state.queue.pop_front()?;
             if !matches!(input, Input::Timer(_)) {
                 return Some(input);
             }
@@ -145,7 +143,7 @@ impl Lanes {
             self.0.push(LaneState {
                 lane,
                 slots: machine.slots(lane),
-                busy: Vec::new(),
+                busy: 0,
                 queue: VecDeque::new(),
                 deadline: None,
                 armed: None,
@@ -159,25 +157,6 @@ impl Lanes {
 
 impl LaneState {
     fn has_slot(&self) -> bool {
-        self.busy.len() < self.slots.max(1)
-    }
-
-    fn can_take(&self, input: &Input) -> bool {
-        if self.busy.is_empty() {
-            return true;
-        }
-        let connection = of_request(input);
-        self.has_slot() && (connection.is_none() || !self.busy.contains(&connection))
-    }
-}
-
-/// The connection of an input that is a request.
-pub(super) fn of_request(input: &Input) -> Option<ConnectionId> {
-    match input {
-        Input::Request { connection, .. } => Some(*connection),
-        Input::Response { .. }
-        | Input::Disconnected { .. }
-        | Input::Timer(_)
-        | Input::Command(_) => None,
+        self.busy < self.slots.max(1)
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | `sockets.rs` | one request of a connection at a time |
 //! | `lanes.rs` | lanes, slots and timers |
 //! | `panic.rs` | a panic of a machine, caught and told |
 //!
@@ -20,14 +21,14 @@
 
 mod lanes;
 pub(crate) mod panic;
+mod sockets;
 
 use crate::history::{EndReason, What};
 use crate::world::{Birth, Factory, Outcome, Shared, World};
 use ktrial_core::machine::StartError;
-use ktrial_core::{
-    ConnectionId, Effect, Effects, Incarnation, Input, Lane, Machine, Random, Timestamp,
-};
-use lanes::{Lanes, of_request};
+use ktrial_core::{Effect, Effects, Incarnation, Input, Lane, Machine, Random, Timestamp};
+use lanes::Lanes;
+use sockets::Sockets;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub(crate) enum Work {
     Start(Incarnation),
     /// Hand over an input.
     Input(Input),
+    /// Hand over a request that waited in its socket.
+    Read(Input),
     /// The entry of a lane's timer that was entered for this time.
     Timer(Lane, Timestamp),
     /// The disk time of an input is over.
@@ -52,7 +55,6 @@ pub(crate) enum Work {
 pub(crate) struct Release {
     /// Whose slot is free then; `None` = the start's.
     lane: Option<Lane>,
-    connection: Option<ConnectionId>,
     pub(crate) effects: Vec<Effect>,
 }
 
@@ -60,7 +62,6 @@ pub(crate) struct Release {
 #[derive(Clone, Copy)]
 struct Job {
     lane: Option<Lane>,
-    connection: Option<ConnectionId>,
 }
 
 /// The host of one process.
@@ -69,6 +70,7 @@ pub(crate) struct Host {
     shared: Shared,
     factory: Factory,
     machine: Option<Box<dyn Machine>>,
+    sockets: Sockets,
     lanes: Lanes,
     out: Effects,
     /// The start's disk time is not over: what came in the meantime.
@@ -84,6 +86,7 @@ impl Host {
             shared,
             factory,
             machine: None,
+            sockets: Sockets::default(),
             lanes: Lanes::default(),
             out: Effects::new(),
             starting: None,
@@ -101,8 +104,10 @@ impl Host {
                     waiting.push(input);
                     return None;
                 }
+                let input = self.sockets.arrived(input)?;
                 self.lanes.admit(machine, input)
             }
+            Work::Read(input) => self.lanes.admit(machine, input),
             Work::Timer(lane, at) => {
                 let (input, again) = self.lanes.timer(machine, lane, at);
                 if let Some(at) = again {
@@ -127,7 +132,7 @@ impl Host {
             self.arm(world);
             return None;
         };
-        self.lanes.vacate(lane, release.connection);
+        self.lanes.vacate(lane);
         self.next_in(world, lane)
     }
 
@@ -163,12 +168,11 @@ impl Host {
         }
         if !spent.is_zero() {
             match job.lane {
-                Some(lane) => self.lanes.occupy(lane, job.connection),
+                Some(lane) => self.lanes.occupy(lane),
                 None => self.starting = Some(Vec::new()),
             }
             let release = Work::Release(Release {
                 lane: job.lane,
-                connection: job.connection,
                 effects: held,
             });
             world.schedule(world.now + spent, self.node, release);
@@ -197,7 +201,25 @@ impl Host {
             self.exited = true;
             world.process_exited(self.node);
         } else {
+            let served = self.sockets_after(&effect);
             world.carry_out(self.node, effect);
+            if let Some(next) = served {
+                world.schedule(world.now, self.node, Work::Read(next));
+            }
+        }
+    }
+
+    /// The request that waited for this effect on its connection, if any.
+    fn sockets_after(&mut self, effect: &Effect) -> Option<Input> {
+        match effect {
+            Effect::Respond { connection, .. } | Effect::Unanswered { connection } => {
+                self.sockets.ended(*connection)
+            }
+            Effect::Close { connection } => {
+                self.sockets.closed(*connection);
+                None
+            }
+            Effect::Send { .. } | Effect::Observe(_) | Effect::Exit => None,
         }
     }
 
@@ -236,14 +258,7 @@ impl Host {
         let shared = self.shared.clone();
         let mut guard = shared.lock();
         let Some(world) = guard.as_mut() else { return };
-        self.conclude(
-            world,
-            started,
-            Job {
-                lane: None,
-                connection: None,
-            },
-        );
+        self.conclude(world, started, Job { lane: None });
     }
 
     /// After a call: its effects, or the end of the trial.
@@ -298,10 +313,7 @@ impl Future for Host {
                         disk.device().begin(world.now);
                     }
                     drop(guard);
-                    let job = Job {
-                        lane: Some(lane),
-                        connection: of_request(&input),
-                    };
+                    let job = Job { lane: Some(lane) };
                     let done = this.handle(now, input);
                     guard = shared.lock();
                     let Some(world) = guard.as_mut() else {

@@ -25,7 +25,7 @@ impl World {
                 response,
             } => self.respond(node, connection, correlation, response),
             Effect::Close { connection } => self.close(node, connection),
-            Effect::Observe(_) | Effect::Exit => {}
+            Effect::Unanswered { .. } | Effect::Observe(_) | Effect::Exit => {}
         }
     }
 
@@ -39,7 +39,10 @@ impl World {
                 response,
                 ..
             } => (connection.client, response.api(), true),
-            Effect::Close { .. } | Effect::Observe(_) | Effect::Exit => return,
+            Effect::Close { .. }
+            | Effect::Unanswered { .. }
+            | Effect::Observe(_)
+            | Effect::Exit => return,
         };
         let message = self.message(from, to, api, response);
         self.dropped(message, Why::SenderStopped);

@@ -6,6 +6,7 @@
 use crate::disk::Disk;
 use crate::history::{FinalLog, FinalRecord};
 use crate::plan::Plan;
+use ktrial_core::event::text;
 use ktrial_core::log::checkpoint::{LEADER_EPOCHS, read_leader_epochs};
 use ktrial_core::record::{RecordBatch, batches};
 use ktrial_core::{BrokerId, NodeId, Storage, StorageError, TopicPartition};
@@ -94,7 +95,7 @@ fn read_batch(batch: &RecordBatch, records: &mut Vec<FinalRecord>) -> Result<(),
         records.push(FinalRecord {
             offset: record.offset,
             epoch: batch.leader_epoch(),
-            value: String::from_utf8_lossy(&value).into_owned(),
+            value: text(&value),
         });
     }
     Ok(())

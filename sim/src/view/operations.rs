@@ -3,8 +3,9 @@
 
 use ktrial_core::event::SendOutcome;
 use ktrial_core::{NodeId, OperationId, Timestamp, TopicName};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +37,13 @@ impl Operation {
 #[derive(Clone, Debug, Default)]
 pub struct Operations {
     list: Vec<Operation>,
-    by_id: BTreeMap<OperationId, usize>,
-    by_value: BTreeMap<Arc<str>, usize>,
-    read: BTreeSet<(usize, NodeId)>,
+    /// By number, for they are given out in order from 0.
+    by_id: Vec<Option<usize>>,
+    /// By the hash of the value, and a count for values that share one: long values with long common
+    /// beginnings are slow to compare.
+    by_value: BTreeMap<(u64, u32), usize>,
+    /// Which operations' values a consumer got.
+    read: BTreeMap<NodeId, Vec<bool>>,
     pending: usize,
 }
 
@@ -55,20 +60,38 @@ impl Operations {
 
     /// The place in the list of an operation.
     pub fn index(&self, id: OperationId) -> Option<usize> {
-        self.by_id.get(&id).copied()
+        let number = usize::try_from(id.0).ok()?;
+        self.by_id.get(number).copied().flatten()
     }
 
     /// The send of a value.
     pub fn of_value(&self, value: &str) -> Option<&Operation> {
+        self.position(value).and_then(|index| self.list.get(index))
+    }
+
+    fn position(&self, value: &str) -> Option<usize> {
+        let hash = xxh3_64(value.as_bytes());
+        (0..)
+            .map_while(|nth| self.by_value.get(&(hash, nth)).copied())
+            .find(|index| {
+                self.list
+                    .get(*index)
+                    .is_some_and(|operation| *operation.value == *value)
+            })
+    }
+
+    fn remember(&mut self, value: &str, index: usize) {
+        let hash = xxh3_64(value.as_bytes());
+        let free = (0..).find(|nth| !self.by_value.contains_key(&(hash, *nth)));
         self.by_value
-            .get(value)
-            .and_then(|index| self.list.get(*index))
+            .insert((hash, free.unwrap_or(u32::MAX)), index);
     }
 
     /// Whether that client got that value.
     pub fn read_by(&self, client: NodeId, value: &str) -> bool {
-        let index = self.by_value.get(value);
-        index.is_some_and(|index| self.read.contains(&(*index, client)))
+        let index = self.position(value);
+        let read = self.read.get(&client).zip(index);
+        read.is_some_and(|(read, index)| read.get(index).is_some_and(|got| *got))
     }
 
     pub(super) fn start(
@@ -80,8 +103,8 @@ impl Operations {
     ) {
         let value: Arc<str> = value.into();
         let index = self.list.len();
-        self.by_id.insert(id, index);
-        self.by_value.insert(Arc::clone(&value), index);
+        put(&mut self.by_id, usize::try_from(id.0).unwrap_or(0), Some(index));
+        self.remember(&value, index);
         self.pending += 1;
         self.list.push(Operation {
             id,
@@ -101,8 +124,8 @@ impl Operations {
         partition: Option<i32>,
         outcome: SendOutcome,
     ) {
-        let index = self.by_id.get(&id);
-        let Some(operation) = index.and_then(|index| self.list.get_mut(*index)) else {
+        let index = self.index(id);
+        let Some(operation) = index.and_then(|index| self.list.get_mut(index)) else {
             return;
         };
         operation.partition = partition.or(operation.partition);
@@ -112,8 +135,16 @@ impl Operations {
     }
 
     pub(super) fn polled(&mut self, client: NodeId, value: &str) {
-        if let Some(index) = self.by_value.get(value) {
-            self.read.insert((*index, client));
+        if let Some(index) = self.position(value) {
+            put(self.read.entry(client).or_default(), index, true);
         }
     }
+}
+
+/// Sets an element of a list that grows as far as it must.
+fn put<T: Clone + Default>(list: &mut Vec<T>, index: usize, value: T) {
+    if list.len() <= index {
+        list.resize(index + 1, T::default());
+    }
+    list[index] = value;
 }

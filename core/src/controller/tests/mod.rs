@@ -108,7 +108,7 @@ impl Rig {
                 }
                 Effect::Observe(event) => self.events.push(event),
                 Effect::Exit => self.exited = true,
-                Effect::Close { .. } => {}
+                Effect::Close { .. } | Effect::Unanswered { .. } => {}
                 Effect::Send { .. } => panic!("a controller sends nothing"),
             }
         }

@@ -1,0 +1,186 @@
+//! What a trial costs, held against the goals of the design. Run with
+//! `cargo bench -p ktrial --bench speed`. Machines are noisy: compare runs side by side, not days apart.
+
+#![expect(clippy::print_stdout, reason = "a benchmark, for people to read")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a benchmark stops where it fails"
+)]
+
+use ktrial::compile::compile;
+use ktrial::file::parse;
+use ktrial::library;
+use ktrial_sim::history::{Record, What};
+use ktrial_sim::plan::{Action, Condition, Plan, Step, When};
+use ktrial_sim::{check, trial};
+use std::time::{Duration, Instant};
+
+fn plans(name: &str, text: &str) -> Vec<Plan> {
+    let scenario = parse(name, name, text).unwrap_or_else(|problems| panic!("{problems}"));
+    compile(&scenario, 1, &[]).unwrap().plans
+}
+
+/// The best of several runs: what the code costs when nobody else is at work.
+fn best<T>(runs: usize, mut run: impl FnMut() -> T) -> (Duration, T) {
+    let mut best: Option<(Duration, T)> = None;
+    for _ in 0..runs {
+        let start = Instant::now();
+        let result = run();
+        let took = start.elapsed();
+        if best.as_ref().is_none_or(|(least, _)| took < *least) {
+            best = Some((took, result));
+        }
+    }
+    best.unwrap()
+}
+
+/// A line of `/proc/self/status` in KiB.
+fn memory(line: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let found = status.lines().find_map(|text| {
+        text.strip_prefix(line)?
+            .split_whitespace()
+            .next()?
+            .parse()
+            .ok()
+    });
+    found.unwrap_or(0)
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
+
+/// The flagship, both cells: trial and judgement.
+fn flagship() {
+    let entry = library::find("all-brokers-down").unwrap();
+    let plans = plans(entry.name, entry.text);
+    for plan in &plans {
+        let judge = |record: &Record| check::judge(plan, record);
+        let (trial_time, record) = best(200, || trial::run(plan).unwrap());
+        let (judge_time, verdict) = best(200, || judge(&record));
+        println!(
+            "all-brokers-down {:?}: {:.2} ms a trial, {:.2} ms its checks and digest, {} entries (goal: 5 ms in all)",
+            plan.cell.values().collect::<Vec<_>>(),
+            millis(trial_time),
+            millis(judge_time),
+            verdict.events,
+        );
+    }
+    let before = memory("VmRSS:");
+    for _ in 0..500 {
+        for plan in &plans {
+            let record = trial::run(plan).unwrap();
+            check::judge(plan, &record);
+        }
+    }
+    let after = memory("VmRSS:");
+    println!(
+        "memory after 400 and 1,400 trials: {before} and {after} KiB, peak {} KiB (goal: 20 MB)",
+        memory("VmHWM:")
+    );
+}
+
+const THROUGHPUT: &str = r#"
+title = "throughput"
+why = "a benchmark"
+[cluster]
+brokers = 3
+[topics.t]
+replicas = [[1, 2, 3]]
+[producers.p]
+batch.size = 12000
+linger.ms = 5
+buffer.memory = 1000000000
+delivery.timeout.ms = 600000
+[consumers.c]
+assign = ["t-0"]
+auto.offset.reset = "earliest"
+[[step]]
+send = { producer = "p", topic = "t", partition = 0, values = ["x"] }
+"#;
+
+/// Records of 100 bytes in batches of 100, acknowledged by three replicas and read by a consumer.
+fn throughput(records: usize) {
+    let mut plan = plans("throughput", THROUGHPUT).remove(0);
+    plan.record_messages = false;
+    let values: Vec<String> = (0..records)
+        .map(|number| format!("{number:0100}"))
+        .collect();
+    let Some(Action::Send { values: sent, .. }) = plan.steps[0].action.as_mut() else {
+        panic!("the plan's step sends");
+    };
+    let last = values.last().cloned().unwrap();
+    *sent = values;
+    let condition = Condition::Consumed {
+        consumer: "c".to_owned(),
+        values: vec![last],
+    };
+    let when = When::Until {
+        condition,
+        within_ms: 60_000,
+    };
+    plan.steps.push(Step { when, action: None });
+    let (took, record) = best(3, || trial::run(&plan).unwrap());
+    let polled = record.entries.iter().filter_map(|entry| match &entry.what {
+        What::Event(ktrial_core::Event::Polled { records }) => Some(records.len()),
+        _ => None,
+    });
+    assert_eq!(
+        polled.sum::<usize>(),
+        records,
+        "the consumer got every record"
+    );
+    println!(
+        "produce and consume through 3 replicas, acks=all: {:.0} records/s (goal: 1,000,000)",
+        records as f64 / took.as_secs_f64()
+    );
+}
+
+const IDLE: &str = r#"
+title = "idle"
+why = "a benchmark"
+time_limit = "20000s"
+[cluster]
+brokers = 3
+[topics.t]
+replicas = [[1, 2, 3]]
+[[step]]
+after = "10000s"
+"#;
+
+/// A cluster that does nothing but keep alive.
+fn idle() {
+    let mut plan = plans("idle", IDLE).remove(0);
+    plan.record_messages = false;
+    let (took, record) = best(3, || trial::run(&plan).unwrap());
+    let simulated = record
+        .entries
+        .last()
+        .map_or(0, |entry| entry.at.as_millis())
+        / 1_000;
+    println!(
+        "idle, 3 brokers and 1 controller: {:.0} simulated seconds per second (goal: 10,000)",
+        simulated as f64 / took.as_secs_f64()
+    );
+}
+
+/// Runs all, or those that the arguments name.
+fn main() {
+    let named: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|name| !name.starts_with('-'))
+        .collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|one| one == name);
+    let all: [(&str, &dyn Fn()); 3] = [
+        ("flagship", &flagship),
+        ("throughput", &|| throughput(100_000)),
+        ("idle", &idle),
+    ];
+    for (name, benchmark) in all {
+        if wanted(name) {
+            benchmark();
+        }
+    }
+}
