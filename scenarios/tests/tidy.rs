@@ -5,6 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
+use ktrial::compile::compile;
+use ktrial::expect::unmet;
+use ktrial::file::parse;
+use ktrial::library::LIBRARY;
+use ktrial_reports::Cell;
+use ktrial_sim::{check, trial};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
@@ -480,6 +486,70 @@ fn the_results_are_described() {
         .filter(|name| !results.contains(&format!("`{name}`")));
     let found: Vec<String> = missing.cloned().collect();
     nothing_found(&found, "describe it in docs/RESULTS.md");
+}
+
+/// Each piece of code of a document that is marked with this language.
+fn examples<'a>(document: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    let after = document.split(fence.as_str()).skip(1);
+    after
+        .map(|rest| rest.split("\n```").next().unwrap())
+        .collect()
+}
+
+#[test]
+fn the_examples_are_scenarios_that_run() {
+    let mut tried = 0;
+    for document in ["README.md", "docs/scenarios.md"] {
+        let text = fs::read_to_string(top().join(document)).unwrap();
+        let whole = examples(&text, "toml");
+        for example in whole
+            .into_iter()
+            .filter(|example| example.starts_with("title"))
+        {
+            let scenario = parse("example", document, example);
+            let scenario = scenario.unwrap_or_else(|problems| panic!("{document}: {problems}"));
+            for plan in compile(&scenario, 1, &[]).unwrap().plans {
+                let verdict = check::judge(&plan, &trial::run(&plan).unwrap());
+                let unmet = unmet(&scenario.expects, &BTreeSet::new(), &plan, &verdict);
+                nothing_found(&unmet, "an example in a document has to be right");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= 2, "the examples were not found");
+}
+
+#[test]
+fn the_story_in_the_readme_is_true() {
+    let flagship = LIBRARY
+        .iter()
+        .find(|entry| entry.name == "all-brokers-down");
+    let flagship = flagship.unwrap();
+    let scenario = parse(flagship.name, flagship.path, flagship.text);
+    let scenario = scenario.unwrap_or_else(|problems| panic!("{problems}"));
+    let mut story = String::new();
+    for plan in compile(&scenario, 1, &[]).unwrap().plans {
+        let record = trial::run(&plan).unwrap();
+        let verdict = check::judge(&plan, &record);
+        let cell = Cell {
+            plan,
+            record,
+            verdict,
+            unmet: Vec::new(),
+        };
+        story += &ktrial_reports::story(&cell);
+        story += &ktrial_reports::verdict_text(&cell);
+    }
+    let readme = fs::read_to_string(top().join("README.md")).unwrap();
+    let told = examples(&readme, "")[0].lines();
+    let told = told.filter(|line| !line.is_empty() && line.trim() != "...");
+    let untrue = told.filter(|line| !story.contains(line.trim()));
+    let found: Vec<String> = untrue.map(str::to_owned).collect();
+    nothing_found(
+        &found,
+        "copy the lines from `cargo run --release -- run all-brokers-down`, and make docs/report.png anew",
+    );
 }
 
 /// The variants of an enum as they are written in JSON.
