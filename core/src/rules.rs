@@ -112,7 +112,7 @@ pub struct Switch {
 switches! {
     /// A new leader writes (epoch, start offset) to its epoch cache when elected, not with its first append.
     leader_epoch_entry_on_election = "1.1", "KAFKA-7415";
-    /// A follower joins the ISR only at or above the start of the leader's epoch, not just at the high watermark.
+    /// A follower joins the ISR only from the start of the leader's epoch on, not just at the high watermark.
     isr_expand_requires_epoch_start = "1.1", "KAFKA-7128";
     /// Fetch, ListOffsets and OffsetForLeaderEpoch carry the leader epoch, and a leader refuses another one.
     fetch_epoch_fencing = "2.1", "KIP-320";

@@ -1,3 +1,5 @@
+//! What a client learns from metadata, and when it asks.
+
 use super::*;
 
 const ORDERS: &str = "orders";

@@ -1,5 +1,6 @@
 //! Walks over the batches of a segment file, a chunk at a time.
 //!
+//! Source: `FileRecords.batches`, `FileLogInputStream`.
 //! Next: `segment.rs`.
 
 use crate::record::{BatchError, RecordBatch, layout};

@@ -1,4 +1,7 @@
 //! The metadata log: its records, their bytes, and the image of the cluster that they add up to.
+//!
+//! Source: KIP-500, KIP-631; `MetadataImage`.
+//! Next: `record.rs`, then `image.rs`.
 
 pub mod codec;
 mod fields;

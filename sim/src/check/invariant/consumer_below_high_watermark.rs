@@ -1,6 +1,6 @@
 //! A consumer never gets a record at or above the high watermark of the leader it read from.
 //!
-//! Source: property 6 of the reference; TLA+ kip-966 `ConsistentRead` needs it.
+//! Source: TLA+ kip-966 `ConsistentRead`, which needs it.
 //!
 //! False positives avoided: the high watermark of a partition goes back with an unclean election while
 //! a response is under way. So each leadership keeps the highest one it ever had, and a record is in

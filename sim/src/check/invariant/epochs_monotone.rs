@@ -2,7 +2,7 @@
 //! replica acts on an epoch that the controller has not written.
 //!
 //! Source: Kafka's simulation `MonotonicEpoch`, KIP-497 (partition epoch), TLA+ kip-966
-//! `MetadataLogMatching` in part; property 11 of the reference.
+//! `MetadataLogMatching` in part.
 //!
 //! False positives avoided: a broker that starts again begins anew, for it may read older metadata
 //! first; a topic that is created again under its name has another id and begins anew. A stale leader

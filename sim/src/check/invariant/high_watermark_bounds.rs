@@ -2,7 +2,7 @@
 //! above the log of a member of the ISR that the controller committed.
 //!
 //! Source: hachikuji `AsyncIsr.ValidHighWatermark` (every member of the controller's ISR has the
-//! leader's high watermark), Kafka's simulation `MonotonicHighWatermark`; property 5 of the reference.
+//! leader's high watermark), Kafka's simulation `MonotonicHighWatermark`.
 //!
 //! False positives avoided, for the last part: a stale leader (the controller has another one, or
 //! another epoch) may believe in an old ISR; a member that has not taken anything from this leader in

@@ -1,7 +1,7 @@
 //! The controller's sets fit: ISR and ELR are replicas, they are disjoint, and a leader is in the ISR.
 //!
-//! Source: TLA+ kip-966 `ValidControllerIsrAndElr`, hachikuji `LeaderInIsr`; property 10 of the
-//! reference. False positives avoided: nothing is asked of fenced members (the record that fences a
+//! Source: TLA+ kip-966 `ValidControllerIsrAndElr`, hachikuji `LeaderInIsr`.
+//! False positives avoided: nothing is asked of fenced members (the record that fences a
 //! broker follows the one that takes it out of the ISR), nor that a full ISR empties the ELR (the
 //! setting `min.insync.replicas` may have changed since).
 

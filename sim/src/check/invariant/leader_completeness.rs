@@ -1,6 +1,6 @@
 //! A record that was below the high watermark of any leader is in the log of every later leader.
 //!
-//! Source: TLA+ kip-966 `LeaderCompleteness`; property 2 of the reference. Excused when an unclean
+//! Source: TLA+ kip-966 `LeaderCompleteness`. Excused when an unclean
 //! election, or a log that power loss made shorter, came before it and the plan allows such a loss.
 //!
 //! False positives avoided: a broker that learns late of a leadership that is over is not judged. What

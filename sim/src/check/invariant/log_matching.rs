@@ -1,7 +1,7 @@
 //! Logs of one partition agree: (a) the same offset and leader epoch is the same batch, always; (b)
 //! below both high watermarks two logs are equal.
 //!
-//! Source: TLA+ kip-966 `LogMatching`, hachikuji `WeakIsr`; property 3 of the reference.
+//! Source: TLA+ kip-966 `LogMatching`, hachikuji `WeakIsr`.
 //!
 //! False positives avoided: (b) compares only replicas that are in the same leader epoch and of which
 //! each is the leader, has taken something from it in this epoch (`Replica::agreed`), or has joined

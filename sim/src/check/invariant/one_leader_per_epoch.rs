@@ -1,7 +1,7 @@
 //! Two brokers never lead the same partition in the same leader epoch.
 //!
-//! Source: KRaft `NeverTwoLeadersInSameEpoch`, Kafka's simulation `SingleLeader`; properties 1 of the
-//! reference. False positives avoided: two leaders at the same *time* in different epochs are legal (a
+//! Source: KRaft `NeverTwoLeadersInSameEpoch`, Kafka's simulation `SingleLeader`.
+//! False positives avoided: two leaders at the same *time* in different epochs are legal (a
 //! stale leader learns late), and one broker may take up its own epoch again after a restart.
 
 use super::{Excuses, Findings, Invariant, Moment};

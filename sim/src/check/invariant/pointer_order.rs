@@ -1,7 +1,7 @@
 //! Pointers of a replica are in order: log start <= recovery point <= log end, and the entries of its
 //! leader epoch cache rise strictly in both fields and lie within the log.
 //!
-//! Source: `UnifiedLog`, `LeaderEpochFileCache`; property 4 of the reference. (log start <= high
+//! Source: `UnifiedLog`, `LeaderEpochFileCache`. (log start <= high
 //! watermark <= log end is `high_watermark_bounds`.) False positives avoided: an epoch that started at
 //! the log's end has an entry but no record yet, so an entry may lie at the end.
 
