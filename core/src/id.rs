@@ -131,23 +131,21 @@ macro_rules! serde_as_text {
 }
 serde_as_text!(NodeId);
 serde_as_text!(TopicPartition);
+serde_as_text!(TopicId);
 
 /// The name of a topic. Cheap to clone.
 pub type TopicName = Arc<str>;
 
 /// The identity of a topic, which a topic created later under the same name does not share (KIP-516).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicId(pub u128);
+
+const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// Kafka's own text form of a UUID: base64url without padding, 22 characters.
 /// Source: `org.apache.kafka.common.Uuid.toString`.
 impl fmt::Display for TopicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         for position in 0..22_u32 {
             // 128 bits are 21 digits of 6 bits and one of 2, which stands in its high bits.
             let shifted = if position < 21 {
@@ -156,9 +154,36 @@ impl fmt::Display for TopicId {
                 self.0 << 4
             };
             let digit = usize::try_from(shifted & 63).unwrap_or(0);
-            write!(f, "{}", char::from(DIGITS[digit]))?;
+            write!(f, "{}", char::from(BASE64URL[digit]))?;
         }
         Ok(())
+    }
+}
+
+impl FromStr for TopicId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let value = |digit: u8| {
+            let position = BASE64URL.iter().position(|known| *known == digit)?;
+            u128::try_from(position).ok()
+        };
+        let (first, last) = text.as_bytes().split_at_checked(21).unwrap_or_default();
+        let first = first
+            .iter()
+            .try_fold(0, |sum, digit| Some(sum << 6 | value(*digit)?));
+        let last = if let [last] = last {
+            value(*last)
+        } else {
+            None
+        };
+        let parsed = first.zip(last).filter(|(_, last)| last & 15 == 0);
+        parsed
+            .map(|(first, last)| Self(first << 2 | last >> 4))
+            .ok_or_else(|| ParseIdError {
+                text: text.to_owned(),
+                expected: "a topic id such as `AAAAAAAAAAAAAAAAAAAAAQ`",
+            })
     }
 }
 
@@ -248,5 +273,23 @@ mod tests {
         assert_eq!(TopicId(1).to_string(), "AAAAAAAAAAAAAAAAAAAAAQ");
         assert_eq!(TopicId(0).to_string(), "AAAAAAAAAAAAAAAAAAAAAA");
         assert_eq!(TopicId(u128::MAX).to_string(), "_____________________w");
+        for id in [
+            0,
+            1,
+            7 << 64,
+            u128::MAX,
+            0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
+        ] {
+            assert_eq!(TopicId(id).to_string().parse(), Ok(TopicId(id)));
+        }
+        for text in [
+            "",
+            "A",
+            "AAAAAAAAAAAAAAAAAAAAAB",
+            "AAAAAAAAAAAAAAAAAAAAA=",
+            "AAAAAAAAAAAAAAAAAAAAAAA",
+        ] {
+            assert!(text.parse::<TopicId>().is_err(), "{text}");
+        }
     }
 }
