@@ -40,11 +40,13 @@ pub(in crate::check) fn lost_writes<'a>(case: &Case<'a>) -> Vec<LostWrite<'a>> {
         if counting.has(&operation.value, offset) {
             continue;
         }
-        let (promises, client) = (case.promises, operation.client);
+        let (promises, client, since) = (case.promises, operation.client, operation.started);
         lost.push(LostWrite {
             operation,
             offset: offset.unwrap_or(Offset(-1)),
-            cause: case.happened.loss_cause_for(promises, client, &partition),
+            cause: case
+                .happened
+                .loss_cause_for(promises, client, &partition, since),
             partition,
         });
     }

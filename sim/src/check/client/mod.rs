@@ -175,7 +175,10 @@ impl<'a> Case<'a> {
 
     /// Whether a configured loss in this partition explains an oddity that a client saw.
     pub(super) fn loss_permitted(&self, partition: &TopicPartition) -> bool {
-        let at_all = self.happened.loss_cause(self.promises, partition).is_some();
+        let at_all = self
+            .happened
+            .loss_cause(self.promises, partition, Timestamp::ZERO)
+            .is_some();
         at_all
             || self.view.operations().list().iter().any(|operation| {
                 operation.partition == Some(partition.partition)

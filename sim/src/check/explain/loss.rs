@@ -102,7 +102,7 @@ impl Story<'_> {
     fn end(&self) -> usize {
         let removals = self
             .after()
-            .filter(|(_, h)| h.what.removed(self.lost.offset).is_some());
+            .filter(|(index, _)| self.fate.removed_by(*index).is_some());
         let last = removals.map(|(index, _)| index).last();
         last.max(self.fate.led_without)
             .unwrap_or(self.happenings.len())
@@ -112,7 +112,7 @@ impl Story<'_> {
         let mut chain = vec![self.acknowledgement()];
         let end = self.end();
         let happened = self.after().take_while(|(index, _)| *index <= end);
-        let links = happened.filter_map(|(_, happening)| self.tell(happening));
+        let links = happened.filter_map(|(index, happening)| self.tell(index, happening));
         chain.extend(links);
         for (at, reader) in &self.fate.readers {
             let reader = name(self.record, *reader);
@@ -126,7 +126,7 @@ impl Story<'_> {
     }
 
     /// A happening, if it matters for this record.
-    fn tell(&self, happening: &Happening<'_>) -> Option<Link> {
+    fn tell(&self, index: usize, happening: &Happening<'_>) -> Option<Link> {
         let (value, offset) = (&self.lost.operation.value, self.lost.offset);
         let what = match &happening.what {
             Happened::Isr(isr) => format!("the ISR became {}", set(isr)),
@@ -165,14 +165,14 @@ impl Story<'_> {
                 to,
                 cause,
             } => {
-                happening.what.removed(offset)?;
+                self.fate.removed_by(index)?;
                 let cause = cause_phrase(*cause);
                 format!(
                     "broker {broker} cut its log from {from} to {to}{cause}, and {value} with it"
                 )
             }
             Happened::Shortened { broker, from, to } => {
-                happening.what.removed(offset)?;
+                self.fate.removed_by(index)?;
                 format!(
                     "broker {broker} recovered its log only up to {to} of {from}: {value} was not on its \
                      disk"
@@ -247,7 +247,7 @@ impl Story<'_> {
     /// The brokers whose copy went in one way, in order.
     fn removers(&self, way: impl Fn(&Happened<'_>) -> bool) -> Vec<BrokerId> {
         let after = self.after().filter(|(_, happening)| way(&happening.what));
-        let removed = after.filter_map(|(_, happening)| happening.what.removed(self.lost.offset));
+        let removed = after.filter_map(|(index, _)| self.fate.removed_by(index));
         let mut brokers: Vec<BrokerId> = removed.collect();
         brokers.sort();
         brokers.dedup();

@@ -8,7 +8,8 @@ use crate::view::{PartitionView, View};
 use ktrial_core::event::{Candidate, ElectionRule, TruncationCause};
 use ktrial_core::metadata::MetadataRecord;
 use ktrial_core::{BrokerId, Event, LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// Something that happened to a partition.
 pub(super) struct Happening<'a> {
@@ -53,15 +54,13 @@ pub(super) enum Happened<'a> {
 }
 
 impl Happened<'_> {
-    /// The broker whose copy of the record at `offset` this removed.
-    pub(super) fn removed(&self, offset: Offset) -> Option<BrokerId> {
+    /// The broker that lost the end of its log by this, and which offsets.
+    fn removal(&self) -> Option<(BrokerId, Range<Offset>)> {
         match self {
             Self::Truncated {
                 broker, from, to, ..
             }
-            | Self::Shortened { broker, from, to } => {
-                (*to <= offset && offset < *from).then_some(*broker)
-            }
+            | Self::Shortened { broker, from, to } => Some((*broker, *to..*from)),
             _ => None,
         }
     }
@@ -79,14 +78,30 @@ pub(super) struct Fate {
     pub(super) high_watermark: Offset,
     /// Who had it: the flushed ones with true.
     pub(super) holders: Vec<(BrokerId, bool)>,
+    /// Who has a copy of it, as far as the record is told.
+    copies: BTreeSet<BrokerId>,
+    /// The happenings that removed a copy, and whose.
+    pub(super) removals: Vec<(usize, BrokerId)>,
     /// The happening that made a broker without it leader.
     pub(super) led_without: Option<usize>,
     /// Who read it, when.
     pub(super) readers: Vec<(Timestamp, NodeId)>,
 }
 
+impl Fate {
+    /// The broker whose copy a happening removed.
+    pub(super) fn removed_by(&self, happening: usize) -> Option<BrokerId> {
+        let found = self.removals.iter().find(|(index, _)| *index == happening);
+        found.map(|(_, broker)| *broker)
+    }
+}
+
+/// Where lost records were: by partition and offset, their places in the list of losses.
+type Places = BTreeMap<TopicPartition, BTreeMap<Offset, Vec<usize>>>;
+
 /// The facts of all losses.
 pub(super) struct Trace<'a> {
+    places: Places,
     pub(super) happenings: BTreeMap<TopicPartition, Vec<Happening<'a>>>,
     /// One per lost record.
     pub(super) fates: Vec<Fate>,
@@ -94,7 +109,13 @@ pub(super) struct Trace<'a> {
 
 impl<'a> Trace<'a> {
     pub(super) fn new(plan: &Plan, record: &'a Record, lost: &[LostWrite<'_>]) -> Self {
+        let mut places = Places::new();
+        for (index, lost) in lost.iter().enumerate() {
+            let of_partition = places.entry(lost.partition.clone()).or_default();
+            of_partition.entry(lost.offset).or_default().push(index);
+        }
         let mut trace = Self {
+            places,
             happenings: lost
                 .iter()
                 .map(|lost| (lost.partition.clone(), Vec::new()))
@@ -159,6 +180,54 @@ impl<'a> Trace<'a> {
         });
         let holders = holders.map(|(id, replica)| (*id, replica.recovery_point > lost.offset));
         fate.holders = holders.collect();
+        fate.copies = fate.holders.iter().map(|(broker, _)| *broker).collect();
+    }
+
+    /// A replica got a batch: of lost records too, if it is of the epoch that they were written in.
+    fn copied(&mut self, node: Option<NodeId>, event: &Event) {
+        let (
+            Some(broker),
+            Event::Appended {
+                partition,
+                base_offset,
+                last_offset,
+                leader_epoch,
+                ..
+            },
+        ) = (node.and_then(NodeId::broker), event)
+        else {
+            return;
+        };
+        let places = self.places.get(partition);
+        let places = places
+            .into_iter()
+            .flat_map(|places| places.range(*base_offset..=*last_offset));
+        for index in places.flat_map(|(_, indexes)| indexes) {
+            let fate = self.fates.get_mut(*index);
+            if let Some(fate) = fate.filter(|fate| fate.epoch == Some(*leader_epoch)) {
+                fate.copies.insert(broker);
+            }
+        }
+    }
+
+    /// A replica lost the end of its log: the copies in it go.
+    fn removed(
+        &mut self,
+        name: &TopicPartition,
+        happening: usize,
+        broker: BrokerId,
+        range: Range<Offset>,
+    ) {
+        let Some(places) = self.places.get(name).filter(|_| range.start <= range.end) else {
+            return;
+        };
+        for index in places.range(range).flat_map(|(_, indexes)| indexes) {
+            if let Some(fate) = self.fates.get_mut(*index)
+                && fate.copies.remove(&broker)
+            {
+                fate.removals.push((happening, broker));
+            }
+        }
     }
 
     fn happened(&mut self, view: &View, entry: &'a Entry, lost: &[LostWrite<'_>]) {
@@ -169,6 +238,7 @@ impl<'a> Trace<'a> {
                     self.process(view, entry, broker);
                 }
             }
+            What::Event(event @ Event::Appended { .. }) => self.copied(node, event),
             What::Event(event) => self.event(view, entry, event, lost),
             _ => {}
         }
@@ -236,7 +306,11 @@ impl<'a> Trace<'a> {
                 }
             }
         }
+        let (index, removal) = (happenings.len(), what.removal());
         happenings.push(Happening { at: entry.at, what });
+        if let Some((broker, range)) = removal {
+            self.removed(name, index, broker, range);
+        }
     }
 }
 
