@@ -38,6 +38,7 @@ use crate::history::{EndReason, Entry, Message, What, Why};
 use crate::host::Work;
 use crate::network::{Connections, Links, Segment};
 use crate::plan::StopKind;
+use ktrial_core::message::Api;
 use ktrial_core::{Command, Incarnation, Input, NodeId, Timestamp};
 use madsim::time::{Instant, Sleep, TimeHandle};
 use std::collections::VecDeque;
@@ -97,6 +98,8 @@ pub enum Order {
         to: Vec<NodeId>,
         /// Only in that direction.
         one_way: bool,
+        /// Only messages of these APIs; empty = all.
+        api: Vec<Api>,
     },
     /// Makes links slow in one direction.
     Delay {
@@ -108,6 +111,8 @@ pub enum Order {
         to: Vec<NodeId>,
         /// By so many microseconds.
         by_us: u64,
+        /// Only messages of these APIs; empty = all.
+        api: Vec<Api>,
     },
     /// Ends all cuts and delays.
     Heal,

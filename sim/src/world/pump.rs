@@ -6,6 +6,7 @@
 //! Next: `../network/mod.rs`.
 
 use super::{Happening, Holder, Order, Outcome, Shared, World, keep};
+use crate::network::RuleKind;
 use ktrial_core::{NodeId, Timestamp};
 use madsim::runtime::Handle;
 use std::future::Future;
@@ -114,13 +115,15 @@ impl World {
                 from,
                 to,
                 one_way,
-            } => self.cut(step, &from, &to, one_way),
+                api,
+            } => self.add_rule(step, (&from, &to), !one_way, (RuleKind::Cut, api)),
             Order::Delay {
                 step,
                 from,
                 to,
                 by_us,
-            } => self.delay(step, &from, &to, by_us),
+                api,
+            } => self.add_rule(step, (&from, &to), false, (RuleKind::Delay(by_us), api)),
             Order::Heal => self.heal(),
             Order::Command(node, command) => {
                 if let Some(node) = self.index(node) {
