@@ -5,7 +5,8 @@
 //!
 //! Next: `../network/mod.rs`.
 
-use super::{Happening, Holder, Order, Outcome, Shared, World, keep};
+use super::wake::keep;
+use super::{Happening, Holder, Order, Outcome, Shared, World};
 use crate::network::RuleKind;
 use ktrial_core::{NodeId, Timestamp};
 use madsim::runtime::Handle;
