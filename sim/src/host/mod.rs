@@ -4,6 +4,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `lanes.rs` | lanes, slots and timers |
+//! | `start.rs` | the start of the process |
 //! | `panic.rs` | a panic of a machine, caught and told |
 //!
 //! The law of lanes: a machine is called at once and its state changes at once; events that it observed
@@ -20,17 +21,14 @@
 
 mod lanes;
 pub(crate) mod panic;
+mod start;
 
 use crate::history::{EndReason, What};
-use crate::world::{Birth, Factory, Outcome, Shared, World};
-use ktrial_core::machine::StartError;
-use ktrial_core::{
-    ConnectionId, Effect, Effects, Incarnation, Input, Lane, Machine, Random, Timestamp,
-};
+use crate::world::{Factory, Outcome, Shared, World};
+use ktrial_core::{ConnectionId, Effect, Effects, Incarnation, Input, Lane, Machine, Timestamp};
 use lanes::{Lanes, of_request};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -201,51 +199,6 @@ impl Host {
         }
     }
 
-    /// Builds the machine. No lock is held.
-    fn start(&mut self, birth: Birth) -> Result<(), Box<What>> {
-        if let Some(disk) = &birth.disk {
-            disk.device().begin(birth.now.monotonic);
-        }
-        let (factory, out) = (Arc::clone(&self.factory), &mut self.out);
-        match panic::caught(|| factory(birth, out)) {
-            Ok(Ok(machine)) => {
-                self.machine = Some(machine);
-                Ok(())
-            }
-            Ok(Err(error)) => Err(failed(&error)),
-            Err(message) => Err(panicked(message)),
-        }
-    }
-
-    /// Starts the process; the world's lock is given back for the time that the machine takes.
-    fn start_process(&mut self, incarnation: Incarnation) {
-        let birth = {
-            let guard = self.shared.lock();
-            let Some(world) = guard.as_ref() else { return };
-            let node = &world.nodes[self.node];
-            let label = format!("machine {} {incarnation}", node.id);
-            Birth {
-                node: node.id,
-                incarnation,
-                now: node.now(world.now),
-                random: Random::stream(world.seed(), &label),
-                disk: node.disk.clone(),
-            }
-        };
-        let started = self.start(birth);
-        let shared = self.shared.clone();
-        let mut guard = shared.lock();
-        let Some(world) = guard.as_mut() else { return };
-        self.conclude(
-            world,
-            started,
-            Job {
-                lane: None,
-                connection: None,
-            },
-        );
-    }
-
     /// After a call: its effects, or the end of the trial.
     fn conclude(&mut self, world: &mut World, done: Result<(), Box<What>>, job: Job) {
         match done {
@@ -319,11 +272,6 @@ impl Future for Host {
             }
         }
     }
-}
-
-fn failed(error: &StartError) -> Box<What> {
-    let error = error.to_string();
-    Box::new(What::StartFailed { error })
 }
 
 fn panicked(message: String) -> Box<What> {
