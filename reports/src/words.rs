@@ -2,7 +2,7 @@
 //! story, the verdict, the charts and the page say the same thing the same way.
 
 use ktrial_core::event::{Candidate, ElectionRule, TruncationCause};
-use ktrial_core::message::{ConfigChange, ConfigResource, ElectionType};
+use ktrial_core::message::{Api, ConfigChange, ConfigResource, ElectionType};
 use ktrial_core::{BrokerId, NodeId, TopicPartition};
 use ktrial_sim::history::EndReason;
 use ktrial_sim::plan::{Action, BrokerStatus, Condition, Plan, Step, StopKind, When};
@@ -191,20 +191,32 @@ fn action(action: &Action, clients: &BTreeMap<NodeId, String>) -> String {
         Action::Start { nodes: who } => format!("start {}", nodes(who, clients)),
         Action::Pause { nodes: who } => format!("freeze {}", nodes(who, clients)),
         Action::Resume { nodes: who } => format!("unfreeze {}", nodes(who, clients)),
-        Action::Cut { from, to, one_way } => {
+        Action::Cut {
+            from,
+            to,
+            one_way,
+            api,
+        } => {
             let (from, to) = (nodes(from, clients), nodes(to, clients));
+            let only = only(api);
             if *one_way {
-                format!("cut the network from {from} to {to}, one way")
+                format!("cut the network from {from} to {to}, one way{only}")
             } else {
-                format!("cut the network between {from} and {to}")
+                format!("cut the network between {from} and {to}{only}")
             }
         }
-        Action::Delay { from, to, by_us } => format!(
-            "slow the network between {} and {} by {}.{:03} ms",
+        Action::Delay {
+            from,
+            to,
+            by_us,
+            api,
+        } => format!(
+            "slow the network between {} and {} by {}.{:03} ms{}",
             nodes(from, clients),
             nodes(to, clients),
             by_us / 1_000,
-            by_us % 1_000
+            by_us % 1_000,
+            only(api)
         ),
         Action::Heal => "heal the network".to_owned(),
         Action::AlterConfig { changes } => format!("set {}", list(changes.iter().map(change))),
@@ -217,6 +229,14 @@ fn action(action: &Action, clients: &BTreeMap<NodeId, String>) -> String {
             partitions,
         } => format!("{consumer} reads {} from now on", list(partitions)),
     }
+}
+
+/// The APIs that a fault of the network is about, if not all.
+fn only(api: &[Api]) -> String {
+    if api.is_empty() {
+        return String::new();
+    }
+    format!(", only for {}", list(api))
 }
 
 fn stop(how: StopKind) -> &'static str {

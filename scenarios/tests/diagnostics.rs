@@ -37,6 +37,16 @@ fn text_that_is_not_toml() {
 }
 
 #[test]
+fn apis() {
+    let delay = |apis: &str| {
+        format!("[[step]]\ndelay = {{ from = [1], to = [2], by = \"1s\", apis = {apis} }}\n")
+    };
+    check("unknown_api", &delay("[\"AlterPartitions\"]"));
+    check("no_api", &delay("[]"));
+    check("api_that_is_no_list", &delay("\"Fetch\""));
+}
+
+#[test]
 fn keys() {
     check(
         "unknown_key_at_the_top",

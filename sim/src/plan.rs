@@ -4,7 +4,7 @@
 //! Next: `trial.rs` runs it.
 
 use ktrial_core::config::Settings;
-use ktrial_core::message::{ConfigChange, ElectionType, NewTopic};
+use ktrial_core::message::{Api, ConfigChange, ElectionType, NewTopic};
 use ktrial_core::{BrokerId, ControllerId, NodeId, Offset, Rules, TopicName, TopicPartition};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -339,6 +339,9 @@ pub enum Action {
         to: Vec<NodeId>,
         /// Only in that direction.
         one_way: bool,
+        /// Only messages of these APIs, requests and responses; empty = all, and TCP's own.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        api: Vec<Api>,
     },
     /// Links between two groups of nodes become slow.
     Delay {
@@ -348,6 +351,9 @@ pub enum Action {
         to: Vec<NodeId>,
         /// Added to each message, in microseconds.
         by_us: u64,
+        /// Only messages of these APIs, requests and responses; empty = all, and TCP's own.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        api: Vec<Api>,
     },
     /// All links are as they were at the start.
     Heal,

@@ -3,7 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `cluster.rs` | the plan's machines: settings, nodes, who is who |
-//! | `validate.rs` | what a plan may not say |
+//! | `validate.rs`, `so_far.rs` | what a plan may not say, and when |
 //! | `script.rs` | the director: start-up, steps one after the other, the wait at the end |
 //! | `waiting.rs` | the condition that a step waits for |
 //! | `action.rs` | what a step's action orders |
@@ -20,6 +20,7 @@ mod action;
 mod cluster;
 mod finals;
 mod script;
+mod so_far;
 #[cfg(test)]
 mod tests;
 mod validate;

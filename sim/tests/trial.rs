@@ -5,10 +5,11 @@
 
 mod common;
 
-use common::plan;
+use common::{CONTROLLER, after, b, plan};
 use ktrial_core::TopicPartition;
+use ktrial_core::message::Api;
 use ktrial_sim::history::{EndReason, FinalLog, Record, What, codec};
-use ktrial_sim::plan::{Condition, Step, When};
+use ktrial_sim::plan::{Action, Condition, Step, StopKind, When};
 use ktrial_sim::trial;
 
 fn end(record: &Record) -> EndReason {
@@ -83,4 +84,47 @@ fn a_condition_that_does_not_hold_in_time_ends_the_trial() {
     plan.steps.clear();
     plan.time_limit_ms = 1;
     assert_eq!(end(&trial::run(&plan).unwrap()), EndReason::TimeLimit);
+}
+
+/// Broker 1 still says that it lives, while what it wants of the ISR takes long to arrive.
+#[test]
+fn a_delay_of_one_api_leaves_the_others_alone() {
+    let mut plan = plan(7);
+    let slow = Action::Delay {
+        from: vec![b(1)],
+        to: vec![CONTROLLER],
+        by_us: 20_000_000,
+        api: vec![Api::AlterPartition],
+    };
+    let stop = Action::Stop {
+        nodes: vec![b(3)],
+        how: StopKind::Shutdown,
+    };
+    let start = Action::Start { nodes: vec![b(3)] };
+    plan.steps = vec![
+        after(0, slow),
+        after(0, stop),
+        after(10_000, start),
+        after(60_000, Action::Heal),
+    ];
+    let record = trial::run(&plan).unwrap();
+    let took = |wanted: Api| {
+        record
+            .entries
+            .iter()
+            .filter_map(move |entry| match &entry.what {
+                What::Delivered(m) if m.api == wanted && m.from == b(1) && !m.response => {
+                    Some(entry.at - m.sent)
+                }
+                _ => None,
+            })
+    };
+    let second = std::time::Duration::from_secs(1);
+    assert!(took(Api::BrokerHeartbeat).all(|time| time < second));
+    assert!(took(Api::AlterPartition).any(|time| time > 20 * second));
+    let effect = record.entries.iter().find_map(|entry| match entry.what {
+        What::FaultEffect { step: 0, messages } => Some(messages),
+        _ => None,
+    });
+    assert!(effect.is_some_and(|messages| messages > 0), "{effect:?}");
 }

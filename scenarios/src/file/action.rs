@@ -7,6 +7,7 @@ use super::reader::Reader;
 use super::step::Before;
 use crate::diagnostic::Span;
 use ktrial_core::NodeId;
+use ktrial_core::message::Api;
 use ktrial_sim::plan::{Action, StopKind};
 
 /// Every action.
@@ -270,18 +271,51 @@ fn groups(
     Some((from, to))
 }
 
+/// `apis = ["Fetch"]`: whose messages a fault of the network is about; all without it.
+fn apis(reader: &mut Reader, table: &Table) -> Option<Vec<Api>> {
+    let Some(entry) = table.get("apis") else {
+        return Some(Vec::new());
+    };
+    let items = reader.list(&entry.node, "APIs such as [\"Fetch\"]")?;
+    if items.is_empty() {
+        reader.error(entry.node.span, "this list is empty: name at least one API");
+        return None;
+    }
+    let mut apis = Vec::new();
+    for item in items {
+        let written = reader.text(item)?;
+        let Some(api) = Api::ALL.iter().find(|api| api.to_string() == written) else {
+            let names: Vec<String> = Api::ALL.iter().map(ToString::to_string).collect();
+            let known: Vec<&str> = names.iter().map(String::as_str).collect();
+            reader.unknown(item.span, "API", &written, &known);
+            return None;
+        };
+        apis.push(*api);
+    }
+    apis.sort_unstable();
+    apis.dedup();
+    Some(apis)
+}
+
 fn cut(reader: &mut Reader, table: &Table, span: Span, names: &Names) -> Option<Action> {
-    reader.only(table, &["from", "to", "one_way"]);
+    reader.only(table, &["from", "to", "one_way", "apis"]);
+    let api = apis(reader, table)?;
     let (from, to) = groups(reader, table, span, names)?;
     let one_way = match table.get("one_way") {
         Some(entry) => reader.boolean(&entry.node)?,
         None => false,
     };
-    Some(Action::Cut { from, to, one_way })
+    Some(Action::Cut {
+        from,
+        to,
+        one_way,
+        api,
+    })
 }
 
 fn delay(reader: &mut Reader, table: &Table, span: Span, names: &Names) -> Option<Action> {
-    reader.only(table, &["from", "to", "by"]);
+    reader.only(table, &["from", "to", "by", "apis"]);
+    let api = apis(reader, table)?;
     let by = reader.need(table, "by", span);
     let by = by.and_then(|node| reader.micros(node));
     let (from, to) = groups(reader, table, span, names)?;
@@ -289,5 +323,6 @@ fn delay(reader: &mut Reader, table: &Table, span: Span, names: &Names) -> Optio
         from,
         to,
         by_us: by?,
+        api,
     })
 }

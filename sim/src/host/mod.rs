@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `sockets.rs` | one request of a connection at a time |
 //! | `lanes.rs` | lanes, slots and timers |
+//! | `start.rs` | the start of the process |
 //! | `panic.rs` | a panic of a machine, caught and told |
 //!
 //! The law of lanes: a machine is called at once and its state changes at once; events that it observed
@@ -22,16 +23,15 @@
 mod lanes;
 pub(crate) mod panic;
 mod sockets;
+mod start;
 
 use crate::history::{EndReason, What};
-use crate::world::{Birth, Factory, Outcome, Shared, World};
-use ktrial_core::machine::StartError;
-use ktrial_core::{Effect, Effects, Incarnation, Input, Lane, Machine, Random, Timestamp};
+use crate::world::{Factory, Outcome, Shared, World};
+use ktrial_core::{Effect, Effects, Incarnation, Input, Lane, Machine, Timestamp};
 use lanes::Lanes;
 use sockets::Sockets;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -56,12 +56,6 @@ pub(crate) struct Release {
     /// Whose slot is free then; `None` = the start's.
     lane: Option<Lane>,
     pub(crate) effects: Vec<Effect>,
-}
-
-/// What is being done.
-#[derive(Clone, Copy)]
-struct Job {
-    lane: Option<Lane>,
 }
 
 /// The host of one process.
@@ -145,7 +139,7 @@ impl Host {
     }
 
     /// Records and carries out what followed from a call.
-    fn commit(&mut self, world: &mut World, job: Job) {
+    fn commit(&mut self, world: &mut World, lane: Option<Lane>) {
         let spent = match &world.nodes[self.node].disk {
             Some(disk) => disk.device().spent(),
             None => Duration::ZERO,
@@ -167,12 +161,12 @@ impl Host {
             return;
         }
         if !spent.is_zero() {
-            match job.lane {
+            match lane {
                 Some(lane) => self.lanes.occupy(lane),
                 None => self.starting = Some(Vec::new()),
             }
             let release = Work::Release(Release {
-                lane: job.lane,
+                lane,
                 effects: held,
             });
             world.schedule(world.now + spent, self.node, release);
@@ -223,48 +217,10 @@ impl Host {
         }
     }
 
-    /// Builds the machine. No lock is held.
-    fn start(&mut self, birth: Birth) -> Result<(), Box<What>> {
-        if let Some(disk) = &birth.disk {
-            disk.device().begin(birth.now.monotonic);
-        }
-        let (factory, out) = (Arc::clone(&self.factory), &mut self.out);
-        match panic::caught(|| factory(birth, out)) {
-            Ok(Ok(machine)) => {
-                self.machine = Some(machine);
-                Ok(())
-            }
-            Ok(Err(error)) => Err(failed(&error)),
-            Err(message) => Err(panicked(message)),
-        }
-    }
-
-    /// Starts the process; the world's lock is given back for the time that the machine takes.
-    fn start_process(&mut self, incarnation: Incarnation) {
-        let birth = {
-            let guard = self.shared.lock();
-            let Some(world) = guard.as_ref() else { return };
-            let node = &world.nodes[self.node];
-            let label = format!("machine {} {incarnation}", node.id);
-            Birth {
-                node: node.id,
-                incarnation,
-                now: node.now(world.now),
-                random: Random::stream(world.seed(), &label),
-                disk: node.disk.clone(),
-            }
-        };
-        let started = self.start(birth);
-        let shared = self.shared.clone();
-        let mut guard = shared.lock();
-        let Some(world) = guard.as_mut() else { return };
-        self.conclude(world, started, Job { lane: None });
-    }
-
     /// After a call: its effects, or the end of the trial.
-    fn conclude(&mut self, world: &mut World, done: Result<(), Box<What>>, job: Job) {
+    fn conclude(&mut self, world: &mut World, done: Result<(), Box<What>>, lane: Option<Lane>) {
         match done {
-            Ok(()) => self.commit(world, job),
+            Ok(()) => self.commit(world, lane),
             Err(what) => {
                 let id = world.nodes[self.node].id;
                 world.record(Some(id), *what);
@@ -313,13 +269,12 @@ impl Future for Host {
                         disk.device().begin(world.now);
                     }
                     drop(guard);
-                    let job = Job { lane: Some(lane) };
                     let done = this.handle(now, input);
                     guard = shared.lock();
                     let Some(world) = guard.as_mut() else {
                         return Poll::Ready(());
                     };
-                    this.conclude(world, done, job);
+                    this.conclude(world, done, Some(lane));
                     next = this.next_in(world, lane);
                 }
             }
@@ -331,11 +286,6 @@ impl Future for Host {
             }
         }
     }
-}
-
-fn failed(error: &StartError) -> Box<What> {
-    let error = error.to_string();
-    Box::new(What::StartFailed { error })
 }
 
 fn panicked(message: String) -> Box<What> {

@@ -7,25 +7,17 @@ use super::rule::{Rule, RuleKind};
 use crate::history::{What, Why};
 use crate::world::{Happening, World};
 use ktrial_core::NodeId;
+use ktrial_core::message::Api;
 use std::collections::BTreeMap;
 
 impl World {
-    /// Cuts links between two groups of nodes.
-    pub(crate) fn cut(&mut self, step: usize, from: &[NodeId], to: &[NodeId], one_way: bool) {
-        self.add_rule(step, (from, to), !one_way, RuleKind::Cut);
-    }
-
-    /// Makes links from one group of nodes to another slow.
-    pub(crate) fn delay(&mut self, step: usize, from: &[NodeId], to: &[NodeId], by_us: u64) {
-        self.add_rule(step, (from, to), false, RuleKind::Delay(by_us));
-    }
-
-    fn add_rule(
+    /// Begins a fault of the links from one group of nodes to another.
+    pub(crate) fn add_rule(
         &mut self,
         step: usize,
         (from, to): (&[NodeId], &[NodeId]),
         both_ways: bool,
-        kind: RuleKind,
+        (kind, api): (RuleKind, Vec<Api>),
     ) {
         let members = |group: &[NodeId]| self.nodes.iter().map(|n| group.contains(&n.id)).collect();
         let rule = Rule {
@@ -33,7 +25,7 @@ impl World {
             from: members(from),
             to: members(to),
             both_ways,
-            api: None,
+            api,
             kind,
             touched: 0,
         };

@@ -18,8 +18,8 @@ pub(crate) struct Rule {
     pub(crate) to: Vec<bool>,
     /// It holds for the opposite direction too.
     pub(crate) both_ways: bool,
-    /// Only for messages of this API.
-    pub(crate) api: Option<Api>,
+    /// Only for messages of these APIs; empty = all, and TCP's own.
+    pub(crate) api: Vec<Api>,
     /// What it does.
     pub(crate) kind: RuleKind,
     /// Messages that it touched.
@@ -43,6 +43,6 @@ impl Rule {
 
     /// Whether it is about messages of this API (`None`: TCP's own, of no API).
     pub(crate) fn selects(&self, api: Option<Api>) -> bool {
-        self.api.is_none() || self.api == api
+        self.api.is_empty() || api.is_some_and(|api| self.api.contains(&api))
     }
 }

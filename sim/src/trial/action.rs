@@ -60,17 +60,29 @@ impl Operations {
             Action::Resume { nodes } => {
                 orders.extend(nodes.iter().map(|node| Order::Resume(*node)));
             }
-            Action::Cut { from, to, one_way } => orders.push(Order::Cut {
+            Action::Cut {
+                from,
+                to,
+                one_way,
+                api,
+            } => orders.push(Order::Cut {
                 step,
                 from: from.clone(),
                 to: to.clone(),
                 one_way: *one_way,
+                api: api.clone(),
             }),
-            Action::Delay { from, to, by_us } => orders.push(Order::Delay {
+            Action::Delay {
+                from,
+                to,
+                by_us,
+                api,
+            } => orders.push(Order::Delay {
                 step,
                 from: from.clone(),
                 to: to.clone(),
                 by_us: *by_us,
+                api: api.clone(),
             }),
             Action::Heal => orders.push(Order::Heal),
             Action::AlterConfig { changes } => {

@@ -9,7 +9,8 @@
 //! Next: `cluster.rs`, which takes the plan's word for the rest.
 
 use super::cluster::Cluster;
-use crate::plan::{Action, Condition, PLAN_VERSION, Plan, StopKind, When};
+use super::so_far::SoFar;
+use crate::plan::{Action, Condition, PLAN_VERSION, Plan, When};
 use ktrial_core::config::{Config, TopicConfig};
 use ktrial_core::message::{ConfigChange, ConfigResource, Placement};
 use ktrial_core::{BrokerId, NodeId, TopicPartition};
@@ -251,61 +252,6 @@ impl<'p> Known<'p> {
     }
 }
 
-/// What the steps before have done.
-#[derive(Default)]
-struct SoFar {
-    sent: BTreeSet<String>,
-    down: BTreeSet<NodeId>,
-    unpowered: BTreeSet<NodeId>,
-    frozen: BTreeSet<NodeId>,
-}
-
-impl SoFar {
-    fn act(&mut self, action: &Action) -> Result<(), String> {
-        match action {
-            Action::Send { values, .. } => first(values, |value| {
-                let again = !self.sent.insert(value.clone());
-                again.then(|| format!("sends `{value}` again: each value occurs once"))
-            }),
-            Action::Stop { nodes, how } => first(nodes, |node| self.stop(*node, *how)),
-            Action::Start { nodes } => first(nodes, |node| {
-                self.unpowered.remove(node);
-                let starts = !self.frozen.contains(node) && self.down.remove(node);
-                (!starts).then(|| format!("starts {node}, which runs"))
-            }),
-            Action::Pause { nodes } => first(nodes, |node| {
-                let pauses = !self.down.contains(node) && self.frozen.insert(*node);
-                (!pauses).then(|| format!("pauses {node}, which does not run"))
-            }),
-            Action::Resume { nodes } => first(nodes, |node| {
-                let resumes = self.frozen.remove(node);
-                (!resumes).then(|| format!("resumes {node}, which is not paused"))
-            }),
-            Action::Cut { .. }
-            | Action::Delay { .. }
-            | Action::Heal
-            | Action::AlterConfig { .. }
-            | Action::ElectLeaders { .. }
-            | Action::Assign { .. } => Ok(()),
-        }
-    }
-
-    /// A machine can lose power with or without a process. A frozen process is told to shut down when
-    /// it goes on.
-    fn stop(&mut self, node: NodeId, how: StopKind) -> Option<String> {
-        let was_down = !self.down.insert(node);
-        let wrong = match how {
-            StopKind::PowerLoss => {
-                self.frozen.remove(&node);
-                !self.unpowered.insert(node)
-            }
-            StopKind::Kill => !self.frozen.remove(&node) && was_down,
-            StopKind::Shutdown => was_down,
-        };
-        wrong.then(|| format!("stops {node}, which is down"))
-    }
-}
-
 fn were_sent(values: &[String], sent: &BTreeSet<String>) -> Result<(), String> {
     first(values, |value| {
         let never = !sent.contains(value);
@@ -325,7 +271,7 @@ fn missing(what: &str, name: impl std::fmt::Display) -> String {
 }
 
 /// The first mistake, if there is one.
-fn first<T>(items: &[T], wrong: impl FnMut(&T) -> Option<String>) -> Result<(), String> {
+pub(super) fn first<T>(items: &[T], wrong: impl FnMut(&T) -> Option<String>) -> Result<(), String> {
     items.iter().find_map(wrong).map_or(Ok(()), Err)
 }
 

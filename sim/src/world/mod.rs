@@ -4,8 +4,10 @@
 //! | file | what it is |
 //! |---|---|
 //! | `mod.rs` | the state that all share, and the baton |
+//! | `order.rs` | who decides what is done, and what can be ordered |
 //! | `process.rs` | processes start, stop, freeze |
 //! | `pump.rs` | the task that carries out what the director orders |
+//! | `wake.rs` | madsim's clock, and the wakers of tasks |
 //! | `run.rs` | builds a world on madsim, runs it, clears it away |
 //!
 //! **The baton.** Exactly one event is handled at a time, in the order of the agenda, whatever madsim's
@@ -21,31 +23,30 @@
 //!   part in them as a finding about it, else with an error.
 //! - The lock is taken once per event, and never while a machine works or madsim kills a node.
 //!
-//! Next: `run.rs`.
+//! Next: `order.rs`.
 
+mod order;
 mod process;
 mod pump;
 mod run;
 #[cfg(test)]
 mod tests;
+mod wake;
 
+pub use order::{Director, Order};
 pub(crate) use process::Node;
 pub use run::{Birth, Factory, Finished, WorldConfig, run, run_with_madsim_seed};
 
 use crate::agenda::Agenda;
 use crate::history::recorder::Recorder;
-use crate::history::{EndReason, Entry, Message, What, Why};
+use crate::history::{EndReason, Message, What, Why};
 use crate::host::Work;
 use crate::network::{Connections, Links, Segment};
-use crate::plan::StopKind;
 use ktrial_core::{Command, Incarnation, Input, NodeId, Timestamp};
-use madsim::time::{Instant, Sleep, TimeHandle};
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
-use std::time::Duration;
+use std::task::Waker;
+use wake::{Clock, keep};
 
 /// So many events without time going on are an endless loop.
 pub const LIVELOCK: u32 = 1_000_000;
@@ -59,64 +60,6 @@ impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Option<World>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Decides what is done to the world: the steps of a plan, or a test.
-pub trait Director: Send {
-    /// Sees each entry of the record.
-    fn observe(&mut self, entry: &Entry);
-
-    /// Whether it wants to act now, before anything else happens.
-    fn is_due(&self) -> bool;
-
-    /// Acts: called when it is due, at the start, and at each time that it asked to be woken.
-    fn act(&mut self, now: Timestamp, orders: &mut Vec<Order>);
-}
-
-/// What a director can order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Enters something into the record.
-    Record(What),
-    /// Starts the process of a node, and switches its machine on; nothing if it runs, and when it has
-    /// ended if it is shutting down.
-    Start(NodeId),
-    /// Stops the process of a node.
-    Stop(NodeId, StopKind),
-    /// Freezes the process of a node; the step is for the count of what it held back.
-    Pause(usize, NodeId),
-    /// Unfreezes it.
-    Resume(NodeId),
-    /// Cuts links.
-    Cut {
-        /// The step that causes it.
-        step: usize,
-        /// From these nodes ...
-        from: Vec<NodeId>,
-        /// ... to those.
-        to: Vec<NodeId>,
-        /// Only in that direction.
-        one_way: bool,
-    },
-    /// Makes links slow in one direction.
-    Delay {
-        /// The step that causes it.
-        step: usize,
-        /// From these nodes ...
-        from: Vec<NodeId>,
-        /// ... to those.
-        to: Vec<NodeId>,
-        /// By so many microseconds.
-        by_us: u64,
-    },
-    /// Ends all cuts and delays.
-    Heal,
-    /// Gives a command to the process of a node; lost if it does not run.
-    Command(NodeId, Command),
-    /// Wakes the director at this time.
-    WakeAt(Timestamp),
-    /// Ends the trial.
-    End(EndReason),
 }
 
 /// How a world ended.
@@ -174,34 +117,6 @@ pub(crate) struct World {
     outcome: Option<Outcome>,
     at_this_instant: u32,
     clock: Clock,
-}
-
-/// madsim's clock, and the one sleep on it.
-struct Clock {
-    handle: TimeHandle,
-    start: Instant,
-    sleep: Pin<Box<Sleep>>,
-}
-
-impl Clock {
-    fn new(handle: TimeHandle) -> Self {
-        Self {
-            start: handle.now_instant(),
-            sleep: Box::pin(handle.sleep(Duration::ZERO)),
-            handle,
-        }
-    }
-
-    /// Whether `at` has come; if not, `waker` is woken when it has.
-    fn has_come(&mut self, at: Timestamp, waker: &Waker) -> bool {
-        let deadline = self.start + Duration::from_micros(at.0);
-        if self.handle.now_instant() >= deadline {
-            return true;
-        }
-        self.sleep.as_mut().reset(deadline);
-        let mut context = Context::from_waker(waker);
-        self.sleep.as_mut().poll(&mut context).is_ready()
-    }
 }
 
 impl World {
@@ -365,13 +280,5 @@ impl World {
     pub(crate) fn command(&mut self, node: usize, command: Command) {
         let work = Work::Input(Input::Command(command));
         self.schedule(self.now, node, work);
-    }
-}
-
-/// Keeps a task's waker, cloned only if it is another one than before.
-fn keep(kept: &mut Option<Waker>, waker: &Waker) {
-    match kept {
-        Some(same) if same.will_wake(waker) => {}
-        _ => *kept = Some(waker.clone()),
     }
 }

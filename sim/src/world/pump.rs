@@ -5,7 +5,9 @@
 //!
 //! Next: `../network/mod.rs`.
 
-use super::{Happening, Holder, Order, Outcome, Shared, World, keep};
+use super::wake::keep;
+use super::{Happening, Holder, Order, Outcome, Shared, World};
+use crate::network::RuleKind;
 use ktrial_core::{NodeId, Timestamp};
 use madsim::runtime::Handle;
 use std::future::Future;
@@ -114,13 +116,15 @@ impl World {
                 from,
                 to,
                 one_way,
-            } => self.cut(step, &from, &to, one_way),
+                api,
+            } => self.add_rule(step, (&from, &to), !one_way, (RuleKind::Cut, api)),
             Order::Delay {
                 step,
                 from,
                 to,
                 by_us,
-            } => self.delay(step, &from, &to, by_us),
+                api,
+            } => self.add_rule(step, (&from, &to), false, (RuleKind::Delay(by_us), api)),
             Order::Heal => self.heal(),
             Order::Command(node, command) => {
                 if let Some(node) = self.index(node) {

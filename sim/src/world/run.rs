@@ -7,7 +7,8 @@
 //! Next: `pump.rs`.
 
 use super::pump::Pump;
-use super::{Clock, Director, Holder, Node, Outcome, Shared, World};
+use super::wake::Clock;
+use super::{Director, Holder, Node, Outcome, Shared, World};
 use crate::agenda::Agenda;
 use crate::disk::{Disk, Disks};
 use crate::history::recorder::Recorder;

@@ -6,6 +6,7 @@ mod toy;
 use super::{Finished, Order, Outcome};
 use crate::history::{EndReason, Message, What, Why};
 use crate::plan::{NetworkPlan, StopKind};
+use ktrial_core::message::Api;
 use ktrial_core::{Command, NodeId, Timestamp};
 use toy::{Play, b, close, k, send, send_on};
 
@@ -40,6 +41,7 @@ fn cut(one_way: bool) -> Order {
         from: vec![k(0)],
         to: vec![b(1)],
         one_way,
+        api: Vec::new(),
     }
 }
 
@@ -211,6 +213,7 @@ fn a_delay_makes_one_direction_slow() {
         from: vec![k(0)],
         to: vec![b(1)],
         by_us: 50_000,
+        api: Vec::new(),
     };
     let play = Play::new()
         .at(10, send(0, 1))
@@ -220,6 +223,41 @@ fn a_delay_makes_one_direction_slow() {
     assert_eq!(log[2..4], ["81000 b1 got 2", "82000 k0 answer 2"]);
     assert_eq!(log[4], "101000 b1 got 3");
     assert_eq!(effects(&finished), [(7, 1)]);
+}
+
+/// Requests of the toy are heartbeats, its answers those of registrations.
+#[test]
+fn a_delay_may_be_of_one_api_only() {
+    let delay = |step, api| Order::Delay {
+        step,
+        from: vec![k(0), b(1)],
+        to: vec![b(1), k(0)],
+        by_us: 50_000,
+        api: vec![api],
+    };
+    let play = Play::new()
+        .at(10, delay(7, Api::BrokerHeartbeat))
+        .at(10, delay(8, Api::AlterPartition))
+        .at(20, send(0, 1));
+    let (log, finished) = play.run();
+    assert_eq!(log, ["73000 b1 got 1", "74000 k0 answer 1"]);
+    assert_eq!(effects(&finished), [(7, 1), (8, 0)]);
+}
+
+/// What comes behind a message that is held back waits for it, of whatever API it is.
+#[test]
+fn a_cut_of_one_api_holds_its_connection() {
+    let cut = Order::Cut {
+        step: 3,
+        from: vec![b(1)],
+        to: vec![k(0)],
+        one_way: true,
+        api: vec![Api::BrokerRegistration],
+    };
+    let play = Play::new().at(10, cut).at(20, send(0, 1));
+    let (log, finished) = play.at(30, send(0, 2)).run();
+    assert_eq!(log, ["23000 b1 got 1", "31000 b1 got 2"]);
+    assert_eq!(effects(&finished), [(3, 2)]);
 }
 
 #[test]
@@ -297,6 +335,7 @@ fn a_reset_does_not_wait_for_bytes_that_are_gone() {
         from: vec![b(1)],
         to: vec![k(0)],
         one_way: true,
+        api: Vec::new(),
     };
     let play = Play::new()
         .at(10, send(0, 1))

@@ -8,9 +8,9 @@ use ktrial_sim::plan::{
 };
 use std::collections::BTreeMap;
 
-const CONTROLLER: NodeId = NodeId::Controller(ControllerId(3000));
+pub(crate) const CONTROLLER: NodeId = NodeId::Controller(ControllerId(3000));
 
-fn b(id: i32) -> NodeId {
+pub(crate) fn b(id: i32) -> NodeId {
     NodeId::Broker(BrokerId(id))
 }
 
@@ -37,7 +37,7 @@ fn ended(prefix: &str) -> When {
     }
 }
 
-fn after(ms: u64, action: Action) -> Step {
+pub(crate) fn after(ms: u64, action: Action) -> Step {
     Step {
         when: When::After { ms },
         action: Some(action),
@@ -58,6 +58,7 @@ fn steps() -> Vec<Step> {
                 from: vec![b(3)],
                 to: vec![b(1), b(2), CONTROLLER],
                 one_way: false,
+                api: Vec::new(),
             }),
         },
         after(15_000, send("b")),

@@ -51,6 +51,7 @@ fn some_move() -> impl Strategy<Value = Move> {
                 from: vec![from],
                 to: vec![to],
                 one_way,
+                api: Vec::new(),
             }
         }),
         (0..2_u32, any::<bool>(), 0..20_000_u64).prop_map(|(client, up, by_us)| {
@@ -64,6 +65,7 @@ fn some_move() -> impl Strategy<Value = Move> {
                 from: vec![from],
                 to: vec![to],
                 by_us,
+                api: Vec::new(),
             }
         }),
         Just(Order::Heal),
