@@ -206,7 +206,7 @@ mod tests {
             topic: "orders".into(),
             topic_id: id,
         };
-        let change = serde_json::json!({"topic_id": 0, "partition": 0, "isr": [1, 2]});
+        let change = serde_json::json!({"topic_id": "AAAAAAAAAAAAAAAAAAAAAA", "partition": 0, "isr": [1, 2]});
         let mut change: PartitionChangeRecord = serde_json::from_value(change).unwrap();
         change.topic_id = id;
         let moved = Event::HighWatermark {
