@@ -46,6 +46,9 @@ pub(crate) struct FetchRead {
     pub(crate) log_start_offset: Offset,
     /// The fetcher's log parts from this one.
     pub(crate) diverging_epoch: Option<EpochOffset>,
+    /// The offset is above what the fetcher may read: a consumer that knows a higher high watermark
+    /// from the leader before. Kafka does not let it wait (`DelayedFetch`, case F).
+    pub(crate) is_ahead: bool,
 }
 
 /// How to read for a fetch.
@@ -188,6 +191,7 @@ impl Partition {
             high_watermark: self.log.high_watermark(),
             log_start_offset: self.log.log_start_offset(),
             diverging_epoch: None,
+            is_ahead: false,
         };
         if let Some(epoch) = request.last_fetched_epoch {
             let fetched = EpochOffset::new(epoch, request.fetch_offset);
@@ -201,6 +205,7 @@ impl Partition {
             Fetcher::Consumer => self.log.high_watermark(),
             Fetcher::Replica { .. } => self.log.log_end_offset(),
         };
+        read.is_ahead = request.fetch_offset > bound;
         let max_bytes = parameters.max_bytes.min(request.max_bytes);
         let records = self.log.read(
             context.storage,
@@ -460,16 +465,15 @@ impl Partition {
         let not_available = Refusal::Code(ErrorCode::OffsetNotAvailable);
         let found = match request.target {
             OffsetTarget::Latest if lagging => return Err(not_available),
-            OffsetTarget::Latest => Some(EpochOffset::new(self.leader_epoch, bound)),
+            OffsetTarget::Latest => Some((bound, Some(self.leader_epoch))),
             OffsetTarget::Earliest => {
                 let start = self.log.log_start_offset();
-                let epoch = self.log.epoch_at(start).unwrap_or(self.leader_epoch);
-                Some(EpochOffset::new(epoch, start))
+                Some((start, self.log.epoch_at(start)))
             }
             OffsetTarget::At(time) => {
                 let found = self.log.offset_for_time(context.storage, time)?;
                 match found {
-                    Some(found) if found.offset < bound => Some(found),
+                    Some(found) if found.offset < bound => Some((found.offset, Some(found.epoch))),
                     _ if lagging => return Err(not_available),
                     _ => None,
                 }
@@ -478,8 +482,8 @@ impl Partition {
         Ok(ListOffsetsPartitionResponse {
             partition: request.partition.clone(),
             error: ErrorCode::None,
-            offset: found.map(|found| found.offset),
-            leader_epoch: found.map(|found| found.epoch),
+            offset: found.map(|(offset, _)| offset),
+            leader_epoch: found.and_then(|(_, epoch)| epoch),
         })
     }
 
