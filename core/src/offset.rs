@@ -39,9 +39,9 @@ impl Offset {
     /// The start of a log that never lost its beginning.
     pub const ZERO: Self = Self(0);
 
-    /// The offset after this one.
+    /// The offset after this one. Saturates, as offsets from a rotten disk may be anything.
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 
@@ -49,7 +49,7 @@ impl Add<i64> for Offset {
     type Output = Self;
 
     fn add(self, count: i64) -> Self {
-        Self(self.0 + count)
+        Self(self.0.saturating_add(count))
     }
 }
 
@@ -57,7 +57,7 @@ impl Sub for Offset {
     type Output = i64;
 
     fn sub(self, other: Self) -> i64 {
-        self.0 - other.0
+        self.0.saturating_sub(other.0)
     }
 }
 

@@ -4,7 +4,8 @@
 //! Source: `KafkaApis.handleFetchRequest`, `ReplicaManager.fetchMessages`, `DelayedFetch`.
 //! Simplified: no fetch sessions, no quotas, no fetch from the closest replica (KIP-392); a fetch that
 //! waits is looked at again by reading again, where Kafka compares positions first: the same answers,
-//! some reads more.
+//! some reads more. One that wants more than a byte waits on when a segment is rolled, where Kafka
+//! answers with what there is.
 //! Next: `partition/leader.rs`.
 
 use super::Broker;
@@ -28,8 +29,14 @@ use std::time::Duration;
 struct Found {
     partitions: Vec<FetchPartitionResponse>,
     bytes: usize,
-    /// An error or divergence: nothing to wait for.
+    /// An error, divergence, or an offset that cannot be read yet: nothing to wait for.
     urgent: bool,
+}
+
+impl Found {
+    fn is_enough(&self, request: &FetchRequest) -> bool {
+        self.bytes >= request.min_bytes.min(request.max_bytes)
+    }
 }
 
 impl Broker {
@@ -45,7 +52,7 @@ impl Broker {
         let at_once = request.max_wait == Duration::ZERO
             || request.partitions.is_empty()
             || found.urgent
-            || found.bytes >= request.min_bytes;
+            || found.is_enough(&request);
         if at_once {
             respond(reply, found.partitions, out);
         } else {
@@ -77,7 +84,7 @@ impl Broker {
         };
         let DelayedFetch { reply, request } = delayed.clone();
         let found = self.look(now, reply, &request, None, out)?;
-        if !is_last && !found.urgent && found.bytes < request.min_bytes {
+        if !is_last && !found.urgent && !found.is_enough(&request) {
             return Ok(false);
         }
         self.purgatory.take(ticket);
@@ -109,7 +116,10 @@ impl Broker {
                 is_progress: changed.is_some(),
             };
             let response = match self.read(now, one, parameters, changed.as_deref_mut(), out)? {
-                Ok(read) => answer(one, read),
+                Ok(read) => {
+                    found.urgent |= read.is_ahead;
+                    answer(one, read)
+                }
                 Err((error, leader)) => {
                     let partition = Some(one.partition.partition.clone());
                     let from = reply.connection.client;

@@ -7,7 +7,7 @@
 //! | Fetching | Fetching | records appended, or cut by a diverging epoch in the response |
 //! | Fetching | OutOfRange | OFFSET_OUT_OF_RANGE |
 //! | OutOfRange | Fetching | the leader told where its log begins and ends |
-//! | any | Failed | the leader is in a newer epoch: wait for metadata |
+//! | any | Failed | the leader is in a newer epoch, or its records do not fit: wait for metadata |
 //!
 //! With truncation on fetch (KAFKA-10554) a replica that knows its last epoch begins in Fetching.
 //! Without any epoch, and before KIP-101, it cuts at its own high watermark first.
@@ -80,8 +80,6 @@ pub(super) enum State {
 pub(super) struct Following {
     pub(super) id: TopicIdPartition,
     pub(super) offset: Offset,
-    /// The offset that it began with.
-    pub(super) started_at: Offset,
     pub(super) leader_epoch: LeaderEpoch,
     pub(super) last_fetched_epoch: Option<LeaderEpoch>,
     pub(super) state: State,
@@ -131,7 +129,6 @@ impl ReplicaFetcher {
         let following = Following {
             id: id.clone(),
             offset,
-            started_at: offset,
             leader_epoch: partition.leader_epoch(),
             last_fetched_epoch: last_epoch.filter(|_| on_fetch),
             state: if on_fetch {
@@ -275,7 +272,7 @@ impl ReplicaFetcher {
         let mut context = shared.context(now);
         if let Some(diverging) = answer.diverging_epoch {
             let divergence = Divergence::of(diverging);
-            let cut = partition.cut_at(divergence, following.started_at);
+            let cut = partition.cut_at(divergence, following.offset);
             let end = partition.truncate(&mut context, cut.offset, divergence.cause(), out)?;
             following.offset = end;
             following.last_fetched_epoch = partition.log().latest_epoch();
@@ -295,13 +292,19 @@ impl ReplicaFetcher {
                 }
             }
             Err(AppendError::Storage(error)) => return Err(error),
-            // Corrupt on the way or on the leader's disk: fetch it again later.
             Err(AppendError::Rejected { error, .. }) => {
-                following.delay(shared, now.monotonic);
+                // Corrupt on the way or on the leader's disk: fetch it again later. No other fault
+                // mends itself.
+                match error {
+                    ErrorCode::CorruptMessage | ErrorCode::InvalidRecord => {
+                        following.delay(shared, now.monotonic);
+                    }
+                    _ => following.state = State::Failed,
+                }
                 observe_bad_records(position, error, self.channel.to(), out);
             }
             Err(AppendError::UnexpectedOffset { .. }) => {
-                following.delay(shared, now.monotonic);
+                following.state = State::Failed;
                 let error = ErrorCode::OffsetOutOfRange;
                 observe_bad_records(position, error, self.channel.to(), out);
             }

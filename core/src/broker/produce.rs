@@ -18,7 +18,7 @@ use crate::message::{
     Api, ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceResponse, Response,
 };
 use crate::offset::Offset;
-use crate::partition::Refusal;
+use crate::partition::{Partition, Refusal};
 use crate::storage::StorageError;
 use crate::time::Now;
 
@@ -162,6 +162,10 @@ impl Broker {
                 None => done = false,
                 Some(error) => {
                     *required = None;
+                    if error == ErrorCode::NotLeaderOrFollower {
+                        let partition = self.replicas.get(&response.partition.partition);
+                        response.current_leader = partition.map(Partition::leader_hint);
+                    }
                     end_one(response, error, from, out);
                 }
             }

@@ -4,6 +4,10 @@
 //! opened for everything that the metadata assigns to it, and from then on each batch is applied as it
 //! comes.
 //!
+//! Each batch is applied with the cluster as it is after the whole batch, leader epochs included: a
+//! partition that changes twice within one shows its last state only. Kafka may even join the batches
+//! of one fetch that way.
+//!
 //! Source: `BrokerMetadataPublisher`, `ReplicaManager.applyDelta`. Simplified: topics are not deleted
 //! and replicas not moved, so a replica once assigned stays.
 //! Next: `partition/mod.rs` (`apply`), `fetcher.rs` (`follow`).
@@ -144,6 +148,7 @@ impl Broker {
         match became {
             Became::Ignored => return Ok(()),
             Became::Leader { new_epoch: true } => self.leave(&id.partition),
+            // The same epoch has the same leader: each change of it raises the epoch.
             Became::Leader { new_epoch: false } | Became::Follower { new_epoch: false } => {}
             Became::Follower { new_epoch: true } => {
                 self.leave(&id.partition);
@@ -161,11 +166,10 @@ impl Broker {
         if stopping && !registration.isr.contains(&self.shared.id) {
             self.leave(&id.partition);
         }
-        let new_epoch = matches!(
-            became,
-            Became::Leader { new_epoch: true } | Became::Follower { new_epoch: true }
-        );
-        if new_epoch || changes.high_watermark {
+        // What waits here for a leader of another epoch has to be refused; a leader that goes on in
+        // a new one lets it wait (`completeDelayedOperationsWhenNotPartitionLeader`).
+        let follows_anew = became == Became::Follower { new_epoch: true };
+        if follows_anew || changes.high_watermark {
             self.wake(now, &id.partition, out)?;
         }
         Ok(())

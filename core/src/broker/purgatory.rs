@@ -47,7 +47,8 @@ pub(super) struct DelayedFetch {
 pub(super) struct Purgatory {
     next: Ticket,
     parked: BTreeMap<Ticket, (Timestamp, Parked)>,
-    /// Who waits on a partition; entries of requests that have ended are dropped when met.
+    /// Who waits on a partition; entries of requests that have ended are dropped when met, or when
+    /// there are many of them.
     watchers: BTreeMap<TopicPartition, Vec<Ticket>>,
     deadlines: BTreeSet<(Timestamp, Ticket)>,
 }
@@ -64,6 +65,7 @@ impl Purgatory {
         self.next += 1;
         for partition in partitions {
             if let Some(watchers) = self.watchers.get_mut(partition) {
+                prune(watchers, &self.parked);
                 watchers.push(ticket);
             } else {
                 self.watchers.insert(partition.clone(), vec![ticket]);
@@ -118,5 +120,56 @@ impl Purgatory {
     /// How many wait.
     pub(super) fn len(&self) -> usize {
         self.parked.len()
+    }
+}
+
+/// Makes room for one more watcher: on an idle partition nobody meets those that have ended. Looks at
+/// all only when the list is full, and lets it grow if most still wait, so that a push costs little.
+/// Source: `DelayedOperationPurgatory.advanceClock`.
+fn prune(watchers: &mut Vec<Ticket>, parked: &BTreeMap<Ticket, (Timestamp, Parked)>) {
+    if watchers.len() < watchers.capacity() {
+        return;
+    }
+    watchers.retain(|ticket| parked.contains_key(ticket));
+    if watchers.len() > watchers.capacity() / 2 {
+        watchers.reserve(watchers.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{ClientId, ConnectionId, CorrelationId, Incarnation, NodeId};
+
+    #[test]
+    fn an_idle_partition_does_not_remember_every_fetch() {
+        let orders = TopicPartition::new("orders", 0);
+        let mut purgatory = Purgatory::default();
+        for at in 1..=1_000 {
+            let reply = ReplyTo {
+                connection: ConnectionId {
+                    client: NodeId::Client(ClientId(0)),
+                    incarnation: Incarnation(0),
+                    number: 0,
+                },
+                correlation: CorrelationId(0),
+            };
+            let delayed = DelayedProduce {
+                reply,
+                partitions: Vec::new(),
+            };
+            let deadline = Timestamp::from_millis(at);
+            let waiting = std::iter::once(&orders);
+            purgatory.park(Parked::Produce(delayed), waiting, deadline);
+            // Three wait at a time.
+            if at > 3 {
+                let ticket = purgatory.expired(Timestamp::from_millis(at - 3)).unwrap();
+                purgatory.take(ticket).unwrap();
+            }
+        }
+        assert_eq!(purgatory.len(), 3);
+        let remembered = purgatory.watchers(&orders);
+        assert!(remembered.len() < 16, "{}", remembered.len());
+        assert_eq!(remembered[remembered.len() - 3..], [997, 998, 999]);
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Source: `ReplicaManager.getPartitionOrError`, `LogManager.loadLog`, `LogManager.shutdown`,
 //! `ReplicaManager.checkpointHighWatermarks`. Simplified: one log directory; log start offsets are not
-//! checkpointed, for nothing here moves them away from the first segment.
+//! checkpointed, for nothing here moves them away from the first segment. A checkpoint that would say
+//! the same again is not written, where Kafka writes it every time: a broker that is idle notices a dead
+//! disk only with its next write, not within 5 s.
 //! Next: `partition/mod.rs`.
 
 use super::shared::{LOG_DIRECTORY, Shared};

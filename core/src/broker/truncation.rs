@@ -113,7 +113,7 @@ impl ReplicaFetcher {
             epoch: answer.leader_epoch,
             end: answer.end_offset,
         };
-        let cut = partition.cut_at(divergence, following.started_at);
+        let cut = partition.cut_at(divergence, following.offset);
         let mut context = shared.context(now);
         following.offset = partition.truncate(&mut context, cut.offset, divergence.cause(), out)?;
         if cut.complete {

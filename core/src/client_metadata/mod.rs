@@ -9,6 +9,7 @@
 //! Source: `Metadata`, `MetadataSnapshot`, `ProducerMetadata`; KIP-951 for hints in responses.
 //! Next: `network.rs`, for who is asked.
 
+mod least_loaded;
 pub(crate) mod network;
 mod refresh;
 

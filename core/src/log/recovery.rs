@@ -155,9 +155,15 @@ impl Loader<'_> {
                     loaded.damaged = cut > 0 && has_index;
                 }
             }
-            // The crash may have come between a cut and its way to the disk.
-            segment.unforced_cut = loaded.next_offset == self.recovery_point;
             loaded.segments.push(segment);
+        }
+        // The crash may have come between a cut, which lowers the recovery point, and its way to the
+        // disk. The cut may have left a hole below the recovery point, so ends do not tell.
+        let below = |segment: &Segment| segment.base_offset < self.recovery_point;
+        let after = loaded.segments.partition_point(below);
+        let last_below = after.checked_sub(1);
+        if let Some(segment) = last_below.and_then(|i| loaded.segments.get_mut(i)) {
+            segment.unforced_cut = true;
         }
         Ok(loaded)
     }

@@ -2,7 +2,8 @@
 //! cut off what parts from the leader's log.
 //!
 //! Where to cut, given the leader's largest epoch at or below ours and that epoch's end:
-//! - the leader knows none: at the offset that the fetcher started from;
+//! - the leader knows none: at the offset that would be fetched next, which is the high watermark at
+//!   first, and later where an earlier answer has cut;
 //! - the answer names no epoch (KIP-101): at the leader's end, if ours is longer;
 //! - we have that epoch: at the smaller of both ends; the logs agree below;
 //! - we do not have it: at the end of our next lower epoch, and then ask again, for the logs may part
@@ -38,15 +39,15 @@ pub(crate) struct CutAt {
 }
 
 impl Partition {
-    /// Where to cut the log. `started_at` is the offset that the fetcher began with.
-    pub(crate) fn cut_at(&self, divergence: Divergence, started_at: Offset) -> CutAt {
+    /// Where to cut the log. `fetch_offset` is what the fetcher would fetch next.
+    pub(crate) fn cut_at(&self, divergence: Divergence, fetch_offset: Offset) -> CutAt {
         let log_end = self.log.log_end_offset();
         let complete = |offset: Offset| CutAt {
             offset: offset.min(log_end),
             complete: true,
         };
         match divergence {
-            Divergence { end: None, .. } => complete(started_at),
+            Divergence { end: None, .. } => complete(fetch_offset),
             Divergence {
                 epoch: None,
                 end: Some(end),

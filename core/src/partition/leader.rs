@@ -1,22 +1,17 @@
-//! What a leader does: append, serve reads, keep track of its followers, propose ISRs.
+//! What a leader does: append, serve reads, keep track of its followers.
 //!
 //! Source: `Partition.appendRecordsToLeader`, `fetchRecords`, `readRecords`,
-//! `updateFollowerFetchState`, `maybeExpandIsr`, `maybeShrinkIsr`, `submitAlterPartition`,
-//! `checkEnoughReplicasReachOffset`, `fetchOffsetForTimestamp`, `lastOffsetForLeaderEpoch`.
-//! Next: `broker/produce.rs` and `broker/fetch.rs` call it.
+//! `updateFollowerFetchState`, `checkEnoughReplicasReachOffset`.
+//! Next: `proposal.rs`, `queries.rs`; `broker/produce.rs` and `broker/fetch.rs` call it.
 
-use super::{Changes, Context, Partition, Proposal, isr::IsrState};
+use super::{Changes, Context, Partition};
 use crate::error::ErrorCode;
 use crate::event::Event;
 use crate::id::BrokerId;
 use crate::log::{AppendError, AppendedBatch, ReadError};
 use crate::machine::Effects;
-use crate::message::{
-    AlterPartitionOutcome, EpochAnswer, EpochQuestion, FetchPartition, Fetcher, LeaderIdAndEpoch,
-    ListOffsetsPartition, ListOffsetsPartitionResponse, OffsetTarget,
-};
+use crate::message::{FetchPartition, Fetcher};
 use crate::offset::{EpochOffset, LeaderEpoch, Offset};
-use crate::rules::Truncation;
 use crate::storage::StorageError;
 use bytes::Bytes;
 
@@ -46,6 +41,9 @@ pub(crate) struct FetchRead {
     pub(crate) log_start_offset: Offset,
     /// The fetcher's log parts from this one.
     pub(crate) diverging_epoch: Option<EpochOffset>,
+    /// The offset is above what the fetcher may read: a consumer that knows a higher high watermark
+    /// from the leader before. Kafka does not let it wait (`DelayedFetch`, case F).
+    pub(crate) is_ahead: bool,
 }
 
 /// How to read for a fetch.
@@ -145,7 +143,11 @@ impl Partition {
     }
 
     /// Checks the leader epoch that a request carries, and that this broker leads if it must.
-    fn check_epoch(&self, epoch: Option<LeaderEpoch>, leader_only: bool) -> Result<(), Refusal> {
+    pub(super) fn check_epoch(
+        &self,
+        epoch: Option<LeaderEpoch>,
+        leader_only: bool,
+    ) -> Result<(), Refusal> {
         match epoch {
             Some(epoch) if epoch < self.leader_epoch => {
                 Err(Refusal::Code(ErrorCode::FencedLeaderEpoch))
@@ -188,6 +190,7 @@ impl Partition {
             high_watermark: self.log.high_watermark(),
             log_start_offset: self.log.log_start_offset(),
             diverging_epoch: None,
+            is_ahead: false,
         };
         if let Some(epoch) = request.last_fetched_epoch {
             let fetched = EpochOffset::new(epoch, request.fetch_offset);
@@ -201,6 +204,7 @@ impl Partition {
             Fetcher::Consumer => self.log.high_watermark(),
             Fetcher::Replica { .. } => self.log.log_end_offset(),
         };
+        read.is_ahead = request.fetch_offset > bound;
         let max_bytes = parameters.max_bytes.min(request.max_bytes);
         let records = self.log.read(
             context.storage,
@@ -314,211 +318,4 @@ impl Partition {
         let configured = usize::try_from(self.min_insync_replicas).unwrap_or(usize::MAX);
         configured.min(self.replicas.len())
     }
-
-    fn propose_expansion(
-        &mut self,
-        context: &Context<'_>,
-        joining: BrokerId,
-        out: &mut Effects,
-    ) -> Option<Proposal> {
-        let high_watermark = self.log.high_watermark();
-        let leadership = self.leadership.as_ref()?;
-        if !leadership.can_join(context, joining, high_watermark) {
-            return None;
-        }
-        let isr = leadership.isr.committed().to_vec();
-        self.propose(context, IsrState::PendingExpand { isr, joining }, out)
-    }
-
-    /// Proposes to drop the members that have not been caught up for too long.
-    pub(crate) fn propose_shrink(
-        &mut self,
-        context: &Context<'_>,
-        out: &mut Effects,
-    ) -> Option<Proposal> {
-        let leadership = self.leadership.as_ref()?;
-        let leaving = leadership.out_of_sync(context, self.log.log_end_offset());
-        if leaving.is_empty() {
-            return None;
-        }
-        let isr = leadership.isr.committed().to_vec();
-        self.propose(context, IsrState::PendingShrink { isr, leaving }, out)
-    }
-
-    fn propose(
-        &mut self,
-        context: &Context<'_>,
-        state: IsrState,
-        out: &mut Effects,
-    ) -> Option<Proposal> {
-        let leadership = self.leadership.as_mut()?;
-        out.observe(Event::IsrProposed {
-            partition: self.id.partition.clone(),
-            from: state.committed().to_vec(),
-            to: state.proposed(),
-        });
-        leadership.isr = state;
-        self.proposals += 1;
-        self.pending_proposal(context)
-    }
-
-    /// The proposal under way, to be sent (again).
-    pub(crate) fn pending_proposal(&self, context: &Context<'_>) -> Option<Proposal> {
-        let leadership = self.leadership.as_ref()?;
-        if !leadership.isr.is_pending() {
-            return None;
-        }
-        let epoch_of = |id: BrokerId| {
-            if !context.rules.isr_broker_epoch_check {
-                None
-            } else if id == context.local {
-                context.local_epoch
-            } else {
-                leadership
-                    .remotes
-                    .get(&id)
-                    .and_then(|replica| replica.broker_epoch)
-                    .flatten()
-            }
-        };
-        let isr = leadership
-            .isr
-            .proposed()
-            .into_iter()
-            .map(|id| (id, epoch_of(id)))
-            .collect();
-        Some(Proposal {
-            number: self.proposals,
-            isr,
-            leader_epoch: self.leader_epoch,
-            partition_epoch: self.partition_epoch,
-        })
-    }
-
-    /// Takes the controller's answer to proposal `number`. `Err` = send the same proposal again.
-    pub(crate) fn proposal_answered(
-        &mut self,
-        context: &mut Context<'_>,
-        number: u64,
-        outcome: &AlterPartitionOutcome,
-        out: &mut Effects,
-    ) -> Result<Changes, ()> {
-        let same = number == self.proposals;
-        let Some(leadership) = self.leadership.as_mut().filter(|_| same) else {
-            return Ok(Changes::default());
-        };
-        if !leadership.isr.is_pending() {
-            return Ok(Changes::default()); // Metadata was faster.
-        }
-        match (outcome.error, &outcome.state) {
-            (ErrorCode::None, Some(state)) => {
-                let stale = state.leader_epoch != self.leader_epoch
-                    || state.partition_epoch < self.partition_epoch;
-                if stale {
-                    return Ok(Changes::default());
-                }
-                leadership.isr = IsrState::Committed(state.isr.clone());
-                self.partition_epoch = state.partition_epoch;
-                out.observe(Event::IsrAdopted {
-                    partition: self.id.partition.clone(),
-                    isr: state.isr.clone(),
-                    partition_epoch: state.partition_epoch,
-                });
-                Ok(self.advance_high_watermark(context, out))
-            }
-            // The controller says that it did not apply it: back to what was committed.
-            (ErrorCode::OperationNotAttempted | ErrorCode::IneligibleReplica, _) => {
-                leadership.isr = IsrState::Committed(leadership.isr.committed().to_vec());
-                Ok(Changes::default())
-            }
-            (error, _) if waits_for_metadata(error) => Ok(Changes::default()),
-            _ => Err(()),
-        }
-    }
-
-    /// Answers ListOffsets for this partition.
-    pub(crate) fn list_offset(
-        &mut self,
-        context: &mut Context<'_>,
-        fetcher: Fetcher,
-        request: &ListOffsetsPartition,
-    ) -> Result<ListOffsetsPartitionResponse, Refusal> {
-        self.check_epoch(request.current_leader_epoch, true)?;
-        let is_client = fetcher == Fetcher::Consumer;
-        let bound = if is_client {
-            self.log.high_watermark()
-        } else {
-            self.log.log_end_offset()
-        };
-        // A new leader learns only from its followers' fetches how far its epoch's start is
-        // replicated; until then its high watermark may be behind what clients have seen (KIP-207).
-        let start = self
-            .leadership
-            .as_ref()
-            .map(|leadership| leadership.epoch_start_offset);
-        let lagging = is_client && start.is_some_and(|start| start > self.log.high_watermark());
-        let not_available = Refusal::Code(ErrorCode::OffsetNotAvailable);
-        let found = match request.target {
-            OffsetTarget::Latest if lagging => return Err(not_available),
-            OffsetTarget::Latest => Some(EpochOffset::new(self.leader_epoch, bound)),
-            OffsetTarget::Earliest => {
-                let start = self.log.log_start_offset();
-                let epoch = self.log.epoch_at(start).unwrap_or(self.leader_epoch);
-                Some(EpochOffset::new(epoch, start))
-            }
-            OffsetTarget::At(time) => {
-                let found = self.log.offset_for_time(context.storage, time)?;
-                match found {
-                    Some(found) if found.offset < bound => Some(found),
-                    _ if lagging => return Err(not_available),
-                    _ => None,
-                }
-            }
-        };
-        Ok(ListOffsetsPartitionResponse {
-            partition: request.partition.clone(),
-            error: ErrorCode::None,
-            offset: found.map(|found| found.offset),
-            leader_epoch: found.map(|found| found.epoch),
-        })
-    }
-
-    /// Answers OffsetForLeaderEpoch for this partition.
-    pub(crate) fn epoch_end(
-        &self,
-        truncation: Truncation,
-        question: &EpochQuestion,
-    ) -> Result<EpochAnswer, Refusal> {
-        self.check_epoch(question.current_leader_epoch, true)?;
-        let found = self.log.end_offset_for_epoch(question.leader_epoch);
-        // KIP-101's answer did not say which epoch it is about.
-        let names_epoch = truncation > Truncation::Epoch101;
-        Ok(EpochAnswer {
-            partition: question.partition.clone(),
-            error: ErrorCode::None,
-            leader_epoch: found.filter(|_| names_epoch).map(|found| found.epoch),
-            end_offset: found.map(|found| found.offset),
-        })
-    }
-
-    /// Who leads now, as a hint to a client that came to the wrong broker (KIP-951).
-    pub(crate) fn leader_hint(&self) -> LeaderIdAndEpoch {
-        LeaderIdAndEpoch {
-            leader: self.leader,
-            epoch: self.leader_epoch,
-        }
-    }
-}
-
-/// Answers after which only new metadata can tell what became of a proposal.
-fn waits_for_metadata(error: ErrorCode) -> bool {
-    matches!(
-        error,
-        ErrorCode::UnknownTopicOrPartition
-            | ErrorCode::UnknownTopicId
-            | ErrorCode::FencedLeaderEpoch
-            | ErrorCode::InvalidUpdateVersion
-            | ErrorCode::InvalidRequest
-            | ErrorCode::NewLeaderElected
-    )
 }

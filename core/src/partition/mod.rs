@@ -19,6 +19,8 @@ mod follower;
 mod high_watermark;
 mod isr;
 mod leader;
+mod proposal;
+mod queries;
 mod replica;
 #[cfg(test)]
 mod tests;

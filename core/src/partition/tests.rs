@@ -6,7 +6,8 @@ use crate::id::{Incarnation, TopicId};
 use crate::log::OpenFrom;
 use crate::memory_storage::MemoryStorage;
 use crate::message::{
-    AlterPartitionOutcome, FetchPartition, Fetcher, LeaderRecoveryState, PartitionState,
+    AlterPartitionOutcome, FetchPartition, Fetcher, LeaderRecoveryState, ListOffsetsPartition,
+    OffsetTarget, PartitionState,
 };
 use crate::offset::EpochOffset;
 use crate::record::BatchBuilder;
@@ -658,4 +659,73 @@ fn a_follower_takes_over_records_and_the_high_watermark_within_its_log() {
             ..
         })
     ));
+}
+
+#[test]
+fn a_consumer_above_the_high_watermark_is_not_let_wait() {
+    let mut node = leader(&[1, 2], 1, Rules::default());
+    node.append(1, "A").unwrap();
+    let mut ahead = |offset| {
+        let request = FetchPartition {
+            partition: orders(),
+            fetch_offset: Offset(offset),
+            current_leader_epoch: None,
+            last_fetched_epoch: None,
+            log_start_offset: None,
+            max_bytes: 1 << 20,
+        };
+        let parameters = ReadParameters {
+            fetcher: Fetcher::Consumer,
+            max_bytes: 1 << 20,
+            at_least_one: true,
+            is_progress: true,
+        };
+        let fetched = node
+            .call(|partition, context, out| partition.fetch(context, &request, parameters, out));
+        let (read, _) = fetched.unwrap();
+        assert!(read.records.is_empty());
+        read.is_ahead
+    };
+    assert!(!ahead(0), "at the high watermark it waits for more");
+    assert!(ahead(1));
+}
+
+#[test]
+fn the_start_of_a_log_without_epochs_has_none() {
+    let mut node = leader(&[1], 1, Rules::default());
+    node.append(1, "A").unwrap();
+    let request = ListOffsetsPartition {
+        partition: orders().partition,
+        current_leader_epoch: None,
+        target: OffsetTarget::Earliest,
+    };
+    let earliest = |node: &mut Node| {
+        let found = node.call(|partition, context, _| {
+            partition.list_offset(context, Fetcher::Consumer, &request)
+        });
+        let found = found.unwrap();
+        (found.offset, found.leader_epoch)
+    };
+    assert_eq!(earliest(&mut node), (Some(Offset(0)), Some(LeaderEpoch(0))));
+    // The epoch checkpoint was lost, and its log was not checked.
+    let config = TopicConfig::default();
+    node.storage
+        .delete("data/orders-0/leader-epoch-checkpoint")
+        .unwrap();
+    let from = OpenFrom {
+        clean: true,
+        ..OpenFrom::default()
+    };
+    let (log, _) = Log::open(
+        &mut node.storage,
+        "data/orders-0",
+        from,
+        config.clone(),
+        Now::default(),
+    )
+    .unwrap();
+    node.partition = Partition::new(orders(), log, &config);
+    node.rules.leader_epoch_entry_on_election = false;
+    node.apply(&metadata(1, 1, &[1], 1));
+    assert_eq!(earliest(&mut node), (Some(Offset(0)), None));
 }

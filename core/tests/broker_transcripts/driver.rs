@@ -476,7 +476,12 @@ fn response_text(response: &Response) -> String {
             let offset = one
                 .base_offset
                 .map_or("-".to_owned(), |offset| offset.to_string());
-            format!("Produce {} at {offset}", one.error)
+            let hint = one.current_leader.map(|hint| match hint.leader {
+                Some(leader) => format!(" (leader {leader}@{})", hint.epoch),
+                None => format!(" (no leader@{})", hint.epoch),
+            });
+            let hint = hint.unwrap_or_default();
+            format!("Produce {} at {offset}{hint}", one.error)
         }
         Response::Fetch(response) => fetched_text(&response.partitions[0]),
         other => format!("{other:?}"),

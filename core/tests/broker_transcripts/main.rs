@@ -196,3 +196,23 @@ fn a_controlled_shutdown_asks_first_and_closes_the_logs() {
     driver.produce(1, "B");
     insta::assert_snapshot!(driver.transcript);
 }
+
+#[test]
+fn a_leader_that_goes_on_in_a_new_epoch_lets_fetches_wait() {
+    let mut driver = Driver::running(1, TopicConfig::default(), &[created(1, &[1, 2])]);
+    driver.follower(2, 0, None, 0);
+    driver.metadata(&[changed(LeaderChange::Leader(BrokerId(1)), &[1, 2])]);
+    driver.produce(-1, "A");
+    insta::assert_snapshot!(driver.transcript);
+}
+
+#[test]
+fn a_follower_gives_up_on_records_that_do_not_continue_its_log() {
+    let mut driver = Driver::running(3, TopicConfig::default(), &[created(1, &[1, 2, 3])]);
+    driver.leader_answers(&[batch("A", 0, 0)], 1, None, ErrorCode::None);
+    driver.leader_answers(&[batch("B", 0, 0)], 1, None, ErrorCode::None);
+    driver.at(9_000);
+    driver.timer(Lane::Fetcher(BrokerId(1)));
+    driver.metadata(&[changed(LeaderChange::Leader(BrokerId(2)), &[2, 3])]);
+    insta::assert_snapshot!(driver.transcript);
+}
