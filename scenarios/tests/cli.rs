@@ -190,27 +190,163 @@ fn check_tells_about_every_file() {
 fn a_folder_that_cannot_be_written_is_told_before_any_trial() {
     let folder = folder("unwritable");
     std::fs::write(folder.join("file"), "in the way").unwrap();
-    let arguments = ["run", "all-brokers-down", "--out", "file/report"];
-    let (code, stdout, stderr) = told(&ktrial_in(&folder, &arguments));
-    assert_eq!((code, stdout.as_str()), (3, ""));
-    assert!(
-        stderr.contains("cannot write to the report folder file/report"),
-        "{stderr}"
-    );
+    for out in ["file", "file/report", "/proc/report"] {
+        let arguments = ["run", "all-brokers-down", "--out", out];
+        let (code, stdout, stderr) = told(&ktrial_in(&folder, &arguments));
+        assert_eq!((code, stdout.as_str()), (3, ""), "{out}");
+        let part = format!("cannot write to the report folder {out}: ");
+        assert!(stderr.contains(&part), "{stderr}");
+    }
 }
 
 #[test]
 fn a_plan_that_is_none_is_refused() {
     let folder = folder("plan");
-    std::fs::write(
-        folder.join("plan.json"),
-        "{\"version\": 1, \"sceanrio\": 2}",
-    )
-    .unwrap();
-    let (code, _, stderr) = told(&ktrial_in(&folder, &["replay", "plan.json"]));
+    let (code, ..) = told(&ktrial_in(
+        &folder,
+        &["run", "all-brokers-down", "--set", "acks=1", "--out", "out"],
+    ));
+    assert_eq!(code, 0);
+    let plan = "out/acks=1+unclean.leader.election.enable=false/plan.json";
+    let plan = std::fs::read_to_string(folder.join(plan)).unwrap();
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    let plan = plan.to_string(); // Without the spaces of a file that people read.
+    let with = |old: &str, new: &str| {
+        assert!(plan.contains(old), "{old}");
+        plan.replacen(old, new, 1)
+    };
+    let no_node = with("\"nodes\":[\"b3\"]", "\"nodes\":[\"b9\"]");
+    let no_client = with("\"producer\":\"p1\"", "\"producer\":\"p9\"");
+    let newer = with("\"version\":1", "\"version\":2, \"tides\":1");
+    for (text, part) in [
+        ("", "is not a plan: EOF"),
+        ("\u{0}\u{1}", "is not a plan: expected value at line 1"),
+        ("[1, 2]", "is not a plan"),
+        ("{\"version\": -1}", "is not a plan: invalid value"),
+        (
+            "{\"version\": 1, \"sceanrio\": 2}",
+            "is not a plan: unknown field",
+        ),
+        ("{\"version\": 1}", "is not a plan: missing field"),
+        (
+            &newer,
+            "is a plan of version 2, this ktrial reads version 1",
+        ),
+        (&no_node, "names node `b9`, which it does not have"),
+        (&no_client, "names client `p9`, which it does not have"),
+    ] {
+        std::fs::write(folder.join("plan.json"), text).unwrap();
+        let (code, stdout, stderr) = told(&ktrial_in(&folder, &["replay", "plan.json"]));
+        assert_eq!((code, stdout.as_str()), (3, ""), "{part}: {stderr}");
+        assert!(stderr.starts_with("error: "), "{stderr}");
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+    let (code, _, stderr) = told(&ktrial_in(&folder, &["replay", "."]));
     assert_eq!(code, 3);
+    assert!(stderr.contains("cannot read ."), "{stderr}");
+}
+
+#[test]
+fn replay_traces_the_same_trial_up_to_a_time() {
+    let folder = folder("replay");
+    let run = [
+        "run",
+        "all-brokers-down",
+        "--seed",
+        "18446744073709551615",
+        "--out",
+        "o",
+    ];
+    let (code, ..) = told(&ktrial_in(&folder, &run));
+    assert_eq!(code, 0);
+    let cell = folder.join("o/unclean.leader.election.enable=true");
+    let plan = cell.join("plan.json");
+    let arguments = ["replay", plan.to_str().unwrap(), "--until", "12s"];
+    let (code, stdout, stderr) = told(&ktrial_in(&folder, &arguments));
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let (trace, verdict) = stdout.split_once("\n\n").unwrap();
     assert!(
-        stderr.contains("plan.json is not a plan: unknown field"),
-        "{stderr}"
+        trace.contains("partition_change orders-0 isr=[1, 2]"),
+        "{trace}"
     );
+    assert!(
+        !trace.contains(" none\n"),
+        "an entry without words: {trace}"
+    );
+    assert!(verdict.starts_with("verdict PERMITTED"), "{verdict}");
+    // The verdict is about the whole trial, and it is the same one.
+    let record: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(cell.join("verdict.json")).unwrap()).unwrap();
+    assert!(
+        verdict.contains(record["digest"].as_str().unwrap()),
+        "{verdict}"
+    );
+}
+
+/// `ktrial ... | head -1`: the reader goes away after a line.
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    use std::io::{BufRead, BufReader};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ktrial"))
+        .args(["run", "all-brokers-down"])
+        .current_dir(folder("pipe"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    reader.read_line(&mut line).unwrap();
+    drop(reader);
+    let (code, _, stderr) = told(&child.wait_with_output().unwrap());
+    assert!(line.starts_with("== all-brokers-down"), "{line}");
+    assert_eq!((code, stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn files_that_are_hostile_are_refused() {
+    let folder = folder("hostile");
+    let head = "title = \"t\"\nwhy = \"w\"\n";
+    let step = "[producers.p1]\n[[step]]\nsend = { values = [\"A\"] }\n";
+    let topic = "[topics.orders]\npartitions = 1\n";
+    for (text, part) in [
+        (String::new(), "`title` is missing"),
+        ("\u{0}\u{0}".to_owned(), "x.toml:1:1"),
+        (
+            format!("{head}[topics.orders]\npartitions = 99999999999\n{step}"),
+            "x.toml:4:14",
+        ),
+        (
+            format!("{head}[topics.orders]\npartitions = -1\n{step}"),
+            "expected 1 to 100000",
+        ),
+        (
+            format!("{head}[topics.orders]\nreplicas = [[1, 1]]\n{step}"),
+            "`1` is named twice",
+        ),
+        (
+            format!("{head}[cluster]\nbrokers = 0\n{topic}{step}"),
+            "expected 1 to 1000",
+        ),
+        (
+            format!("{head}[cluster]\nbrokers = [1, 1]\n{topic}{step}"),
+            "`1` is named twice",
+        ),
+        (
+            format!("{head}[cluster.config]\nmin.insync.replicas = 99999999999999999999\n{step}"),
+            "a number that is too large",
+        ),
+        (format!("{head}[topics.ördérs]\n{step}"), "x.toml:3:9"),
+        (
+            format!("{head}{topic}{step}\tkil\t= 1\n").replace('\n', "\r\n"),
+            "x.toml:8:2",
+        ),
+    ] {
+        std::fs::write(folder.join("x.toml"), &text).unwrap();
+        let (code, stdout, stderr) = told(&ktrial_in(&folder, &["run", "x.toml"]));
+        assert_eq!((code, stdout.as_str()), (3, ""), "{text}: {stderr}");
+        assert!(stderr.contains(part), "{text}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+    }
+    assert!(!folder.join("ktrial-out").exists(), "nothing was tried");
 }

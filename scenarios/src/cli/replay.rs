@@ -4,6 +4,7 @@ use super::trace::Trace;
 use super::{Exit, output, run};
 use ktrial_sim::plan::{PLAN_VERSION, Plan};
 use ktrial_sim::verdict::Class;
+use serde::Deserialize;
 use std::path::Path;
 use std::thread;
 
@@ -25,21 +26,28 @@ pub(super) fn replay(file: &Path, until: Option<u64>) -> Result<Exit, String> {
     Ok(Exit::of([(class, fine)]))
 }
 
+/// What a plan of any version has.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
 fn read(file: &Path) -> Result<Plan, String> {
     let name = file.display();
     let text =
         std::fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"))?;
-    let plan: Plan = serde_json::from_str(&text).map_err(|error| {
+    let no_plan = |error| {
         format!(
             "{name} is not a plan: {error}\n`ktrial run` writes a plan.json for each cell into its \
              report folder"
         )
-    })?;
-    if plan.version != PLAN_VERSION {
+    };
+    // First the version: the other fields of another version are not this one's mistakes.
+    let Version { version } = serde_json::from_str(&text).map_err(no_plan)?;
+    if version != PLAN_VERSION {
         return Err(format!(
-            "{name} is a plan of version {}, this ktrial reads version {PLAN_VERSION}",
-            plan.version
+            "{name} is a plan of version {version}, this ktrial reads version {PLAN_VERSION}"
         ));
     }
-    Ok(plan)
+    serde_json::from_str(&text).map_err(no_plan)
 }
