@@ -184,6 +184,7 @@ impl Rules {
         /// Changed in (release), key, default before.
         const CHANGED: &[(&str, &str, &str)] = &[
             ("0.11", "unclean.leader.election.enable", "true"),
+            ("2.1", "retries", "0"),
             ("2.5", "replica.lag.time.max.ms", "10000"),
             ("3.0.1", "acks", "1"),
             ("4.0", "linger.ms", "0"),

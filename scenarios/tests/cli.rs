@@ -233,7 +233,7 @@ fn a_plan_that_is_none_is_refused() {
             "is a plan of version 2, this ktrial reads version 1",
         ),
         (&no_node, "names node `b9`, which it does not have"),
-        (&no_client, "names client `p9`, which it does not have"),
+        (&no_client, "names producer `p9`, which it does not have"),
     ] {
         std::fs::write(folder.join("plan.json"), text).unwrap();
         let (code, stdout, stderr) = told(&ktrial_in(&folder, &["replay", "plan.json"]));

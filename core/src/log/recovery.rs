@@ -6,12 +6,12 @@
 //! | holds the recovery point, or later | trusted | every batch checked |
 //! | index missing | every batch checked | every batch checked |
 //!
-//! A checked segment is cut at its first bad batch and all later segments go, for their records would
-//! follow a hole. (Not so if its index was missing: Kafka recovers such a segment before it looks for
-//! damage, and then finds none.) Each newer epoch of a checked batch enters the epoch cache, which is then cut at the
-//! log's new end. So a lost epoch checkpoint stays lost below the recovery point, and such a replica
-//! cuts at its high watermark when it follows next. Recovery itself forces nothing to disk: the recovery
-//! point stays where it was.
+//! A checked segment is cut at its first bad batch and all later segments go, for their records
+//! would follow a hole. (Not so if its index was missing: Kafka recovers such a segment before it
+//! looks for damage, and then finds none.) Each newer epoch of a checked batch enters the epoch
+//! cache, which is then cut at the log's new end. So a lost epoch checkpoint stays lost below the
+//! recovery point, and such a replica cuts at its high watermark when it follows next. Recovery
+//! itself forces nothing to disk: the recovery point stays where it was.
 //!
 //! Invariants: log start <= recovered end; recovery point <= log end.
 //! As in Kafka, a segment that begins above its predecessor's end is fine (compaction and followers make

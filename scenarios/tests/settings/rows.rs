@@ -1,6 +1,7 @@
-//! What each setting must end in by Kafka's rules, and why. The rows were written from the rules and
-//! then tried. Those of 0.10.2, 0.11 and 2.0 were written anew after a first trial had shown what the
-//! first reasoning left out (fenced followers that hold the high watermark back, the preferred election
+//! What each setting must end in by Kafka's rules, and why. The rows were written from the rules
+//! and then tried. Old brokers get a client that retries, as later ones do by default (KIP-91).
+//! Those of 0.10.2, 0.11 and 2.0 were written anew after a first trial had shown what the first
+//! reasoning left out (fenced followers that hold the high watermark back, the preferred election
 //! after 300 s); they have not been held against sources or brokers of those releases.
 
 use Class::{Broken, Kept, Permitted};
@@ -369,7 +370,7 @@ pub(crate) const ROWS: &[Row] = &[
     // Releases
     Row {
         story: KILL,
-        set: "kafka.release=0.10.2",
+        set: "kafka.release=0.10.2 retries=2147483647",
         unclean: false,
         ends: &[(Kept, "", "ABCD"), (Permitted, "", "ABCCD")],
         waits: &[1],
@@ -379,7 +380,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         story: KILL,
-        set: "kafka.release=0.10.2 broker.session.timeout.ms=18000",
+        set: "kafka.release=0.10.2 retries=2147483647 broker.session.timeout.ms=18000",
         unclean: false,
         ends: &[(Kept, "", "ABCD")],
         waits: &[1],
@@ -388,7 +389,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         story: KILL,
-        set: "kafka.release=0.10.2",
+        set: "kafka.release=0.10.2 retries=2147483647",
         unclean: true,
         ends: &[(Broken, "CD", "AB|AD|AD")],
         waits: &[1, 2, 3],
@@ -399,7 +400,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         story: KILL,
-        set: "kafka.release=0.11 broker.session.timeout.ms=18000",
+        set: "kafka.release=0.11 retries=2147483647 broker.session.timeout.ms=18000",
         unclean: true,
         ends: &[(Permitted, "BC", "AD")],
         waits: &[1, 2, 3],
@@ -407,7 +408,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         story: KILL,
-        set: "kafka.release=2.0 broker.session.timeout.ms=18000",
+        set: "kafka.release=2.0 retries=2147483647 broker.session.timeout.ms=18000",
         unclean: false,
         ends: &[(Kept, "", "ABCD")],
         waits: &[1],
@@ -415,7 +416,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         story: KILL,
-        set: "kafka.release=2.0",
+        set: "kafka.release=2.0 retries=2147483647",
         unclean: true,
         ends: &[(Permitted, "BC", "AD")],
         waits: &[1, 2, 3],

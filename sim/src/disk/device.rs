@@ -7,8 +7,8 @@
 //! Every call passes [`Device::enter`] first: there faults (stall, slow, full, I/O errors) will stand.
 //!
 //! Simplified: a flush that a power loss interrupts has been done: only its effects (such as an
-//! acknowledgement), which the host holds back, are lost. Looking up a length or a name is free; reads always hit the page cache, so that a
-//! lagging consumer does not slow the leader down.
+//! acknowledgement), which the host holds back, are lost. Looking up a length or a name is free; reads
+//! always hit the page cache, so that a lagging consumer does not slow the leader down.
 //!
 //! Next: `crash.rs`, for what a power loss leaves.
 

@@ -25,10 +25,11 @@
 //!
 //! - What the kernel of a paused process has, no later cut holds back; it goes with the power.
 //!
-//! Simplified: acknowledgements of TCP do not exist, so data passes a link whose way back is cut; really
-//! it does so until the window is full, after some 14 KB or more. TCP never gives up (Linux does after some 15 minutes), has no windows (a paused
-//! server's peers never block on sending) and no keep-alive. Unread input of a killed process does not
-//! turn its close into a reset that overtakes data. No message is duplicated or corrupted.
+//! Simplified: acknowledgements of TCP do not exist, so data passes a link whose way back is cut;
+//! really it does so until the window is full, after some 14 KB or more. TCP never gives up (Linux
+//! does after some 15 minutes), has no windows (a paused server's peers never block on sending) and
+//! no keep-alive. Unread input of a killed process does not turn its close into a reset that
+//! overtakes data. No message is duplicated or corrupted.
 //!
 //! Next: `rule.rs`.
 
