@@ -1,20 +1,20 @@
-//! A connection to one server as a client keeps it: opened by the first request, with requests in
-//! flight that are answered in order, closed when it does not open in time or one of them times out,
-//! opened again after a backoff. Producer, consumer, admin client, replica fetchers and the broker's
-//! channels to the controller all use it.
+//! A connection to one server as a client keeps it: opened by itself or by the first request, with
+//! requests in flight that are answered in order, closed when it does not open in time or one of
+//! them times out, opened again after a backoff. Producer, consumer, admin client, replica fetchers
+//! and the broker's channels to the controller all use it.
 //!
 //! | from | to | trigger |
 //! |---|---|---|
-//! | closed | opening | a request is sent, once the backoff is over |
+//! | closed | opening | its owner connects or sends a request, once the backoff is over |
 //! | opening | established | the driver says so (`Input::Connected`), or a response comes |
 //! | opening | closed | not established within the setup timeout, which doubles with each such failure |
 //! | any | closed | refused, reset, a request timed out, or closed by its owner |
 //!
 //! Source: `NetworkClient.handleTimedOutRequests`, `handleTimedOutConnections`,
 //! `ClusterConnectionStates`, `InFlightRequests`, `ExponentialBackoff.backoff`.
-//! Simplified: no ApiVersions handshake, no idle close. Requests are given to a connection that is
-//! still opening, where Kafka's owner keeps them until it is ready: those that die with it count as sent
-//! and failed, which costs them a retry.
+//! Simplified: no ApiVersions handshake, no idle close. Brokers and the admin client give requests to a
+//! connection that is still opening, where Kafka keeps them until it is ready: they try again anyway.
+//! Producers and consumers connect first, for what they count as sent is not theirs to lose.
 //!
 //! Next: whoever owns the channel.
 
@@ -158,6 +158,17 @@ impl<T> Channel<T> {
     /// Whether a request may be sent now.
     pub fn is_ready(&self, now: Timestamp) -> bool {
         now >= self.retry_at
+    }
+
+    /// Begins to open a connection, if there is none.
+    pub fn connect(&mut self, now: Timestamp, connector: &mut Connector, out: &mut Effects) {
+        if self.connection.is_none() {
+            let connection = self.open(now, connector);
+            out.push(Effect::Connect {
+                connection,
+                to: self.to,
+            });
+        }
     }
 
     /// Sends a request, opening a connection if there is none. `tag` comes back with its end.

@@ -154,7 +154,14 @@ pub struct Effects {
 /// One thing that follows from an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Send a request. The first one on a connection opens it.
+    /// Open a connection, and send nothing yet.
+    Connect {
+        /// Which connection.
+        connection: ConnectionId,
+        /// To whom.
+        to: NodeId,
+    },
+    /// Send a request. The first one on a connection opens it, if that was not asked for before.
     Send {
         /// On which connection.
         connection: ConnectionId,

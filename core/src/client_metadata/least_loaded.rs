@@ -4,8 +4,6 @@
 //! rather one that has answered on it; if there is none, but a connection is opening, that is waited
 //! for; else the one that was tried longest ago among those that may be tried; if none may, the same
 //! among the bootstrap brokers.
-//! Simplified: a metadata request opens its connection and then belongs to it; Kafka opens the
-//! connection only, and may ask another broker whose connection opens first.
 //! Source: `NetworkClient.leastLoadedNode`, `DefaultMetadataUpdater.maybeUpdate`; KIP-899 (rebootstrap).
 //! Next: `refresh.rs`, for when it asks.
 

@@ -67,17 +67,27 @@ impl<T> Network<T> {
         }
     }
 
-    /// When a request may be sent to `broker`; `None` while too many are in flight.
+    /// When to look again whether a request can be sent to `broker`: a connection may be begun then;
+    /// `None` = when something else happens (it opens, fails, or one of too many requests is answered).
     pub(crate) fn ready_at(&self, broker: BrokerId) -> Option<Timestamp> {
         match self.channels.get(&broker) {
-            Some(channel) if channel.in_flight() >= self.settings.max_in_flight => None,
-            Some(channel) => Some(channel.ready_at()),
             None => Some(Timestamp::ZERO),
+            Some(channel) if channel.is_opening() => None,
+            Some(channel) if !channel.is_established() => Some(channel.ready_at()),
+            Some(channel) if channel.in_flight() >= self.settings.max_in_flight => None,
+            Some(_) => Some(Timestamp::ZERO),
         }
     }
 
-    pub(crate) fn can_send(&self, now: Timestamp, broker: BrokerId) -> bool {
-        self.ready_at(broker).is_some_and(|at| at <= now)
+    /// Whether a request can be sent to `broker` now: its connection is established and has room. If
+    /// there is none, begins to open one (`NetworkClient.ready`).
+    pub(crate) fn is_ready(&mut self, now: Timestamp, broker: BrokerId, out: &mut Effects) -> bool {
+        if self.ready_at(broker).is_none_or(|at| at > now) {
+            return false;
+        }
+        let channel = channel(&mut self.channels, broker);
+        channel.connect(now, &mut self.connector, out);
+        channel.is_established()
     }
 
     pub(crate) fn send(
@@ -211,7 +221,9 @@ impl<T> Network<T> {
         if self.metadata.due().is_none_or(|at| at > now) {
             return;
         }
-        if let Some(broker) = self.least_loaded(now) {
+        if let Some(broker) = self.least_loaded(now)
+            && self.is_ready(now, broker, out)
+        {
             let request = Request::Metadata(self.metadata.next_request());
             self.send_tagged(now, broker, request, Tag::Metadata, out);
         }

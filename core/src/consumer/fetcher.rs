@@ -43,7 +43,7 @@ impl Consumer {
                 self.network.metadata.request_update();
                 continue;
             };
-            if self.fetching_from.contains(&leader) || !self.network.can_send(now, leader) {
+            if self.fetching_from.contains(&leader) || !self.network.is_ready(now, leader, out) {
                 continue;
             }
             let entry = FetchPartition {

@@ -27,7 +27,7 @@ impl Consumer {
                 continue;
             }
             match self.network.metadata.leadership(partition).leader {
-                Some(leader) if self.network.can_send(now, leader) => {
+                Some(leader) if self.network.is_ready(now, leader, out) => {
                     by_leader.entry(leader).or_default().push(partition.clone());
                 }
                 Some(_) => {}

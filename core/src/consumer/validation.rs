@@ -31,7 +31,7 @@ impl Consumer {
                 continue;
             };
             if let Some(leader) = position.leadership.leader
-                && self.network.can_send(now, leader)
+                && self.network.is_ready(now, leader, out)
             {
                 let asked = by_leader.entry(leader).or_default();
                 asked.push((partition.clone(), position));

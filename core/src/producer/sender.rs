@@ -74,7 +74,7 @@ impl Sender {
     pub(super) fn send_ready(&mut self, context: &mut Context<'_>) {
         let now = context.now;
         for broker in context.accumulator.queues.ready_brokers(now) {
-            while context.network.can_send(now, broker)
+            while context.network.is_ready(now, broker, context.out)
                 && context.accumulator.queues.is_ready(now, broker)
             {
                 let batches = context

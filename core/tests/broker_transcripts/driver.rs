@@ -155,6 +155,7 @@ impl Driver {
                 } => {
                     format!("{} <= {}", connection.client, response_text(response))
                 }
+                Effect::Connect { to, .. } => format!("connect to {to}"),
                 Effect::Unanswered { connection } => {
                     format!("{} gets no answer", connection.client)
                 }

@@ -9,6 +9,7 @@ use ktrial_core::*;
 pub(crate) fn print(effect: &Effect) -> String {
     match effect {
         Effect::Send { to, request, .. } => format!("{to} <- {}", print_request(request)),
+        Effect::Connect { to, .. } => format!("connect to {to}"),
         Effect::Close { connection } => format!("close connection {}", connection.number),
         Effect::Observe(event) => print_event(event),
         Effect::Exit => "exit".to_owned(),

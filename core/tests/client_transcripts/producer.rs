@@ -99,7 +99,7 @@ fn not_leader_with_a_hint_is_retried_at_once() {
 }
 
 #[test]
-fn not_leader_without_a_hint_waits_for_metadata() {
+fn not_leader_without_a_hint_is_retried_there_until_metadata_tells_better() {
     insta::assert_snapshot!(run(
         &[("linger.ms", "0")],
         "
@@ -107,6 +107,8 @@ fn not_leader_without_a_hint_waits_for_metadata() {
         metadata orders 0=b1@0
         produced b1 orders-0=NOT_LEADER_OR_FOLLOWER
         wait
+        wait
+        produced b1 orders-0=NOT_LEADER_OR_FOLLOWER
         metadata orders 0=b2@1
         produced b2 orders-0=5
     "
@@ -209,8 +211,6 @@ fn a_lost_connection_is_retried_after_its_backoff() {
         send 1 orders-0 A
         metadata orders 0=b1@0
         cut b1
-        wait
-        metadata orders 0=b1@0
         wait
         produced b1 orders-0=0
     "

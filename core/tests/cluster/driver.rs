@@ -403,6 +403,15 @@ impl Cluster {
                     self.post(connection.client, connection.incarnation, input);
                 }
                 Effect::Close { .. } | Effect::Unanswered { .. } => {}
+                Effect::Connect { connection, to } => {
+                    let input = if self.processes.contains_key(&to) {
+                        self.connected.insert(connection);
+                        Input::Connected { connection }
+                    } else {
+                        Input::Disconnected { connection }
+                    };
+                    self.post(connection.client, connection.incarnation, input);
+                }
                 Effect::Observe(event) => self.history.push((self.now, node, event)),
                 Effect::Exit => {
                     self.processes.remove(&node);

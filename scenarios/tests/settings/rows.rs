@@ -20,14 +20,6 @@ pub(crate) struct Row {
     pub(crate) why: &'static str,
 }
 
-/// Settings under which the code under trial does not yet follow the rules, and what is wrong.
-pub(crate) const OPEN: &[(&str, &str)] = &[(
-    "acks=0",
-    "core: with acks=0 the producer counts D as sent although its connection to the dead broker 1 was \
-     never established. A real one keeps it until a connection is ready (NetworkClient.ready), so D \
-     is in the log at the end",
-)];
-
 /// Verdict, lost values, the final log (of all replicas, or of each with `|` between them). Values are
 /// letters; with several partitions each one ends so.
 pub(crate) type End = (Class, &'static str, &'static str);

@@ -213,7 +213,9 @@ impl Host {
                 self.sockets.closed(*connection);
                 None
             }
-            Effect::Send { .. } | Effect::Observe(_) | Effect::Exit => None,
+            Effect::Connect { .. } | Effect::Send { .. } | Effect::Observe(_) | Effect::Exit => {
+                None
+            }
         }
     }
 

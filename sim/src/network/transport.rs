@@ -13,6 +13,7 @@ impl World {
     /// Carries out an effect of the machine of `node`, which is not an event and not its exit.
     pub(crate) fn carry_out(&mut self, node: usize, effect: Effect) {
         match effect {
+            Effect::Connect { connection, to } => self.connect(node, connection, to),
             Effect::Send {
                 connection,
                 to,
@@ -39,13 +40,22 @@ impl World {
                 response,
                 ..
             } => (connection.client, response.api(), true),
-            Effect::Close { .. }
+            Effect::Connect { .. }
+            | Effect::Close { .. }
             | Effect::Unanswered { .. }
             | Effect::Observe(_)
             | Effect::Exit => return,
         };
         let message = self.message(from, to, api, response);
         self.dropped(message, Why::SenderStopped);
+    }
+
+    /// Opens a connection without a first request. If nobody has the address, nothing ever answers.
+    fn connect(&mut self, node: usize, id: ConnectionId, to: NodeId) {
+        if let (Some(server), Found::New) = (self.index(to), self.connections.find(node, id)) {
+            let slot = self.connections.open(id, node, server);
+            self.transmit(slot, Direction::Up, Payload::Open);
+        }
     }
 
     fn send(

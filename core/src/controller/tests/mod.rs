@@ -109,7 +109,9 @@ impl Rig {
                 Effect::Observe(event) => self.events.push(event),
                 Effect::Exit => self.exited = true,
                 Effect::Close { .. } | Effect::Unanswered { .. } => {}
-                Effect::Send { .. } => panic!("a controller sends nothing"),
+                Effect::Connect { .. } | Effect::Send { .. } => {
+                    panic!("a controller sends nothing")
+                }
             }
         }
     }
