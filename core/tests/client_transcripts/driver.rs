@@ -81,10 +81,10 @@ impl<M: Machine> Driver<M> {
         for effect in out.drain() {
             writeln!(self.transcript, "  {}", effects::print(&effect)).unwrap();
             match effect {
-                Effect::Connect { connection, to } => {
-                    if self.begun.insert(connection) && !self.dark.contains(&to) {
-                        established.push(connection);
-                    }
+                Effect::Connect { connection, to }
+                    if self.begun.insert(connection) && !self.dark.contains(&to) =>
+                {
+                    established.push(connection);
                 }
                 Effect::Send {
                     connection,
