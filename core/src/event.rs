@@ -176,8 +176,8 @@ pub enum Event {
     MetadataWritten {
         /// Where.
         offset: Offset,
-        /// What.
-        record: MetadataRecord,
+        /// What. Boxed, for it is large and seldom: every event takes the room of the largest.
+        record: Box<MetadataRecord>,
     },
     /// The controller looked for a leader, and this is why it chose so.
     Elected {

@@ -128,7 +128,7 @@ fn with_finals(plan: &Plan, finished: &mut Finished) -> Vec<Entry> {
         entries.push(Entry {
             at,
             node: Some(ktrial_core::NodeId::Broker(log.broker)),
-            what: What::FinalLog(log),
+            what: What::FinalLog(Box::new(log)),
         });
     }
     entries.push(Entry {

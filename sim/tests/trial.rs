@@ -41,7 +41,7 @@ fn a_cluster_converges_after_its_faults_and_keeps_what_it_acknowledged() {
         .entries
         .iter()
         .filter_map(|entry| match &entry.what {
-            What::FinalLog(log) => Some(log),
+            What::FinalLog(log) => Some(&**log),
             _ => None,
         })
         .collect();

@@ -167,7 +167,10 @@ impl MetadataLog {
         );
         let mut offset = base;
         for record in self.pending.drain(..) {
-            out.observe(Event::MetadataWritten { offset, record });
+            out.observe(Event::MetadataWritten {
+                offset,
+                record: Box::new(record),
+            });
             offset = offset.next();
         }
         Ok(())

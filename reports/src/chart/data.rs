@@ -245,11 +245,11 @@ fn mark(
             rule,
             ..
         } if *partition == panel.partition => *last_rule = Some((*leader, *rule)),
-        Event::MetadataWritten {
-            record: MetadataRecord::PartitionChange(change),
-            ..
-        } if world.name(change.topic_id, change.partition) == panel.partition => {
-            if let LeaderChange::Leader(leader) = change.leader {
+        Event::MetadataWritten { record, .. } => {
+            if let MetadataRecord::PartitionChange(change) = &**record
+                && world.name(change.topic_id, change.partition) == panel.partition
+                && let LeaderChange::Leader(leader) = change.leader
+            {
                 let state = world.partitions.get(&panel.partition);
                 let rule = last_rule.take().filter(|(elected, _)| *elected == leader);
                 panel.elections.push(Election {

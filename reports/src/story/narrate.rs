@@ -10,6 +10,7 @@ use crate::values::{Values, broker_of};
 use crate::words;
 use ktrial_core::event::Candidate;
 use ktrial_core::message::Api;
+use ktrial_core::metadata::MetadataRecord;
 use ktrial_core::{BrokerId, Event, LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
 use ktrial_sim::history::{Entry, What};
 use ktrial_sim::plan::Action;
@@ -95,7 +96,7 @@ impl<'a> Narrator<'a> {
             What::StartFailed { error } => {
                 self.process(at, &who, &format!("CANNOT START: {error}"));
             }
-            What::Step { index, action } => self.step(at, *index, action.as_ref()),
+            What::Step { index, action } => self.step(at, *index, action.as_deref()),
             What::StepFailed { condition, .. } => {
                 let text = format!("in vain: waited until {}", words::condition(condition));
                 self.mark(at, text);
@@ -213,14 +214,10 @@ fn is_news_of_start_up(what: &What) -> bool {
     let What::Event(event) = what else {
         return false;
     };
-    !matches!(
-        event,
-        Event::Refused {
-            api: Api::Metadata | Api::Fetch,
-            ..
-        } | Event::MetadataWritten {
-            record: ktrial_core::metadata::MetadataRecord::NoOp,
-            ..
-        } | Event::HighWatermark { .. }
-    )
+    match event {
+        Event::Refused { api, .. } => !matches!(api, Api::Metadata | Api::Fetch),
+        Event::MetadataWritten { record, .. } => **record != MetadataRecord::NoOp,
+        Event::HighWatermark { .. } => false,
+        _ => true,
+    }
 }

@@ -193,7 +193,10 @@ mod tests {
         let id = TopicId(u128::MAX);
         let written = |offset, record| {
             let offset = Offset(offset);
-            What::Event(Event::MetadataWritten { offset, record })
+            What::Event(Event::MetadataWritten {
+                offset,
+                record: Box::new(record),
+            })
         };
         let message = Message {
             sent: Timestamp::from_millis(1_200),
@@ -227,7 +230,7 @@ mod tests {
                 None,
                 What::Step {
                     index: 0,
-                    action: Some(kill),
+                    action: Some(Box::new(kill)),
                 },
             ),
             (

@@ -175,7 +175,10 @@ impl Story {
     pub(crate) fn write(&mut self, record: MetadataRecord) -> &mut Self {
         let offset = self.metadata_offset;
         self.metadata_offset = offset.next();
-        self.controller(Event::MetadataWritten { offset, record })
+        self.controller(Event::MetadataWritten {
+            offset,
+            record: Box::new(record),
+        })
     }
 
     pub(crate) fn write_change(&mut self, change: PartitionChangeRecord) -> &mut Self {
@@ -443,7 +446,7 @@ impl Story {
             leader_epochs,
             damage: None,
         };
-        self.world(What::FinalLog(log))
+        self.world(What::FinalLog(Box::new(log)))
     }
 
     pub(crate) fn end(&mut self, reason: EndReason) -> &mut Self {

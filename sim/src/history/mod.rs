@@ -88,7 +88,7 @@ pub enum What {
         /// Its index in the plan, from 0.
         index: usize,
         /// What it did.
-        action: Option<Action>,
+        action: Option<Box<Action>>,
     },
     /// A step's condition did not come true in time; the trial ends.
     StepFailed {
@@ -121,7 +121,7 @@ pub enum What {
         reason: EndReason,
     },
     /// What a broker's disk holds of a partition at the end, read back from its segment files.
-    FinalLog(FinalLog),
+    FinalLog(Box<FinalLog>),
     /// What was not delivered, not answered or not written when the trial ended.
     FinalPending {
         /// Messages under way.

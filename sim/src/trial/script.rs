@@ -152,7 +152,7 @@ impl Script {
         if ready {
             orders.push(Order::Record(What::Step {
                 index,
-                action: step.action.clone(),
+                action: step.action.clone().map(Box::new),
             }));
             if let Some(action) = &step.action {
                 self.operations.orders(&self.cluster, index, action, orders);

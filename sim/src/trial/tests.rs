@@ -81,6 +81,7 @@ fn step(when: When, action: Option<Action>) -> Step {
 }
 
 fn done(index: usize, action: Option<Action>) -> Order {
+    let action = action.map(Box::new);
     Order::Record(What::Step { index, action })
 }
 

@@ -339,10 +339,10 @@ fn what<'a>(
 ) -> Option<Happened<'a>> {
     let broker = node.and_then(NodeId::broker);
     match event {
-        Event::MetadataWritten {
-            record: MetadataRecord::PartitionChange(change),
-            ..
-        } => change.isr.clone().map(Happened::Isr),
+        Event::MetadataWritten { record, .. } => match &**record {
+            MetadataRecord::PartitionChange(change) => change.isr.clone().map(Happened::Isr),
+            _ => None,
+        },
         Event::Elected {
             leader,
             rule,

@@ -190,7 +190,7 @@ fn epochs_rise() {
     passed(&story, "epochs_monotone");
     let again = story.entries.iter().find_map(|entry| match &entry.what {
         What::Event(Event::MetadataWritten { record, .. }) => {
-            matches!(record, MetadataRecord::Partition(_)).then(|| record.clone())
+            matches!(**record, MetadataRecord::Partition(_)).then(|| (**record).clone())
         }
         _ => None,
     });
