@@ -24,6 +24,7 @@ const SECTOR: usize = 512;
 impl Device {
     /// The machine loses power. Returns how many bytes of the files' cached contents are gone.
     pub(crate) fn power_loss(&mut self, random: &mut Random) -> u64 {
+        self.forget_nameless();
         let before: Vec<_> = self.names.iter().map(|(_, inode)| inode).collect();
         let kept_changes = match self.plan.power_loss {
             PowerLoss::LoseUnflushed => 0,

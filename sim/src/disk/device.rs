@@ -26,6 +26,8 @@ pub(crate) struct Device {
     pub(super) plan: DiskPlan,
     pub(super) names: Names,
     pub(super) files: BTreeMap<Inode, File>,
+    /// How many files had a name when that was last looked at.
+    named: usize,
     next_inode: u64,
     /// When the call that is being handled began.
     began: Timestamp,
@@ -34,6 +36,9 @@ pub(crate) struct Device {
     /// When the device has done all flushes so far.
     free_at: Timestamp,
 }
+
+/// So many files are not worth looking through for those without a name.
+const FEW: usize = 64;
 
 /// What a call does to the disk, as far as its cost and its faults go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +58,7 @@ impl Device {
             plan,
             names: Names::default(),
             files: BTreeMap::new(),
+            named: FEW,
             next_inode: 0,
             began: Timestamp::ZERO,
             spent: Duration::ZERO,
@@ -114,7 +120,10 @@ impl Device {
     pub(crate) fn flush_directory(&mut self, directory: &str) -> Result<(), StorageError> {
         self.enter(Call::Flush(0));
         self.names.flush(directory);
-        self.forget_nameless();
+        // Looking at every name is dear: only when as many files may have lost theirs as have one.
+        if self.files.len() > 2 * self.named {
+            self.forget_nameless();
+        }
         Ok(())
     }
 
@@ -155,6 +164,7 @@ impl Device {
     pub(super) fn forget_nameless(&mut self) {
         let named = self.names.inodes();
         self.files.retain(|inode, _| named.contains(inode));
+        self.named = self.files.len().max(FEW);
     }
 
     /// The gate that each call passes: charges its cost. Faults that fail a call belong here.

@@ -23,7 +23,11 @@ pub(crate) struct Inode(pub(crate) u64);
 pub(crate) struct Names {
     cached: BTreeMap<String, Inode>,
     durable: BTreeMap<String, Inode>,
-    journal: Vec<Change>,
+    /// In order. The two indexes spare a flush the look at what it does not concern.
+    journal: BTreeMap<u64, Change>,
+    entered: u64,
+    by_directory: BTreeMap<String, BTreeSet<u64>>,
+    by_path: BTreeMap<String, BTreeSet<u64>>,
 }
 
 /// A change of names that its directory's flush makes durable.
@@ -44,13 +48,6 @@ enum Change {
 }
 
 impl Change {
-    fn touches(&self, directory: &str) -> bool {
-        match self {
-            Self::Create { path, .. } | Self::Delete { path } => parent(path) == directory,
-            Self::Rename { from, to, .. } => parent(from) == directory || parent(to) == directory,
-        }
-    }
-
     fn paths(&self) -> impl Iterator<Item = &str> {
         let (one, other) = match self {
             Self::Create { path, .. } | Self::Delete { path } => (path, None),
@@ -131,21 +128,27 @@ impl Names {
 
     /// Makes the changes in `directory` durable.
     pub(crate) fn flush(&mut self, directory: &str) {
-        let mut flushed = vec![false; self.journal.len()];
-        let mut stood_on = BTreeSet::new();
-        for (change, flushed) in self.journal.iter().zip(&mut flushed).rev() {
-            *flushed = change.touches(directory) || change.paths().any(|p| stood_on.contains(p));
-            if *flushed {
-                stood_on.extend(change.paths());
+        let mut due = self.by_directory.get(directory).cloned().unwrap_or_default();
+        let mut looked_at: Vec<u64> = due.iter().copied().collect();
+        while let Some(number) = looked_at.pop() {
+            let paths = self.journal.get(&number).into_iter().flat_map(Change::paths);
+            let same_path = paths.filter_map(|path| self.by_path.get(path));
+            let stood_on = same_path.flat_map(|numbers| numbers.range(..number));
+            looked_at.extend(stood_on.filter(|earlier| due.insert(**earlier)));
+        }
+        for number in due {
+            if let Some(change) = self.journal.remove(&number) {
+                self.forget(number, &change);
+                change.apply(&mut self.durable);
             }
         }
-        let journal = std::mem::take(&mut self.journal);
-        for (change, flushed) in journal.into_iter().zip(flushed) {
-            if flushed {
-                change.apply(&mut self.durable);
-            } else {
-                self.journal.push(change);
-            }
+    }
+
+    /// Takes a change out of the indexes.
+    fn forget(&mut self, number: u64, change: &Change) {
+        for path in change.paths() {
+            take_out(&mut self.by_directory, parent(path), number);
+            take_out(&mut self.by_path, path, number);
         }
     }
 
@@ -156,15 +159,18 @@ impl Names {
 
     /// Loses all volatile changes but the first `kept`.
     pub(crate) fn lose(&mut self, kept: usize) {
-        for change in self.journal.drain(..).take(kept) {
+        let journal = std::mem::take(&mut self.journal);
+        for change in journal.into_values().take(kept) {
             change.apply(&mut self.durable);
         }
+        self.by_directory.clear();
+        self.by_path.clear();
         self.cached.clone_from(&self.durable);
     }
 
     /// Files that some name stands for, in the cache or on the platter.
     pub(crate) fn inodes(&self) -> BTreeSet<Inode> {
-        let pending = self.journal.iter().filter_map(|change| match change {
+        let pending = self.journal.values().filter_map(|change| match change {
             Change::Create { inode, .. } | Change::Rename { inode, .. } => Some(*inode),
             Change::Delete { .. } => None,
         });
@@ -178,7 +184,23 @@ impl Names {
 
     fn change(&mut self, change: Change) {
         change.apply(&mut self.cached);
-        self.journal.push(change);
+        let number = self.entered;
+        self.entered += 1;
+        for path in change.paths() {
+            let directory = self.by_directory.entry(parent(path).to_owned());
+            directory.or_default().insert(number);
+            self.by_path.entry(path.to_owned()).or_default().insert(number);
+        }
+        self.journal.insert(number, change);
+    }
+}
+
+fn take_out(index: &mut BTreeMap<String, BTreeSet<u64>>, key: &str, number: u64) {
+    if let Some(numbers) = index.get_mut(key) {
+        numbers.remove(&number);
+        if numbers.is_empty() {
+            index.remove(key);
+        }
     }
 }
 

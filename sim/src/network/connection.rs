@@ -98,9 +98,10 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Whether the segment of this number was lost with its sender's memory.
+    /// Whether the segment of this number was lost with its sender's memory: it is in the gap, or in an
+    /// earlier one that was stepped over.
     pub(crate) fn has_lost(&self, number: u32) -> bool {
-        (self.gap..self.gap_end).contains(&number)
+        number < self.taking || (self.gap..self.gap_end).contains(&number)
     }
 
     /// The sender forgot the segment of this number: it and all that left after it never arrive.

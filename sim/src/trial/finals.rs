@@ -25,7 +25,7 @@ pub(super) fn logs(plan: &Plan, disks: &BTreeMap<NodeId, Disk>) -> Vec<FinalLog>
         let mut disk = disk.clone();
         let files = disk.list(LOG_DIRECTORY).unwrap_or_default();
         for partition in partitions(plan, &files) {
-            logs.push(log(&mut disk, broker, partition, &files));
+            logs.push(log(&mut disk, broker, partition));
         }
     }
     logs
@@ -43,7 +43,7 @@ fn partitions(plan: &Plan, files: &[String]) -> BTreeSet<TopicPartition> {
         .collect()
 }
 
-fn log(disk: &mut Disk, broker: BrokerId, partition: TopicPartition, files: &[String]) -> FinalLog {
+fn log(disk: &mut Disk, broker: BrokerId, partition: TopicPartition) -> FinalLog {
     let directory = format!("{LOG_DIRECTORY}/{partition}");
     let mut log = FinalLog {
         partition,
@@ -52,12 +52,8 @@ fn log(disk: &mut Disk, broker: BrokerId, partition: TopicPartition, files: &[St
         leader_epochs: Vec::new(),
         damage: None,
     };
-    let prefix = format!("{directory}/");
-    let segments = files.iter().filter(|path| {
-        path.strip_prefix(&prefix)
-            .is_some_and(|name| name.strip_suffix(".log").is_some())
-    });
-    for path in segments {
+    let files = disk.list(&directory).unwrap_or_default();
+    for path in files.iter().filter(|path| path.ends_with(".log")) {
         if let Err(damage) = read_segment(disk, path, &mut log.records) {
             log.damage = Some(format!("{path}: {damage}"));
             break;

@@ -172,3 +172,24 @@ proptest! {
         check(&moves, seed, latency);
     }
 }
+
+/// Found by the property above.
+#[test]
+fn a_client_that_starts_again_asks_a_machine_without_power() {
+    let send = |connection| Move::Send {
+        client: 0,
+        connection,
+        slow: false,
+    };
+    let moves = [
+        (8_430, send(0)),
+        (0, Move::Order(Order::Pause(1, k(1)))),
+        (21_172, send(1)),
+        (21_173, Move::Order(Order::Stop(k(0), StopKind::PowerLoss))),
+        (6_883, send(1)),
+        (25_109, Move::Order(Order::Stop(b(1), StopKind::PowerLoss))),
+        (25_109, Move::Order(Order::Start(k(0)))),
+        (5_608, send(1)),
+    ];
+    check(&moves, 9, (1_718, 4_731));
+}
