@@ -4,7 +4,9 @@
 //! Source: `AlterPartitionManager`, `Partition.submitAlterPartition`. Next: `partition/leader.rs` takes
 //! the answer, `controller/alter_partition.rs` gives it.
 
+use super::Broker;
 use super::shared::{ControllerLink, Shared};
+use crate::error::ErrorCode;
 use crate::id::{ConnectionId, ControllerId, CorrelationId, TopicIdPartition, TopicPartition};
 use crate::machine::Effects;
 use crate::message::{
@@ -12,7 +14,8 @@ use crate::message::{
     LeaderRecoveryState, Request,
 };
 use crate::partition::Proposal;
-use crate::time::{Timestamp, earliest};
+use crate::storage::StorageError;
+use crate::time::{Now, Timestamp, earliest};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -174,5 +177,58 @@ impl AlterPartitions {
             .retry_at
             .filter(|_| self.in_flight.is_none() && !self.wishes.is_empty());
         earliest(retry, self.link.next_deadline())
+    }
+}
+
+impl Broker {
+    /// Sends a leader's wish for another ISR to the controller.
+    pub(super) fn submit(
+        &mut self,
+        now: Now,
+        id: &TopicIdPartition,
+        proposal: Proposal,
+        out: &mut Effects,
+    ) {
+        let number = proposal.number;
+        let (shared, at) = (&mut self.shared, now.monotonic);
+        if self.alter_partitions.submit(shared, id, proposal, at, out) {
+            return;
+        }
+        // An earlier wish is under way: this one was not attempted (`AlterPartitionManager.submit`).
+        let error = ErrorCode::OperationNotAttempted;
+        let outcome = AlterPartitionOutcome {
+            partition: id.clone(),
+            error,
+            state: None,
+        };
+        if let Some(partition) = self.replicas.get_mut(&id.partition) {
+            let mut context = self.shared.context(now);
+            // Never asks to send again: the answer is definite.
+            let _ = partition.proposal_answered(&mut context, number, &outcome, out);
+        }
+    }
+
+    pub(super) fn proposal_answered(
+        &mut self,
+        now: Now,
+        number: u64,
+        outcome: &AlterPartitionOutcome,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        let id = &outcome.partition;
+        let Some(partition) = self.replicas.get_mut(&id.partition) else {
+            return Ok(());
+        };
+        let mut context = self.shared.context(now);
+        match partition.proposal_answered(&mut context, number, outcome, out) {
+            Ok(changes) if changes.high_watermark => self.wake(now, &id.partition, out),
+            Ok(_) => Ok(()),
+            Err(()) => {
+                if let Some(again) = partition.pending_proposal(&context) {
+                    self.submit(now, id, again, out);
+                }
+                Ok(())
+            }
+        }
     }
 }

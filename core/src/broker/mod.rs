@@ -36,13 +36,9 @@ mod truncation;
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::error::ErrorCode;
 use crate::event::Event;
-use crate::id::{
-    BrokerId, ConnectionId, ControllerId, CorrelationId, Incarnation, TopicIdPartition,
-    TopicPartition,
-};
+use crate::id::{BrokerId, ConnectionId, ControllerId, CorrelationId, Incarnation, TopicPartition};
 use crate::machine::{Command, Effect, Effects, Input, Lane, Machine, ReplyTo, StartError};
-use crate::message::{AlterPartitionOutcome, Request, Response};
-use crate::partition::Proposal;
+use crate::message::{Request, Response};
 use crate::random::Random;
 use crate::rules::Rules;
 use crate::snapshot::{BrokerSnapshot, Snapshot};
@@ -52,7 +48,7 @@ use alter_partition::AlterPartitions;
 use lifecycle::{Lifecycle, Turn};
 use observer::Observer;
 use publish::Fetchers;
-use purgatory::{Parked, Purgatory};
+use purgatory::Purgatory;
 use replicas::Replicas;
 use scheduler::Scheduler;
 use shared::Shared;
@@ -326,102 +322,6 @@ impl Broker {
         self.ended = true;
         out.observe(Event::BrokerStopped);
         out.push(Effect::Exit);
-        Ok(())
-    }
-
-    /// Sends a leader's wish for another ISR to the controller.
-    fn submit(&mut self, now: Now, id: &TopicIdPartition, proposal: Proposal, out: &mut Effects) {
-        let number = proposal.number;
-        let (shared, at) = (&mut self.shared, now.monotonic);
-        if self.alter_partitions.submit(shared, id, proposal, at, out) {
-            return;
-        }
-        // An earlier wish is under way: this one was not attempted (`AlterPartitionManager.submit`).
-        let error = ErrorCode::OperationNotAttempted;
-        let outcome = AlterPartitionOutcome {
-            partition: id.clone(),
-            error,
-            state: None,
-        };
-        if let Some(partition) = self.replicas.get_mut(&id.partition) {
-            let mut context = self.shared.context(now);
-            // Never asks to send again: the answer is definite.
-            let _ = partition.proposal_answered(&mut context, number, &outcome, out);
-        }
-    }
-
-    fn proposal_answered(
-        &mut self,
-        now: Now,
-        number: u64,
-        outcome: &AlterPartitionOutcome,
-        out: &mut Effects,
-    ) -> Result<(), StorageError> {
-        let id = &outcome.partition;
-        let Some(partition) = self.replicas.get_mut(&id.partition) else {
-            return Ok(());
-        };
-        let mut context = self.shared.context(now);
-        match partition.proposal_answered(&mut context, number, outcome, out) {
-            Ok(changes) if changes.high_watermark => self.wake(now, &id.partition, out),
-            Ok(_) => Ok(()),
-            Err(()) => {
-                if let Some(again) = partition.pending_proposal(&context) {
-                    self.submit(now, id, again, out);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Looks again at every request that waits on a partition.
-    fn wake(
-        &mut self,
-        now: Now,
-        partition: &TopicPartition,
-        out: &mut Effects,
-    ) -> Result<(), StorageError> {
-        let mut tickets = self.purgatory.watchers(partition);
-        let mut failed = None;
-        tickets.retain(|ticket| match self.retry(now, *ticket, out) {
-            Ok(ended) => !ended,
-            Err(error) => {
-                failed = Some(error);
-                true
-            }
-        });
-        self.purgatory.watch_again(partition, tickets);
-        failed.map_or(Ok(()), Err)
-    }
-
-    /// Looks again at one request. Returns whether it has ended.
-    fn retry(&mut self, now: Now, ticket: u64, out: &mut Effects) -> Result<bool, StorageError> {
-        match self.purgatory.get_mut(ticket) {
-            None => Ok(true),
-            Some(Parked::Fetch(_)) => self.retry_fetch(now, ticket, false, out),
-            Some(Parked::Produce(delayed)) => {
-                let mut delayed = delayed.clone();
-                let done = self.is_replicated(&mut delayed, out);
-                if done {
-                    self.purgatory.take(ticket);
-                    delayed.end(out);
-                } else if let Some(parked) = self.purgatory.get_mut(ticket) {
-                    *parked = Parked::Produce(delayed);
-                }
-                Ok(done)
-            }
-        }
-    }
-
-    fn expire_parked(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
-        while let Some(ticket) = self.purgatory.expired(now.monotonic) {
-            match self.purgatory.get_mut(ticket) {
-                Some(Parked::Produce(_)) => self.expire_produce(ticket, out),
-                _ => {
-                    self.retry_fetch(now, ticket, true, out)?;
-                }
-            }
-        }
         Ok(())
     }
 }

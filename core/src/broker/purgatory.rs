@@ -3,13 +3,15 @@
 //! exactly once.
 //!
 //! Source: `DelayedOperationPurgatory`, `DelayedProduce`, `DelayedFetch`.
-//! Next: `produce.rs` and `fetch.rs` park here; `mod.rs` wakes.
+//! Next: `produce.rs` and `fetch.rs` park here, and wake those who wait.
 
+use super::Broker;
 use crate::id::TopicPartition;
-use crate::machine::ReplyTo;
+use crate::machine::{Effects, ReplyTo};
 use crate::message::{FetchRequest, ProducePartitionResponse};
 use crate::offset::Offset;
-use crate::time::Timestamp;
+use crate::storage::StorageError;
+use crate::time::{Now, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names a parked request.
@@ -171,5 +173,62 @@ mod tests {
         let remembered = purgatory.watchers(&orders);
         assert!(remembered.len() < 16, "{}", remembered.len());
         assert_eq!(remembered[remembered.len() - 3..], [997, 998, 999]);
+    }
+}
+
+impl Broker {
+    /// Looks again at every request that waits on a partition.
+    pub(super) fn wake(
+        &mut self,
+        now: Now,
+        partition: &TopicPartition,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        let mut tickets = self.purgatory.watchers(partition);
+        let mut failed = None;
+        tickets.retain(|ticket| match self.retry(now, *ticket, out) {
+            Ok(ended) => !ended,
+            Err(error) => {
+                failed = Some(error);
+                true
+            }
+        });
+        self.purgatory.watch_again(partition, tickets);
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Looks again at one request. Returns whether it has ended.
+    fn retry(&mut self, now: Now, ticket: u64, out: &mut Effects) -> Result<bool, StorageError> {
+        match self.purgatory.get_mut(ticket) {
+            None => Ok(true),
+            Some(Parked::Fetch(_)) => self.retry_fetch(now, ticket, false, out),
+            Some(Parked::Produce(delayed)) => {
+                let mut delayed = delayed.clone();
+                let done = self.is_replicated(&mut delayed, out);
+                if done {
+                    self.purgatory.take(ticket);
+                    delayed.end(out);
+                } else if let Some(parked) = self.purgatory.get_mut(ticket) {
+                    *parked = Parked::Produce(delayed);
+                }
+                Ok(done)
+            }
+        }
+    }
+
+    pub(super) fn expire_parked(
+        &mut self,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        while let Some(ticket) = self.purgatory.expired(now.monotonic) {
+            match self.purgatory.get_mut(ticket) {
+                Some(Parked::Produce(_)) => self.expire_produce(ticket, out),
+                _ => {
+                    self.retry_fetch(now, ticket, true, out)?;
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -17,6 +17,16 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::AsExpected => 0,
+            Self::NotAsExpected => 1,
+            Self::Inconclusive => 2,
+            Self::Usage => 3,
+        }
+    }
+
     /// Of several cells, each with its verdict and whether it was as expected.
     pub fn of(cells: impl IntoIterator<Item = (Class, bool)>) -> Self {
         let mut exit = Self::AsExpected;
@@ -36,12 +46,7 @@ impl Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::AsExpected => 0,
-            Exit::NotAsExpected => 1,
-            Exit::Inconclusive => 2,
-            Exit::Usage => 3,
-        })
+        Self::from(exit.code())
     }
 }
 

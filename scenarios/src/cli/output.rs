@@ -1,10 +1,17 @@
 //! The only place that writes to the terminal. A reader that has gone away (`| head`) is no error.
 
-use std::io::{IsTerminal, Write};
+use super::exit::Exit;
+use std::io::{ErrorKind, IsTerminal, Write};
 
-/// A text for standard output.
+/// A text for standard output. If it cannot be written (a full disk), the program ends as a failure of
+/// the harness, for what it was to tell is lost.
 pub(super) fn say(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    if let Err(error) = writeln!(std::io::stdout().lock(), "{text}")
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        complain(&format!("cannot write to standard output: {error}"));
+        std::process::exit(i32::from(Exit::Usage.code()));
+    }
 }
 
 /// An error for standard error. What shows its place in a file (perhaps in colour) says already that

@@ -128,10 +128,18 @@ impl Names {
 
     /// Makes the changes in `directory` durable.
     pub(crate) fn flush(&mut self, directory: &str) {
-        let mut due = self.by_directory.get(directory).cloned().unwrap_or_default();
+        let mut due = self
+            .by_directory
+            .get(directory)
+            .cloned()
+            .unwrap_or_default();
         let mut looked_at: Vec<u64> = due.iter().copied().collect();
         while let Some(number) = looked_at.pop() {
-            let paths = self.journal.get(&number).into_iter().flat_map(Change::paths);
+            let paths = self
+                .journal
+                .get(&number)
+                .into_iter()
+                .flat_map(Change::paths);
             let same_path = paths.filter_map(|path| self.by_path.get(path));
             let stood_on = same_path.flat_map(|numbers| numbers.range(..number));
             looked_at.extend(stood_on.filter(|earlier| due.insert(**earlier)));
@@ -189,7 +197,10 @@ impl Names {
         for path in change.paths() {
             let directory = self.by_directory.entry(parent(path).to_owned());
             directory.or_default().insert(number);
-            self.by_path.entry(path.to_owned()).or_default().insert(number);
+            self.by_path
+                .entry(path.to_owned())
+                .or_default()
+                .insert(number);
         }
         self.journal.insert(number, change);
     }
