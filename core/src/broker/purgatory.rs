@@ -138,44 +138,6 @@ fn prune(watchers: &mut Vec<Ticket>, parked: &BTreeMap<Ticket, (Timestamp, Parke
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::{ClientId, ConnectionId, CorrelationId, Incarnation, NodeId};
-
-    #[test]
-    fn an_idle_partition_does_not_remember_every_fetch() {
-        let orders = TopicPartition::new("orders", 0);
-        let mut purgatory = Purgatory::default();
-        for at in 1..=1_000 {
-            let reply = ReplyTo {
-                connection: ConnectionId {
-                    client: NodeId::Client(ClientId(0)),
-                    incarnation: Incarnation(0),
-                    number: 0,
-                },
-                correlation: CorrelationId(0),
-            };
-            let delayed = DelayedProduce {
-                reply,
-                partitions: Vec::new(),
-            };
-            let deadline = Timestamp::from_millis(at);
-            let waiting = std::iter::once(&orders);
-            purgatory.park(Parked::Produce(delayed), waiting, deadline);
-            // Three wait at a time.
-            if at > 3 {
-                let ticket = purgatory.expired(Timestamp::from_millis(at - 3)).unwrap();
-                purgatory.take(ticket).unwrap();
-            }
-        }
-        assert_eq!(purgatory.len(), 3);
-        let remembered = purgatory.watchers(&orders);
-        assert!(remembered.len() < 16, "{}", remembered.len());
-        assert_eq!(remembered[remembered.len() - 3..], [997, 998, 999]);
-    }
-}
-
 impl Broker {
     /// Looks again at every request that waits on a partition.
     pub(super) fn wake(
@@ -230,5 +192,43 @@ impl Broker {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{ClientId, ConnectionId, CorrelationId, Incarnation, NodeId};
+
+    #[test]
+    fn an_idle_partition_does_not_remember_every_fetch() {
+        let orders = TopicPartition::new("orders", 0);
+        let mut purgatory = Purgatory::default();
+        for at in 1..=1_000 {
+            let reply = ReplyTo {
+                connection: ConnectionId {
+                    client: NodeId::Client(ClientId(0)),
+                    incarnation: Incarnation(0),
+                    number: 0,
+                },
+                correlation: CorrelationId(0),
+            };
+            let delayed = DelayedProduce {
+                reply,
+                partitions: Vec::new(),
+            };
+            let deadline = Timestamp::from_millis(at);
+            let waiting = std::iter::once(&orders);
+            purgatory.park(Parked::Produce(delayed), waiting, deadline);
+            // Three wait at a time.
+            if at > 3 {
+                let ticket = purgatory.expired(Timestamp::from_millis(at - 3)).unwrap();
+                purgatory.take(ticket).unwrap();
+            }
+        }
+        assert_eq!(purgatory.len(), 3);
+        let remembered = purgatory.watchers(&orders);
+        assert!(remembered.len() < 16, "{}", remembered.len());
+        assert_eq!(remembered[remembered.len() - 3..], [997, 998, 999]);
     }
 }
