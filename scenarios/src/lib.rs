@@ -3,7 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`library`] | the scenarios that come with ktrial |
-//! | [`file`] | a scenario file, read: every mistake with its place |
+//! | [`mod@file`] | a scenario file, read: every mistake with its place |
 //! | [`compile`] | scenario + seed + settings → one plan per cell of the matrix |
 //! | [`expect`] | what a cell was expected to end in, held against its verdict |
 //! | [`setting`] | where a setting belongs: broker, controller, topic, client, rule |
@@ -11,7 +11,7 @@
 //! | [`cli`] | the commands |
 //!
 //! Holds no protocol and draws nothing. The format is described in `docs/scenarios.md`.
-//! Start reading at [`file`].
+//! Start reading at [`mod@file`].
 
 pub mod cli;
 pub mod compile;

@@ -18,7 +18,7 @@ pub(super) fn write(out: &mut Vec<u8>, value: i64) {
     out.push(low_bits(rest));
 }
 
-/// Bytes that [`write`] takes for `value`.
+/// Bytes that [`write()`] takes for `value`.
 pub(super) fn size(value: i64) -> usize {
     let bits = 64 - (zigzag(value) | 1).leading_zeros();
     usize::try_from(bits.div_ceil(7)).unwrap_or(0)
