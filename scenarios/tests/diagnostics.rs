@@ -46,6 +46,15 @@ fn apis() {
     check("api_that_is_no_list", &delay("\"Fetch\""));
 }
 
+/// Only what is wrong is said, not that each broker of the steps is unknown.
+#[test]
+fn brokers_that_cannot_be_read() {
+    check(
+        "brokers_of_a_wrong_type",
+        &format!("[cluster]\nbrokers = \"three\"\n{SEND}[[step]]\nkill = {{ broker = 1 }}\n"),
+    );
+}
+
 #[test]
 fn keys() {
     check(

@@ -114,7 +114,8 @@ pub struct Duplicated {
     pub permitted: bool,
 }
 
-/// A time in which a partition had no leader.
+/// A time in which a partition had no leader in the controller's metadata. A leader that is down but
+/// not yet fenced (up to `broker.session.timeout.ms`) counts as a leader here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outage {
     /// Its topic.

@@ -91,6 +91,14 @@ pub fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, Problems> {
     let mut places = BTreeMap::new();
     let mut base = empty_plan(name);
     let why = head(&mut reader, &table, &mut base);
+    if let Some(entry) = table.get("cluster") {
+        cluster::cluster(&mut reader, &entry.node, &mut base, &mut places);
+        cluster::no_shared_ids(&mut reader, entry.key_span, &base);
+    }
+    if base.brokers.is_empty() {
+        // Without brokers each place that names one would look wrong: only this is.
+        return Err(Problems::new(file, text, reader.problems));
+    }
     let names = declarations(&mut reader, &table, &mut base, &mut places);
     let rules = table.get("rules");
     let rules = rules.map(|entry| cluster::rules(&mut reader, &entry.node));
@@ -194,10 +202,6 @@ fn declarations(
     plan: &mut Plan,
     places: &mut BTreeMap<String, Span>,
 ) -> Names {
-    if let Some(entry) = table.get("cluster") {
-        cluster::cluster(reader, &entry.node, plan, places);
-        cluster::no_shared_ids(reader, entry.key_span, plan);
-    }
     if let Some(entry) = table.get("brokers") {
         cluster::overrides(reader, &entry.node, plan, places);
     }
