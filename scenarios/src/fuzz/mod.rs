@@ -48,6 +48,9 @@ const SETTLE_MS: u64 = 330_000;
 /// Simulated. A cluster that is still changing then has never come to rest.
 const TIME_LIMIT_MS: u64 = 3_600_000;
 
+/// Many times what a trial comes to that does not run in circles.
+const RECORD_LIMIT: u64 = 200_000;
+
 /// The plan of a seed.
 pub fn plan(profile: Profile, seed: u64) -> Plan {
     let dice = |purpose: &str| Dice::new(seed, purpose);
@@ -97,6 +100,7 @@ fn empty(profile: Profile, seed: u64) -> Plan {
         recovery: None,
         settle_ms: SETTLE_MS,
         time_limit_ms: TIME_LIMIT_MS,
+        record_limit: Some(RECORD_LIMIT),
         record_messages: false,
     }
 }
