@@ -253,7 +253,10 @@ mod tests {
             assert_eq!(bug.name().parse(), Ok(*bug));
             assert_eq!(serde_json::to_value(bug).unwrap(), bug.name());
             assert!(bug.meaning().ends_with('.'), "{bug}");
-            assert!(!bug.source().is_empty() && !bug.effect().is_empty(), "{bug}");
+            assert!(
+                !bug.source().is_empty() && !bug.effect().is_empty(),
+                "{bug}"
+            );
         }
         assert!(Bug::ALL.is_sorted(), "in the order of the list");
         assert!("none".parse::<Bug>().is_err());

@@ -249,7 +249,9 @@ impl Release {
 impl fmt::Display for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let newest = Self::default();
-        let keys = ["truncation", "planted"].into_iter().chain(SWITCHES.iter().map(|switch| switch.key));
+        let keys = ["truncation", "planted"]
+            .into_iter()
+            .chain(SWITCHES.iter().map(|switch| switch.key));
         let mut first = true;
         for key in keys.filter(|key| self.get(key) != newest.get(key)) {
             let separator = if first { "" } else { ", " };
