@@ -21,6 +21,7 @@ use crate::message::ConfigResource;
 use crate::metadata::MetadataRecord;
 use crate::offset::Offset;
 use crate::partition::Became;
+use crate::planted::Bug;
 use crate::storage::StorageError;
 use crate::time::Now;
 use std::collections::{BTreeMap, BTreeSet};
@@ -151,7 +152,9 @@ impl Broker {
             // The same epoch has the same leader: each change of it raises the epoch.
             Became::Leader { new_epoch: false } | Became::Follower { new_epoch: false } => {}
             Became::Follower { new_epoch: true } => {
-                self.leave(&id.partition);
+                if !self.shared.rules.has(Bug::OldFetcherKept) {
+                    self.leave(&id.partition);
+                }
                 if let Some(leader) = registration.leader {
                     let fetcher = self
                         .fetchers

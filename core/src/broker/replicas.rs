@@ -87,6 +87,7 @@ impl Replicas {
             log_start_offset: Offset::ZERO,
             high_watermark: of(&self.high_watermarks),
             clean: self.clean,
+            rules: shared.rules,
         };
         let directory = path(&name.to_string());
         let storage = shared.storage.as_mut();

@@ -22,6 +22,7 @@ use super::validate::{self, Stamp};
 use super::{AppendError, AppendedBatch, Log};
 use crate::error::ErrorCode;
 use crate::offset::{LeaderEpoch, Offset};
+use crate::planted::Bug;
 use crate::record::{BatchError, RecordBatch, batches, layout};
 use crate::storage::{Storage, StorageError};
 use crate::time::{Now, WallClock};
@@ -234,12 +235,19 @@ impl Log {
         now: WallClock,
     ) -> Result<(), StorageError> {
         let config = &self.config;
-        if self.active.should_roll(storage, config, incoming, now)? {
+        let rolls = self.active.should_roll(storage, config, incoming, now)?;
+        if rolls {
             self.roll(storage, first_offset.max(self.log_end_offset), now)?;
         }
         let interval = self.config.index_interval_bytes;
-        self.active.append(storage, batches, interval)?;
-        self.log_end_offset = incoming.last_offset.next();
+        if !(rolls && self.rules.has(Bug::RollingBatchNotWritten)) {
+            self.active.append(storage, batches, interval)?;
+        }
+        self.log_end_offset = if self.rules.has(Bug::OffsetReused) {
+            incoming.last_offset
+        } else {
+            incoming.last_offset.next()
+        };
         let unflushed = self.log_end_offset - self.recovery_point;
         if u64::try_from(unflushed).is_ok_and(|records| records >= self.config.flush_messages) {
             self.flush(storage, self.log_end_offset)?;
