@@ -8,6 +8,7 @@
 //! | [`expect`] | what a cell was expected to end in, held against its verdict |
 //! | [`setting`] | where a setting belongs: broker, controller, topic, client, rule |
 //! | [`diagnostic`] | mistakes and how they are shown |
+//! | [`sweep`] | many trials: workers, shards, results |
 //! | [`cli`] | the commands |
 //!
 //! Holds no protocol and draws nothing. The format is described in `docs/scenarios.md`.
@@ -22,3 +23,4 @@ pub mod file;
 pub mod library;
 pub mod setting;
 mod suggest;
+pub mod sweep;
