@@ -230,12 +230,10 @@ mod tests {
 
     #[test]
     fn progress_is_told_in_a_line() {
-        let tally = Tally {
-            seeds: 400,
-            failed: 1,
-            verdicts: [(reports::Outcome::Kept, 800)].into(),
-            ..Tally::default()
-        };
+        let mut tally = Tally::default();
+        tally.seeds = 400;
+        tally.failed = 1;
+        tally.verdicts = [(reports::Outcome::Kept, 800)].into();
         let progress = |seeds| Progress {
             tally: &tally,
             seeds,
