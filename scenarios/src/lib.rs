@@ -6,6 +6,7 @@
 //! | [`fuzz`] | random plans: everything about a trial drawn from its seed |
 //! | [`mod@file`] | a scenario file, read: every mistake with its place |
 //! | [`compile`] | scenario + seed + settings → one plan per cell of the matrix |
+//! | [`selftest`] | are the checks awake: planted bugs in random plans |
 //! | [`expect`] | what a cell was expected to end in, held against its verdict |
 //! | [`setting`] | where a setting belongs: broker, controller, topic, client, rule |
 //! | [`diagnostic`] | mistakes and how they are shown |
@@ -23,6 +24,7 @@ pub mod expect;
 pub mod file;
 pub mod fuzz;
 pub mod library;
+pub mod selftest;
 pub mod setting;
 mod suggest;
 pub mod sweep;

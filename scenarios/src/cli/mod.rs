@@ -2,11 +2,13 @@
 
 mod determinism;
 mod exit;
+mod fuzz;
 mod library;
 mod merge;
 mod output;
 mod replay;
 mod run;
+mod selftest;
 mod starter;
 mod sweep;
 mod trace;
@@ -63,6 +65,10 @@ enum Command {
     },
     /// Try a scenario or a plan under many seeds, on all cores: counts, findings, the first failures
     Sweep(sweep::Arguments),
+    /// Random trials: clusters, settings, loads and faults drawn from the seed
+    Fuzz(fuzz::Arguments),
+    /// Hunt planted bugs with random trials: which check finds each, after how many
+    Selftest(selftest::Arguments),
     /// Put the shards of a sweep together
     Merge(merge::Arguments),
     /// Try each plan in two processes, and show where their records part if they do
@@ -144,6 +150,8 @@ fn run_command(command: Command) -> Exit {
         Command::Check { files } => Ok(library::check(&files)),
         Command::Replay { plan, until } => replay::replay(&plan, until),
         Command::Sweep(arguments) => sweep::sweep(&arguments),
+        Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
+        Command::Selftest(arguments) => selftest::selftest(&arguments),
         Command::Merge(arguments) => merge::merge(&arguments),
         Command::Determinism(arguments) => determinism::determinism(&arguments),
         Command::Digests { records } => determinism::digests(records),

@@ -5,6 +5,7 @@
 
 use super::{Exit, key_value, library, output, replay};
 use crate::compile::Override;
+use crate::fuzz::{FuzzSource, Profile};
 use crate::sweep::{
     self, Existing, Options, PlanSource, Progress, ScenarioSource, Seeds, Source, parse_range,
     parse_shard,
@@ -72,14 +73,33 @@ pub(super) struct How {
     github: bool,
 }
 
+impl How {
+    /// Where something of this name goes.
+    pub(super) fn folder(&self, name: &str) -> PathBuf {
+        let usual = || Path::new("ktrial-out").join(name);
+        self.out.clone().unwrap_or_else(usual)
+    }
+
+    /// Whether a program reads what is said.
+    pub(super) fn json(&self) -> bool {
+        self.json
+    }
+}
+
 /// Runs the command.
 pub(super) fn sweep(arguments: &Arguments) -> Result<Exit, String> {
     let source = load(&arguments.source, &arguments.set)?;
     drive(source.as_ref(), &arguments.how)
 }
 
-/// Reads a source: a plan if its name ends in `.json`, else a scenario.
+/// Reads a source: random plans if it is called `fuzz` or `fuzz-PROFILE`, a plan if its name ends in
+/// `.json`, else a scenario.
 pub(super) fn load(name: &str, set: &[Override]) -> Result<Box<dyn Source>, String> {
+    let random = |profile: &Profile| name == format!("fuzz-{}", profile.name());
+    let profile = Profile::ALL.into_iter().find(random);
+    if let Some(profile) = profile.or((name == "fuzz").then(Profile::default)) {
+        return Ok(Box::new(FuzzSource::new(profile, set)?));
+    }
     if !name.ends_with(".json") {
         let scenario = library::load(name)?;
         let source = ScenarioSource::new(scenario, set).map_err(library::show_problems)?;
@@ -119,7 +139,6 @@ fn options(source: &dyn Source, how: &How) -> Result<Options, String> {
             "--seeds {range} has no end: say when to stop with --time or --fail-after"
         ));
     }
-    let folder = || Path::new("ktrial-out").join(format!("sweep-{}", source.name()));
     let jobs = how.jobs.map(usize::from);
     Ok(Options {
         seeds: Seeds {
@@ -129,7 +148,7 @@ fn options(source: &dyn Source, how: &How) -> Result<Options, String> {
         jobs: jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)),
         fail_after: how.fail_after,
         time: how.time.map(Duration::from_micros),
-        folder: how.out.clone().unwrap_or_else(folder),
+        folder: how.folder(&format!("sweep-{}", source.name())),
         existing: match (how.resume, how.force) {
             (true, _) => Existing::Resume,
             (_, true) => Existing::Replace,
