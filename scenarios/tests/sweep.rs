@@ -74,8 +74,9 @@ fn refused(folder: &Path, line: &str, part: &str) {
     assert!(stderr.contains(part), "{line}: {stderr}");
 }
 
-fn read(path: PathBuf) -> String {
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+fn read(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn json(path: PathBuf) -> serde_json::Value {
