@@ -34,7 +34,9 @@ clean() {
 trap clean EXIT
 
 if ! (command -v slurmctld && command -v slurmd && command -v sbatch && command -v munged) >/dev/null; then
-  mapfile -t installed < <(apt-get -s install --no-install-recommends slurm-wlm munge | awk '/^Inst/ {print $2}')
+  # Only what is new: an upgrade shows the old version in brackets, and must not be removed afterwards.
+  mapfile -t installed < <(apt-get -s install --no-install-recommends slurm-wlm munge |
+    awk '/^Inst/ && $3 !~ /^\[/ {print $2}')
   echo "installing: ${installed[*]}"
   DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends slurm-wlm munge >"$folder/apt.log" 2>&1
 fi

@@ -74,8 +74,9 @@ fn refused(folder: &Path, line: &str, part: &str) {
     assert!(stderr.contains(part), "{line}: {stderr}");
 }
 
-fn read(path: PathBuf) -> String {
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+fn read(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn json(path: PathBuf) -> serde_json::Value {
@@ -301,10 +302,10 @@ fn results_are_not_mixed_up_or_lost_by_mistake() {
     );
     let part = "its shard is none, not 1/2";
     refused(&folder, &resumed("all-brokers-down --shard 1/2"), part);
-    let part = "results of other seeds (the first is 0)";
+    let part = "out has results of seed 0, which is not to be tried now";
     refused(&folder, &resumed("all-brokers-down --seeds 1..3"), part);
     assert_eq!(
-        seeds(folder.join("out/results.partial.jsonl")).len(),
+        seeds(folder.join("out/results.jsonl")).len(),
         4,
         "nothing is gone"
     );
@@ -314,6 +315,12 @@ fn results_are_not_mixed_up_or_lost_by_mistake() {
     assert!(folder.join("out/failures").read_dir().unwrap().count() > 0);
     runs(&folder, &format!("{line} --force"), 0);
     assert_eq!(folder.join("out/failures").read_dir().unwrap().count(), 0);
+    // What looks like results and is not a sweep's is left alone.
+    fs::create_dir(folder.join("foreign")).unwrap();
+    fs::write(folder.join("foreign/results.jsonl"), "mine").unwrap();
+    let foreign = "sweep all-brokers-down --seeds 0..2 --out foreign --force";
+    refused(&folder, foreign, "cannot read foreign/sweep.json");
+    assert_eq!(read(folder.join("foreign/results.jsonl")), "mine");
 }
 
 #[test]

@@ -132,7 +132,10 @@ fn markdown_and_annotations_escape_what_they_must() {
 
 #[test]
 fn junit_counts_and_escapes() {
-    insta::assert_snapshot!("junit", junit(&mixed()).unwrap());
+    let xml = junit(&mixed()).unwrap();
+    let read = quick_junit::Report::deserialize_from_str(&xml).unwrap();
+    assert_eq!((read.tests, read.failures, read.errors), (6, 3, 1));
+    insta::assert_snapshot!("junit", xml);
 }
 
 #[test]

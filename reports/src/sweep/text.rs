@@ -28,8 +28,8 @@ pub fn text(summary: &Summary) -> String {
         let _ = write!(text, "\n{table}");
     }
     let _ = writeln!(text, "\n{}", conclusion(summary));
-    if let Some(effort) = &summary.effort {
-        let _ = writeln!(text, "{}", cost(effort));
+    if let Some(effort) = summary.effort.filter(|effort| effort.trials > 0) {
+        let _ = writeln!(text, "{}", cost(&effort));
     }
     let _ = writeln!(text, "results: {}", summary.folder);
     text

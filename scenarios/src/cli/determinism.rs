@@ -74,7 +74,7 @@ fn compare(
             let here = record.as_ref().map(codec::digest);
             if other.answer()? != one_line(here) {
                 output::status("");
-                tell(&plan, record, program, folder)?;
+                tell(&plan, &record, program, folder)?;
                 return Ok(Exit::NotAsExpected);
             }
             plans += 1;
@@ -98,7 +98,7 @@ fn one_line(digest: Result<String, &String>) -> String {
 /// Writes both records out and shows where they part.
 fn tell(
     plan: &Plan,
-    record: Result<Record, String>,
+    record: &Result<Record, String>,
     program: &Path,
     folder: &Path,
 ) -> Result<(), String> {

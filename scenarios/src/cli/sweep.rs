@@ -106,7 +106,7 @@ pub(super) fn load(name: &str, set: &[Override]) -> Result<Box<dyn Source>, Stri
         return Ok(Box::new(source));
     }
     if set.is_empty() {
-        Ok(Box::new(PlanSource::new(replay::read(Path::new(name))?)))
+        Ok(Box::new(PlanSource::new(&replay::read(Path::new(name))?)))
     } else {
         Err("--set is for scenarios: in a plan everything is set already".to_owned())
     }

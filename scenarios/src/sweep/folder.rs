@@ -66,6 +66,9 @@ impl Folder {
         fs::create_dir_all(path).map_err(|error| format!("cannot make {name}: {error}"))?;
         if existing == Existing::Resume && there.contains(&true) {
             same_sweep(path, identity)?;
+        } else if there.contains(&true) {
+            // Results of something else are not ours to replace.
+            self::identity(path)?;
         }
         if there == [false, true] {
             fs::rename(path.join(RESULTS), path.join(PARTIAL))
@@ -79,10 +82,15 @@ impl Folder {
             path: path.to_path_buf(),
             journal: journal(path)?,
         };
-        if existing == Existing::Replace {
-            folder.empty()?;
-        } else if there.contains(&true) {
-            folder.resume(identity, kept)?;
+        match existing {
+            _ if !there.contains(&true) => {}
+            Existing::Replace => folder.empty()?,
+            _ => folder.resume(identity, kept).inspect_err(|_| {
+                if there == [false, true] {
+                    // It is as finished as before.
+                    let _ = fs::rename(path.join(PARTIAL), path.join(RESULTS));
+                }
+            })?,
         }
         write(path, IDENTITY, &(json(identity)? + "\n"))?;
         Ok(folder)
@@ -117,8 +125,8 @@ impl Folder {
             if seeds.at(place) != Some(group.seed) {
                 let seed = group.seed;
                 return Err(format!(
-                    "{name} has results of other seeds (the first is {seed}): the seeds that are there must \
-                     be the first of those to be tried\nextend the same --seeds, or choose another --out"
+                    "{name} has results of seed {seed}, which is not to be tried now, or not in this place\n\
+                     go on with the same --seeds or longer ones, or choose another --out"
                 ));
             }
             place += 1;

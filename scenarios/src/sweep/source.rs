@@ -95,9 +95,9 @@ pub struct PlanSource {
 
 impl PlanSource {
     /// The plan's own seed does not matter.
-    pub fn new(plan: Plan) -> Self {
+    pub fn new(plan: &Plan) -> Self {
         Self {
-            plan: seeded(&plan, 0),
+            plan: seeded(plan, 0),
         }
     }
 }
@@ -166,7 +166,7 @@ mod tests {
             settle_ms: plan.settle_ms + 1,
             ..plan.clone()
         };
-        let of = |plan: &Plan| PlanSource::new(plan.clone()).fingerprint();
+        let of = |plan: &Plan| PlanSource::new(plan).fingerprint();
         assert_eq!(of(&plan), of(&other));
         assert_ne!(of(&plan), of(&slower));
         assert_ne!(fingerprint(["ab", "c"]), fingerprint(["a", "bc"]));
