@@ -14,7 +14,9 @@
 //!
 //! Invariants: looking up names and lengths is free and never fails, whatever is wrong.
 //!
-//! Simplified: a call that a stall has caught comes back when the stall was planned to end, also if the
+//! Simplified: after a flush that failed the bytes stay dirty, and the next one writes them (Linux drops
+//! them from the dirty ones, and the next flush succeeds without writing: "fsyncgate"); Kafka's broker has
+//! halted by then. A call that a stall has caught comes back when the stall was planned to end, also if the
 //! trial recovers before; and so do the flushes that wait behind it. A write that fails leaves nothing
 //! behind, and a full disk takes no part of a write: half a batch at a log's end comes from power losses
 //! only.
@@ -65,7 +67,7 @@ impl Ongoing {
         is_below(self.directory.as_deref(), path)
     }
 
-    /// What this fault does to a call that would begin at `now`. True if it does anything.
+    /// What this fault does to a call that would begin at `now`. True if it did anything.
     fn meet(&self, asked: Asked<'_>, now: Timestamp, passage: &mut Passage) -> bool {
         match &self.fault {
             DiskFault::Slow { times } => {
@@ -130,11 +132,8 @@ impl Device {
         ended.map(|one| (one.step, one.touched)).collect()
     }
 
-    /// What the faults do to a call that would begin at `now`. Counts it with each that does something:
-    /// one that ends the call spares it what comes after.
-    ///
-    /// # Errors
-    /// The call fails; it takes its time all the same.
+    /// What the faults do to a call that would begin at `now`, and the error that they end it with. Counts
+    /// it with each that does something to it. A call that fails takes its time all the same.
     pub(super) fn meet_faults(
         &mut self,
         asked: Asked<'_>,
@@ -145,16 +144,15 @@ impl Device {
             times: 1,
             is_lie: false,
         };
-        let mut result = Ok(());
-        for one in self.faults.iter_mut().filter(|one| one.covers(asked.path)) {
-            let refusal = one.refuse(asked).filter(|_| result.is_ok());
+        let covering = self.faults.iter_mut().filter(|one| one.covers(asked.path));
+        let mut error = None;
+        for one in covering {
+            let refusal = one.refuse(asked);
             let is_touched = refusal.is_some() || one.meet(asked, now, &mut passage);
             one.touched += u64::from(is_touched);
-            if let Some(error) = refusal {
-                result = Err(error);
-            }
+            error = error.or(refusal);
         }
-        (passage, result)
+        (passage, error.map_or(Ok(()), Err))
     }
 
     /// Whether a power loss now would tear this file.

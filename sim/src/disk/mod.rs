@@ -20,6 +20,8 @@ mod crash;
 mod damage;
 mod device;
 mod fault;
+#[cfg(test)]
+mod fault_tests;
 mod file;
 mod names;
 #[cfg(test)]
