@@ -23,6 +23,8 @@ mod fault;
 #[cfg(test)]
 mod fault_tests;
 mod file;
+#[cfg(test)]
+mod log_any;
 mod names;
 #[cfg(test)]
 mod tests;
