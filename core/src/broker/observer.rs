@@ -210,7 +210,8 @@ impl Observer {
         if to < committed {
             // The quorum has forgotten what it committed: `KafkaRaftLog.truncateTo` throws, and the
             // process ends.
-            let why = format!("the leader's metadata log ends at {to}, but {committed} was committed");
+            let why =
+                format!("the leader's metadata log ends at {to}, but {committed} was committed");
             return Err(StorageError::Malformed(why));
         }
         self.log.truncate_to(storage, to)?;

@@ -71,7 +71,11 @@ fn a_slow_disk_takes_so_many_times_as_long() {
     assert_eq!(device.spent(), Duration::from_micros(spent));
     assert!(device.exists(LOG));
     device.length(LOG).unwrap();
-    assert_eq!(device.spent(), Duration::from_micros(spent), "looks are free");
+    assert_eq!(
+        device.spent(),
+        Duration::from_micros(spent),
+        "looks are free"
+    );
     assert_eq!(touched(&mut device), 3);
     device.begin(Timestamp::from_millis(11_000));
     device.read(LOG, 0, 1).unwrap();
@@ -234,7 +238,11 @@ fn a_bit_rots_in_cache_and_platter_alike() {
 
     let mut again = self::device();
     rot(&mut again, (None, None));
-    assert_eq!(content(&mut again, LOG), rotten, "the same stream, the same bit");
+    assert_eq!(
+        content(&mut again, LOG),
+        rotten,
+        "the same stream, the same bit"
+    );
 }
 
 #[test]
@@ -259,7 +267,9 @@ fn a_bit_rots_where_it_is_said() {
 fn a_wiped_disk_has_nothing_even_after_a_power_loss() {
     let mut device = device();
     device.append("data/t-0/new.log", b"123").unwrap();
-    device.rename("data/t-0/new.log", "data/t-0/newer.log").unwrap();
+    device
+        .rename("data/t-0/new.log", "data/t-0/newer.log")
+        .unwrap();
     device.append("data/t-0/new.log", b"12").unwrap();
     device.append(LOG, b"dirty").unwrap();
     assert_eq!(device.wipe(Some("data/t-0/")), 1_000 + 5 + 3 + 2);

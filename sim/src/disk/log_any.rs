@@ -209,7 +209,10 @@ fn sound(disk: &mut Disk) -> Vec<RecordBatch> {
         next = batch.next_offset();
         fits
     };
-    batches(&bytes).map_while(Result::ok).take_while(fits).collect()
+    batches(&bytes)
+        .map_while(Result::ok)
+        .take_while(fits)
+        .collect()
 }
 
 proptest! {

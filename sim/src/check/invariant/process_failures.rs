@@ -27,7 +27,12 @@ impl ProcessFailures {
         on_node.map(|(_, touched)| *touched)
     }
 
-    fn start_failed(&mut self, at: Timestamp, node: Option<NodeId>, what: String) -> Option<String> {
+    fn start_failed(
+        &mut self,
+        at: Timestamp,
+        node: Option<NodeId>,
+        what: String,
+    ) -> Option<String> {
         match node {
             Some(node) if self.faults_of(node).next().is_some() => {
                 self.unexcused.push((at, node, what));

@@ -356,7 +356,10 @@ fn a_start_that_fails_is_excused_by_a_fault_that_touched_that_disk() {
             action: Some(Box::new(disk)),
         });
         let error = "no space left on device".into();
-        story.entry(Some(NodeId::Broker(BrokerId(1))), What::StartFailed { error });
+        story.entry(
+            Some(NodeId::Broker(BrokerId(1))),
+            What::StartFailed { error },
+        );
         story.world(What::FaultEffect {
             step: 0,
             touched,
