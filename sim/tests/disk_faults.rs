@@ -311,6 +311,43 @@ fn a_broker_that_cannot_read_its_disk_does_not_start_and_may_try_again() {
 }
 
 #[test]
+fn a_shutdown_that_cannot_flush_is_not_clean() {
+    let fail = DiskFault::Fail {
+        calls: vec![DiskCall::Flush],
+    };
+    let fail = lasting(disk(&[2], Some("data/orders-0"), fail), 5_000);
+    let mut again = start(&[2]);
+    again.when = When::After { ms: 15_000 };
+    let record = run(&story(vec![fail, stop(&[2], StopKind::Shutdown), again]));
+    assert!(touched(&record, 2).0 > 0);
+    assert!(storage_failure(&record, 2).is_some());
+    let of_2 = || events(&record, b(2)).map(|(_, event)| event);
+    assert!(!of_2().any(|event| *event == Event::BrokerStopped));
+    let starts = of_2().filter(|event| **event == Event::BrokerStarted { clean: false });
+    assert_eq!(starts.count(), 2);
+    holds(&record, 20);
+}
+
+#[test]
+fn a_controller_whose_disk_is_full_halts_until_it_is_mended() {
+    let full = Action::Disk {
+        nodes: vec![CONTROLLER.into()],
+        directory: Some("data/__cluster_metadata-0".to_owned()),
+        fault: DiskFault::Full,
+    };
+    let mut plan = story(vec![lasting(full, 5_000), after(10_000, send("b"))]);
+    plan.recovery = Some(Recovery {
+        nodes: vec![CONTROLLER],
+    });
+    let record = run(&plan);
+    assert_eq!(touched(&record, 2), (1, Touched::DiskCalls));
+    let mut told = events(&record, CONTROLLER);
+    assert!(told.any(|(_, event)| matches!(event, Event::StorageFailed { .. })));
+    assert!(told.any(|(_, event)| matches!(event, Event::ControllerActivated { .. })));
+    holds(&record, 40);
+}
+
+#[test]
 fn a_replaced_disk_is_filled_again_from_the_leader() {
     let wipe = after(1_000, disk(&[3], None, DiskFault::Wipe));
     let steps = vec![stop(&[3], StopKind::Kill), wipe, start(&[3])];

@@ -17,10 +17,10 @@
 //! A checkpoint that is cut off after its first line, or empty, counts as none.
 //!
 //! (`LogManager.loadLogs` says that it resets the recovery points then; but whoever read them has told
-//! `LogDirFailureChannel` by then, and the directory goes offline all the same.)
+//! `LogDirFailureChannel`, and the directory goes offline all the same.)
 //!
-//! Source: `CheckpointFile`, `CheckpointFileWithFailureHandler`, `OffsetCheckpointFile`, `LeaderEpochCheckpointFile`,
-//! `CleanShutdownFileHandler`, `PartitionMetadataFile`.
+//! Source: `CheckpointFile`, `CheckpointFileWithFailureHandler`, `OffsetCheckpointFile`,
+//! `LeaderEpochCheckpointFile`, `CleanShutdownFileHandler`, `PartitionMetadataFile`.
 //! Next: `leader_epoch_cache.rs`.
 
 use crate::id::{TopicId, TopicPartition};

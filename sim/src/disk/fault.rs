@@ -21,7 +21,7 @@
 //! behind, and a full disk takes no part of a write: half a batch at a log's end comes from power losses
 //! only.
 //!
-//! Source: Jepsen's lazyfs (lost fsync, torn writes); CrashMonkey; Linux' dm-flakey, dm-delay.
+//! Source: ours, after Jepsen's lazyfs (lost fsync, torn writes), and dm-flakey and dm-delay of Linux.
 //! Next: `damage.rs`, for what happens at once.
 
 use super::device::Device;
