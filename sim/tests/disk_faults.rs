@@ -347,6 +347,44 @@ fn a_controller_whose_disk_is_full_halts_until_it_is_mended() {
     holds(&record, 40);
 }
 
+/// Kafka's observers refuse to cut below their high watermark, and end.
+#[test]
+fn brokers_halt_when_the_controller_has_forgotten_what_it_committed() {
+    let rot = |position| Action::Disk {
+        nodes: vec![CONTROLLER.into()],
+        directory: None,
+        fault: DiskFault::BitRot {
+            file: Some("data/__cluster_metadata-0/00000000000000000000.log".to_owned()),
+            position: Some(position),
+        },
+    };
+    let nodes = || vec![CONTROLLER.into()];
+    let how = StopKind::Kill;
+    let steps = |position| {
+        vec![
+            after(
+                1_000,
+                Action::Stop {
+                    nodes: nodes(),
+                    how,
+                },
+            ),
+            after(1_000, rot(position)),
+            after(1_000, Action::Start { nodes: nodes() }),
+            after(5_000, Action::Heal),
+        ]
+    };
+    let record = run(&story(steps(400)));
+    assert_eq!(touched(&record, 3), (1, Touched::Bytes));
+    for broker in 1..=3 {
+        let error = storage_failure(&record, broker).unwrap();
+        assert!(error.contains("was committed"), "{error}");
+    }
+    let record = run(&story(steps(1_000_000)));
+    assert_eq!(touched(&record, 3), (0, Touched::Bytes));
+    assert_eq!(storage_failure(&record, 1), None);
+}
+
 #[test]
 fn a_replaced_disk_is_filled_again_from_the_leader() {
     let wipe = after(1_000, disk(&[3], None, DiskFault::Wipe));
