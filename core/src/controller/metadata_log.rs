@@ -99,7 +99,8 @@ impl MetadataLog {
                 return Err(unusable(format!("nothing to read at offset {next}")));
             }
             for batch in batches(&bytes) {
-                let batch = batch.map_err(|error| unusable(error.to_string()))?;
+                let sound = batch.and_then(|batch| batch.verify().map(|()| batch));
+                let batch = sound.map_err(|error| unusable(error.to_string()))?;
                 for (offset, record) in codec::decode_batch(&batch).map_err(unusable)? {
                     replay(offset, &record).map_err(unusable)?;
                 }

@@ -10,6 +10,9 @@
 //! epoch cache before its batch is in the log. A segment that cannot take the batches is closed and a
 //! new one started; its predecessor should then be forced to disk soon, which nobody waits for.
 //!
+//! An append forces nothing to disk; whoever appends then asks for what `flush.messages` wants
+//! ([`Log::flush_if_due`]), so that an append is told even if the flush that follows fails.
+//!
 //! Invariants: offsets rise; the CRC is computed once per batch and append.
 //! Simplified: a follower that got more than `segment.bytes` writes it in parts, where Kafka refuses it
 //! (Kafka's segments are never smaller than a fetch). After a failed write the log must be opened
@@ -248,10 +251,6 @@ impl Log {
         } else {
             incoming.last_offset.next()
         };
-        let unflushed = self.log_end_offset - self.recovery_point;
-        if u64::try_from(unflushed).is_ok_and(|records| records >= self.config.flush_messages) {
-            self.flush(storage, self.log_end_offset)?;
-        }
         Ok(())
     }
 

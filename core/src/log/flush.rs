@@ -33,6 +33,19 @@ impl Log {
         Ok(())
     }
 
+    /// Forces everything to disk if `flush.messages` records have come since the last time: what follows
+    /// an append.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn flush_if_due(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
+        let unflushed = u64::try_from(self.log_end_offset - self.recovery_point);
+        if unflushed.is_ok_and(|records| records >= self.config.flush_messages) {
+            self.flush(storage, self.log_end_offset)?;
+        }
+        Ok(())
+    }
+
     /// A roll left segments behind that are to be forced to disk up to this offset, by the
     /// scheduler, soon (`UnifiedLog.roll`).
     pub fn flush_wanted(&self) -> Option<Offset> {

@@ -8,7 +8,7 @@
 //!
 //! A log is written only at its end and read from anywhere. Its bytes are those of Kafka: the same
 //! files, names and formats. What it holds in memory (indexes, sizes, epochs) can be found again in
-//! its files. It never forces anything to disk on its own unless `flush.messages` says so.
+//! its files. It never forces anything to disk on its own.
 //!
 //! | file | what |
 //! |---|---|

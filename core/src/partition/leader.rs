@@ -87,6 +87,8 @@ impl Partition {
             self.log.truncate_to(context.storage, batch.base_offset)?;
         }
         self.observe_append(&batch, out);
+        let flushed = self.log.flush_if_due(context.storage);
+        flushed.map_err(Refusal::Storage)?;
         let mut changes = self.advance_high_watermark(context, out);
         changes.log_end = true;
         Ok((batch, changes))

@@ -14,11 +14,11 @@ pub(crate) fn b(id: i32) -> NodeId {
     NodeId::Broker(BrokerId(id))
 }
 
-fn values(prefix: &str) -> Vec<String> {
+pub(crate) fn values(prefix: &str) -> Vec<String> {
     (0..20).map(|n| format!("{prefix}{n}")).collect()
 }
 
-fn send(prefix: &str) -> Action {
+pub(crate) fn send(prefix: &str) -> Action {
     Action::Send {
         producer: "app".to_owned(),
         topic: "orders".into(),
@@ -28,7 +28,7 @@ fn send(prefix: &str) -> Action {
     }
 }
 
-fn ended(prefix: &str) -> When {
+pub(crate) fn ended(prefix: &str) -> When {
     When::Until {
         condition: Condition::Ended {
             values: values(prefix),
