@@ -125,6 +125,7 @@ fn check(moves: &[(u64, Move)], seed: u64, latency: (u64, u64)) {
     play = play.network(NetworkPlan {
         latency_min_us: latency.0,
         latency_max_us: latency.0 + latency.1,
+        ..NetworkPlan::default()
     });
     // Machines carry out orders of one time as they were given.
     let mut moves = moves.to_vec();
