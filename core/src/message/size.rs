@@ -32,14 +32,19 @@ impl Request {
                 // Acks, timeout, transactional id; by partition its number and the records' length.
                 Self::Produce(request) => {
                     let partitions = request.partitions.iter();
-                    10 + partitions.map(|p| TOPIC + 8 + p.records.len()).sum::<usize>()
+                    10 + partitions
+                        .map(|p| TOPIC + 8 + p.records.len())
+                        .sum::<usize>()
                 }
                 // Replica state, waits, limits, session; by partition six numbers.
                 Self::Fetch(request) => 40 + request.partitions.len() * (TOPIC + 36),
                 Self::ListOffsets(request) => 8 + request.partitions.len() * (TOPIC + 16),
                 Self::OffsetForLeaderEpoch(request) => 8 + request.partitions.len() * (TOPIC + 12),
                 Self::Metadata(request) => {
-                    4 + request.topics.as_ref().map_or(0, |topics| topics.len() * TOPIC)
+                    4 + request
+                        .topics
+                        .as_ref()
+                        .map_or(0, |topics| topics.len() * TOPIC)
                 }
                 Self::CreateTopics(request) => 8 + request.topics.len() * 3 * TOPIC,
                 Self::ElectLeaders(request) => {
@@ -69,7 +74,9 @@ impl Response {
                 // Three offsets, an error, the length of the records.
                 Self::Fetch(response) => {
                     let partitions = response.partitions.iter();
-                    16 + partitions.map(|p| TOPIC + 40 + p.records.len()).sum::<usize>()
+                    16 + partitions
+                        .map(|p| TOPIC + 40 + p.records.len())
+                        .sum::<usize>()
                 }
                 Self::ListOffsets(response) => response.partitions.len() * (TOPIC + 26),
                 Self::OffsetForLeaderEpoch(response) => response.partitions.len() * (TOPIC + 18),

@@ -144,7 +144,10 @@ impl Links {
             return always;
         }
         let (link, rules) = self.link(from, to);
-        let limits = link.rules.iter().filter_map(|index| rules[*index].limits(api));
+        let limits = link
+            .rules
+            .iter()
+            .filter_map(|index| rules[*index].limits(api));
         limits.chain(always).min()
     }
 
@@ -164,7 +167,8 @@ impl Links {
         let count = self.nodes.len();
         let links = self.table.iter().enumerate();
         let busy = links.filter(|(_, link)| link.as_ref().is_some_and(|l| !l.wire.is_idle()));
-        busy.map(|(index, _)| (index / count, index % count)).collect()
+        busy.map(|(index, _)| (index / count, index % count))
+            .collect()
     }
 
     /// Adds a rule.

@@ -47,6 +47,8 @@ mod lane;
 mod latency;
 mod link;
 mod rule;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod wire;
 

@@ -52,7 +52,9 @@ impl Wire {
     /// How long so many bytes take.
     fn time(&mut self, bytes: usize, rate: u64) -> Duration {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.nanos = self.nanos.saturating_add(bytes.saturating_mul(MILLI) / rate.max(1));
+        self.nanos = self
+            .nanos
+            .saturating_add(bytes.saturating_mul(MILLI) / rate.max(1));
         let micros = self.nanos / MICRO;
         self.nanos %= MICRO;
         Duration::from_micros(micros)

@@ -1,6 +1,7 @@
 //! Toy machines on the real world: order, faults of the network, processes, lanes, timers.
 
 mod any;
+mod links;
 mod toy;
 
 use super::{Finished, Order, Outcome};
