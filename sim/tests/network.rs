@@ -183,8 +183,8 @@ fn a_cut_of_one_api_holds_it_and_releases_it_in_order() {
     let record = trial::run(&plan).unwrap();
     let begun = |wanted: usize| {
         let mut entries = record.entries.iter();
-        let begun =
-            entries.find(|entry| matches!(&entry.what, What::Step(step) if step.index == wanted));
+        let begun = entries
+            .find(|entry| matches!(&entry.what, What::Step { index, .. } if *index == wanted));
         begun.unwrap().at
     };
     let begin = begun(0);
