@@ -95,7 +95,7 @@ fn effect(record: &Record, step: usize) -> u64 {
 
 fn dropped(record: &Record, wanted: Why) -> Vec<(Timestamp, Message)> {
     let dropped = record.entries.iter().filter_map(|entry| match &entry.what {
-        What::Dropped { message, why } if *why == wanted => Some((entry.at, message.clone())),
+        What::Dropped { message, why } if *why == wanted => Some((entry.at, *message)),
         _ => None,
     });
     dropped.collect()

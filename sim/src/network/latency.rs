@@ -2,8 +2,8 @@
 //!
 //! What is fixed draws nothing, so a delay that is always the same shifts nothing else.
 //!
-//! Source: John von Neumann, "Various techniques used in connection with random digits" (1951), for the
-//! exponential distribution without a logarithm.
+//! Source: ours; the exponential distribution without a logarithm is John von Neumann's ("Various
+//! techniques used in connection with random digits", 1951).
 //!
 //! Next: `link.rs`.
 
