@@ -155,6 +155,13 @@ pub struct NetworkPlan {
     pub latency_min_us: u64,
     /// Longest one-way latency, in microseconds; drawn evenly for each message.
     pub latency_max_us: u64,
+    /// A long tail: so many microseconds more on average, drawn from an exponential distribution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail_us: Option<u64>,
+    /// Bytes that each direction of each link takes per millisecond (1 = 1 kB/s), at least 1; `None` =
+    /// any number at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_ms: Option<u64>,
 }
 
 impl Default for NetworkPlan {
@@ -163,6 +170,8 @@ impl Default for NetworkPlan {
         Self {
             latency_min_us: 200,
             latency_max_us: 1_000,
+            tail_us: None,
+            bytes_per_ms: None,
         }
     }
 }
