@@ -48,6 +48,7 @@ fn until_ended(prefix: &str) -> Step {
         when: ended(prefix),
         action: None,
         for_ms: None,
+        may_miss: false,
     }
 }
 
@@ -61,6 +62,7 @@ fn until_in_sync() -> Step {
         },
         action: None,
         for_ms: None,
+        may_miss: false,
     }
 }
 

@@ -49,6 +49,7 @@ fn send_x(wait_ms: u64) -> Vec<Step> {
         when,
         action: None,
         for_ms: None,
+        may_miss: false,
     };
     vec![
         after(100, send),
@@ -178,6 +179,7 @@ fn a_cut_of_one_api_holds_it_and_releases_it_in_order() {
             when: When::After { ms: 100_000 },
             action: None,
             for_ms: None,
+            may_miss: false,
         },
     ];
     let record = trial::run(&plan).unwrap();

@@ -77,6 +77,7 @@ fn step(reader: &mut Reader, node: &Node, before: &mut Before<'_>) -> Option<Ste
         when: when?,
         action,
         for_ms: None,
+        may_miss: false,
     })
 }
 

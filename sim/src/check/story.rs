@@ -124,6 +124,7 @@ impl Story {
             when: When::Now,
             action: Some(action),
             for_ms: None,
+            may_miss: false,
         });
         self
     }

@@ -244,6 +244,10 @@ pub struct Step {
     /// again. The next step does not wait for that. `None` = it lasts until something else ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_ms: Option<u64>,
+    /// The trial is not inconclusive if this step touches nothing, or if what it waits for never comes
+    /// true: a fault that was drawn at random may miss.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_miss: bool,
 }
 
 /// When a step's action is due.

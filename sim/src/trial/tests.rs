@@ -81,6 +81,7 @@ fn step(when: When, action: Option<Action>) -> Step {
         when,
         action,
         for_ms: None,
+        may_miss: false,
     }
 }
 

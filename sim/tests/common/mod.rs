@@ -42,6 +42,7 @@ pub(crate) fn after(ms: u64, action: Action) -> Step {
         when: When::After { ms },
         action: Some(action),
         for_ms: None,
+        may_miss: false,
     }
 }
 
@@ -65,12 +66,14 @@ fn steps() -> Vec<Step> {
                 fault: LinkFault::Cut,
             }),
             for_ms: None,
+            may_miss: false,
         },
         after(15_000, send("b")),
         Step {
             when: ended("b"),
             action: Some(Action::Heal),
             for_ms: None,
+            may_miss: false,
         },
         after(5_000, stop(1, StopKind::PowerLoss)),
         after(12_000, send("c")),
