@@ -86,9 +86,6 @@ bugs! {
     /// A produce that waits when its leader is deposed is answered as replicated.
     DeposedLeaderAcknowledges = "deposed_leader_acknowledges",
         "`DelayedProduce.tryComplete`, case A" => "a record that is truncated is acknowledged";
-    /// A produce that waits too long is answered as replicated.
-    TimedOutProduceAcknowledged = "timed_out_produce_acknowledged",
-        "`DelayedProduce.onExpiration`" => "an acknowledged record is lost with the leader";
     /// A broker that is no longer leader goes on to take appends.
     DeposedLeaderGoesOn = "deposed_leader_goes_on",
         "`Partition.makeFollower`" => "two brokers append in one leader epoch";
@@ -120,9 +117,6 @@ bugs! {
     /// A follower that begins to fetch does not say which epoch it has last.
     LastFetchedEpochForgotten = "last_fetched_epoch_forgotten",
         "KAFKA-15510; kafka_replication.tla, CHECK: fetcher added with its last fetched epoch" => "two logs differ";
-    /// A follower goes on to fetch from the leader before, too.
-    OldFetcherKept = "old_fetcher_kept",
-        "`AbstractFetcherManager.removeFetcherForPartitions`" => "an isolated leader goes on to acknowledge, or two logs differ";
     /// The high watermark is not kept within the log.
     HighWatermarkBeyondLogEnd = "high_watermark_beyond_log_end",
         "`UnifiedLog.updateHighWatermarkMetadata`" => "a high watermark is above its log's end";
@@ -216,9 +210,9 @@ bugs! {
     /// The consumer resets to the latest offset, whatever auto.offset.reset says.
     ResetsToLatest = "resets_to_latest",
         "`AutoOffsetResetStrategy`" => "a consumer never gets the records before";
-    /// A position that was found valid is not read on from.
-    ValidationNeverEnds = "validation_never_ends",
-        "`SubscriptionState.maybeCompleteValidation`, KIP-320" => "a consumer reads no more after a change of leader";
+    /// A position that was found valid moves to the end of its epoch.
+    ValidPositionJumps = "valid_position_jumps",
+        "`SubscriptionState.maybeCompleteValidation`, KIP-320" => "a consumer never gets the records between";
 }
 
 /// No bug has that name.
