@@ -92,10 +92,6 @@ bugs! {
 
     // The leader: ISR, elections, followers, consumers.
 
-    /// Any replica that fetches may join the ISR, wherever its log ends.
-    IsrTakesAnyFetcher = "isr_takes_any_fetcher",
-        "`Partition.isFollowerInSync`; kafka_replication.tla, CHECK: log end at the high watermark"
-        => "a member of the ISR lacks acknowledged records";
     /// A member that the leader wants to drop counts no more for the high watermark before the controller agrees.
     IsrShrinkNotAwaited = "isr_shrink_not_awaited",
         "`PendingShrinkIsr`, KIP-497" => "the controller elects a replica that lacks acknowledged records";
