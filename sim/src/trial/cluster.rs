@@ -2,7 +2,7 @@
 //!
 //! Clients are numbered: producers in the order of the plan, then consumers, then the admin client.
 //!
-//! Next: `script.rs`.
+//! Next: `script/mod.rs`.
 
 use super::validate;
 use crate::plan::Plan;
@@ -123,6 +123,15 @@ impl Cluster {
     /// The brokers, in order.
     pub(super) fn brokers(&self) -> impl Iterator<Item = BrokerId> {
         self.brokers.keys().copied()
+    }
+
+    /// The active controller.
+    pub(super) fn controller(&self) -> Option<NodeId> {
+        self.controllers
+            .keys()
+            .next()
+            .copied()
+            .map(NodeId::Controller)
     }
 
     /// The client of this name.
