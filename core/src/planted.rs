@@ -92,7 +92,8 @@ bugs! {
 
     // The leader: ISR, elections, followers, consumers.
 
-    /// A member that the leader wants to drop counts no more for the high watermark before the controller agrees.
+    /// A member that the leader wants to drop no longer holds the high watermark back, though the
+    /// controller has not agreed yet.
     IsrShrinkNotAwaited = "isr_shrink_not_awaited",
         "`PendingShrinkIsr`, KIP-497" => "the controller elects a replica that lacks acknowledged records";
     /// A new leader cuts its log at its own high watermark.
