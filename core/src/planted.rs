@@ -86,20 +86,14 @@ bugs! {
     /// A produce that waits when its leader is deposed is answered as replicated.
     DeposedLeaderAcknowledges = "deposed_leader_acknowledges",
         "`DelayedProduce.tryComplete`, case A" => "a record that is truncated is acknowledged";
-    /// A produce that waits too long is answered as replicated.
-    TimedOutProduceAcknowledged = "timed_out_produce_acknowledged",
-        "`DelayedProduce.onExpiration`" => "an acknowledged record is lost with the leader";
     /// A broker that is no longer leader goes on to take appends.
     DeposedLeaderGoesOn = "deposed_leader_goes_on",
         "`Partition.makeFollower`" => "two brokers append in one leader epoch";
 
     // The leader: ISR, elections, followers, consumers.
 
-    /// Any replica that fetches may join the ISR, wherever its log ends.
-    IsrTakesAnyFetcher = "isr_takes_any_fetcher",
-        "`Partition.isFollowerInSync`; kafka_replication.tla, CHECK: log end at the high watermark"
-        => "a member of the ISR lacks acknowledged records";
-    /// A member that the leader wants to drop counts no more for the high watermark before the controller agrees.
+    /// A member that the leader wants to drop no longer holds the high watermark back, though the
+    /// controller has not agreed yet.
     IsrShrinkNotAwaited = "isr_shrink_not_awaited",
         "`PendingShrinkIsr`, KIP-497" => "the controller elects a replica that lacks acknowledged records";
     /// A new leader cuts its log at its own high watermark.
@@ -120,9 +114,6 @@ bugs! {
     /// A follower that begins to fetch does not say which epoch it has last.
     LastFetchedEpochForgotten = "last_fetched_epoch_forgotten",
         "KAFKA-15510; kafka_replication.tla, CHECK: fetcher added with its last fetched epoch" => "two logs differ";
-    /// A follower goes on to fetch from the leader before, too.
-    OldFetcherKept = "old_fetcher_kept",
-        "`AbstractFetcherManager.removeFetcherForPartitions`" => "an isolated leader goes on to acknowledge, or two logs differ";
     /// The high watermark is not kept within the log.
     HighWatermarkBeyondLogEnd = "high_watermark_beyond_log_end",
         "`UnifiedLog.updateHighWatermarkMetadata`" => "a high watermark is above its log's end";
@@ -216,9 +207,9 @@ bugs! {
     /// The consumer resets to the latest offset, whatever auto.offset.reset says.
     ResetsToLatest = "resets_to_latest",
         "`AutoOffsetResetStrategy`" => "a consumer never gets the records before";
-    /// A position that was found valid is not read on from.
-    ValidationNeverEnds = "validation_never_ends",
-        "`SubscriptionState.maybeCompleteValidation`, KIP-320" => "a consumer reads no more after a change of leader";
+    /// A position that was found valid moves to the end of its epoch.
+    ValidPositionJumps = "valid_position_jumps",
+        "`SubscriptionState.maybeCompleteValidation`, KIP-320" => "a consumer never gets the records between";
 }
 
 /// No bug has that name.

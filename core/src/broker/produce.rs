@@ -192,8 +192,7 @@ impl Broker {
         self.is_replicated(&mut delayed, out);
         let from = delayed.reply;
         for (response, required) in &mut delayed.partitions {
-            let unnoticed = self.shared.rules.has(Bug::TimedOutProduceAcknowledged);
-            if required.take().is_some() && !unnoticed {
+            if required.take().is_some() {
                 end_one(response, ErrorCode::RequestTimedOut, from, out);
             }
         }

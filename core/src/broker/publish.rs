@@ -21,7 +21,6 @@ use crate::message::ConfigResource;
 use crate::metadata::MetadataRecord;
 use crate::offset::Offset;
 use crate::partition::Became;
-use crate::planted::Bug;
 use crate::storage::StorageError;
 use crate::time::Now;
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,9 +151,7 @@ impl Broker {
             // The same epoch has the same leader: each change of it raises the epoch.
             Became::Leader { new_epoch: false } | Became::Follower { new_epoch: false } => {}
             Became::Follower { new_epoch: true } => {
-                if !self.shared.rules.has(Bug::OldFetcherKept) {
-                    self.leave(&id.partition);
-                }
+                self.leave(&id.partition);
                 if let Some(leader) = registration.leader {
                     let fetcher = self
                         .fetchers

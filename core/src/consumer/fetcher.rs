@@ -152,7 +152,7 @@ impl Consumer {
             && let Some(position) = self.positions.fetching(partition)
         {
             let offset = position.offset.next();
-            self.positions.advance(partition, offset, position.epoch);
+            self.positions.advance(partition, offset, None);
         }
         match error {
             ErrorCode::NotLeaderOrFollower

@@ -242,12 +242,15 @@ impl Positions {
             self.reset(partition, ResetCause::Truncated(None), out);
             return;
         };
-        if end >= asked.offset && self.rules.has(Bug::ValidationNeverEnds) {
-            return;
-        }
         if end >= asked.offset {
             assigned.state = FetchState::Fetching;
             assigned.retry_at = Timestamp::ZERO;
+            if self.rules.has(Bug::ValidPositionJumps) {
+                assigned.position = Some(Position {
+                    offset: end,
+                    ..asked
+                });
+            }
             return;
         }
         let cause = ResetCause::Truncated(Some(EpochOffset::new(epoch, end)));
