@@ -121,7 +121,11 @@ fn throughput(records: usize) {
         condition,
         within_ms: 60_000,
     };
-    plan.steps.push(Step { when, action: None });
+    plan.steps.push(Step {
+        when,
+        action: None,
+        for_ms: None,
+    });
     let (took, record) = best(3, || trial::run(&plan).unwrap());
     let polled = record.entries.iter().filter_map(|entry| match &entry.what {
         What::Event(ktrial_core::Event::Polled { records }) => Some(records.len()),

@@ -3,9 +3,10 @@
 //! | file | what it is |
 //! |---|---|
 //! | `cluster.rs` | the plan's machines: settings, nodes, who is who |
-//! | `validate.rs`, `so_far.rs` | what a plan may not say, and when |
-//! | `script.rs` | the director: start-up, steps one after the other, the wait at the end |
+//! | `validate.rs`, `fault.rs`, `so_far.rs` | what a plan may not say, and when |
+//! | `script/` | the director: start-up, steps one after the other, the timeline beside them, the wait at the end |
 //! | `waiting.rs` | the condition that a step waits for |
+//! | `roles.rs` | who holds a role when an action begins |
 //! | `action.rs` | what a step's action orders |
 //! | `finals.rs` | what the disks hold at the end |
 //!
@@ -18,7 +19,9 @@
 
 mod action;
 mod cluster;
+mod fault;
 mod finals;
+mod roles;
 mod script;
 mod so_far;
 #[cfg(test)]

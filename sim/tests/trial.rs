@@ -8,8 +8,8 @@ mod common;
 use common::{CONTROLLER, after, b, plan};
 use ktrial_core::TopicPartition;
 use ktrial_core::message::Api;
-use ktrial_sim::history::{EndReason, FinalLog, Record, What, codec};
-use ktrial_sim::plan::{Action, Condition, Step, StopKind, When};
+use ktrial_sim::history::{EndReason, FinalLog, Record, Touched, What, codec};
+use ktrial_sim::plan::{Action, Condition, Latency, LinkFault, Step, StopKind, When};
 use ktrial_sim::trial;
 
 fn end(record: &Record) -> EndReason {
@@ -52,7 +52,11 @@ fn a_cluster_converges_after_its_faults_and_keeps_what_it_acknowledged() {
         assert_eq!(log.records.len(), 60);
     }
     let cut_effect = record.entries.iter().find_map(|entry| match entry.what {
-        What::FaultEffect { step, messages } => Some((step, messages)),
+        What::FaultEffect {
+            step,
+            touched,
+            of: Touched::Messages,
+        } => Some((step, touched)),
         _ => None,
     });
     assert!(matches!(cut_effect, Some((1, 1..))), "{cut_effect:?}");
@@ -79,6 +83,7 @@ fn a_condition_that_does_not_hold_in_time_ends_the_trial() {
             within_ms: 1_000,
         },
         action: None,
+        for_ms: None,
     }];
     assert_eq!(end(&trial::run(&plan).unwrap()), EndReason::StepFailed);
     plan.steps.clear();
@@ -90,17 +95,20 @@ fn a_condition_that_does_not_hold_in_time_ends_the_trial() {
 #[test]
 fn a_delay_of_one_api_leaves_the_others_alone() {
     let mut plan = plan(7);
-    let slow = Action::Delay {
-        from: vec![b(1)],
-        to: vec![CONTROLLER],
-        by_us: 20_000_000,
+    let slow = Action::Link {
+        from: vec![b(1).into()],
+        to: vec![CONTROLLER.into()],
+        one_way: true,
         api: vec![Api::AlterPartition],
+        fault: LinkFault::Delay(Latency::Fixed { us: 20_000_000 }),
     };
     let stop = Action::Stop {
-        nodes: vec![b(3)],
+        nodes: vec![b(3).into()],
         how: StopKind::Shutdown,
     };
-    let start = Action::Start { nodes: vec![b(3)] };
+    let start = Action::Start {
+        nodes: vec![b(3).into()],
+    };
     plan.steps = vec![
         after(0, slow),
         after(0, stop),
@@ -123,7 +131,9 @@ fn a_delay_of_one_api_leaves_the_others_alone() {
     assert!(took(Api::BrokerHeartbeat).all(|time| time < second));
     assert!(took(Api::AlterPartition).any(|time| time > 20 * second));
     let effect = record.entries.iter().find_map(|entry| match entry.what {
-        What::FaultEffect { step: 0, messages } => Some(messages),
+        What::FaultEffect {
+            step: 0, touched, ..
+        } => Some(touched),
         _ => None,
     });
     assert!(effect.is_some_and(|messages| messages > 0), "{effect:?}");

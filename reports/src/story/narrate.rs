@@ -101,10 +101,10 @@ impl<'a> Narrator<'a> {
                 let text = format!("in vain: waited until {}", words::condition(condition));
                 self.mark(at, text);
             }
-            What::FaultEffect { step, messages } => {
-                let held = words::count(*messages, "message");
-                let text = format!("step {} held back or dropped {held}", step + 1);
-                self.lines.plain(at, "network", text);
+            What::FaultEffect { step, touched, of } => {
+                if let Some(text) = words::touched(*step, *touched, *of) {
+                    self.lines.plain(at, "fault", text);
+                }
             }
             What::StepsDone => self.mark(at, "no more steps: the cluster settles".to_owned()),
             What::Ended { reason } => {

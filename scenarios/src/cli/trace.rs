@@ -217,7 +217,7 @@ mod tests {
             offset: Offset(3),
         };
         let kill = Action::Stop {
-            nodes: vec![broker],
+            nodes: vec![broker.into()],
             how: StopKind::Kill,
         };
         let entries = [

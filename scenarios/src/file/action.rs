@@ -8,7 +8,7 @@ use super::step::Before;
 use crate::diagnostic::Span;
 use ktrial_core::NodeId;
 use ktrial_core::message::Api;
-use ktrial_sim::plan::{Action, StopKind};
+use ktrial_sim::plan::{Action, Latency, LinkFault, StopKind, Target};
 
 /// Every action.
 pub(crate) const ACTIONS: &[&str] = &[
@@ -190,7 +190,10 @@ fn stop(
     for node in &nodes {
         before.paused.remove(node);
     }
-    Some(Action::Stop { nodes, how })
+    Some(Action::Stop {
+        nodes: targets(nodes),
+        how,
+    })
 }
 
 fn start(
@@ -210,7 +213,9 @@ fn start(
     for node in &nodes {
         before.down.remove(node);
     }
-    Some(Action::Start { nodes })
+    Some(Action::Start {
+        nodes: targets(nodes),
+    })
 }
 
 fn pause(
@@ -229,7 +234,9 @@ fn pause(
         "is already paused",
     );
     before.paused.extend(nodes.iter().copied());
-    Some(Action::Pause { nodes })
+    Some(Action::Pause {
+        nodes: targets(nodes),
+    })
 }
 
 fn resume(
@@ -249,7 +256,9 @@ fn resume(
     for node in &nodes {
         before.paused.remove(node);
     }
-    Some(Action::Resume { nodes })
+    Some(Action::Resume {
+        nodes: targets(nodes),
+    })
 }
 
 /// The two groups of nodes of `cut` and `delay`.
@@ -305,11 +314,12 @@ fn cut(reader: &mut Reader, table: &Table, span: Span, names: &Names) -> Option<
         Some(entry) => reader.boolean(&entry.node)?,
         None => false,
     };
-    Some(Action::Cut {
-        from,
-        to,
+    Some(Action::Link {
+        from: targets(from),
+        to: targets(to),
         one_way,
         api,
+        fault: LinkFault::Cut,
     })
 }
 
@@ -319,10 +329,15 @@ fn delay(reader: &mut Reader, table: &Table, span: Span, names: &Names) -> Optio
     let by = reader.need(table, "by", span);
     let by = by.and_then(|node| reader.micros(node));
     let (from, to) = groups(reader, table, span, names)?;
-    Some(Action::Delay {
-        from,
-        to,
-        by_us: by?,
+    Some(Action::Link {
+        from: targets(from),
+        to: targets(to),
+        one_way: true,
         api,
+        fault: LinkFault::Delay(Latency::Fixed { us: by? }),
     })
+}
+
+fn targets(nodes: Vec<NodeId>) -> Vec<Target> {
+    nodes.into_iter().map(Target::Node).collect()
 }

@@ -169,6 +169,8 @@ fn empty_plan(name: &str) -> Plan {
         disk: DiskPlan::default(),
         clocks: BTreeMap::new(),
         steps: Vec::new(),
+        timeline: Vec::new(),
+        recovery: None,
         settle_ms: SETTLE_MS,
         time_limit_ms: TIME_LIMIT_MS,
         record_messages: false,

@@ -76,6 +76,7 @@ fn step(reader: &mut Reader, node: &Node, before: &mut Before<'_>) -> Option<Ste
     Some(Step {
         when: when?,
         action,
+        for_ms: None,
     })
 }
 

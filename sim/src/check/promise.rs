@@ -17,7 +17,7 @@
 //!
 //! Source: KIP-966; `ProducerConfig.ACKS_DOC`; `docs/design.html`, "Availability and durability".
 
-use crate::plan::{Action, Plan, StopKind};
+use crate::plan::{Action, Plan, StopKind, Target};
 use crate::verdict::Promise;
 use crate::view::TopicSettings;
 use ktrial_core::config::{Acks, ProducerConfig};
@@ -227,11 +227,12 @@ impl Stops {
             power_loss: BTreeSet::new(),
             unclean: BTreeSet::new(),
         };
-        for step in &plan.steps {
+        for step in plan.all_steps() {
             let Some(Action::Stop { nodes, how }) = &step.action else {
                 continue;
             };
-            for broker in nodes.iter().filter_map(|node| node.broker()) {
+            let named = nodes.iter().filter_map(Target::node);
+            for broker in named.filter_map(NodeId::broker) {
                 if *how == StopKind::PowerLoss {
                     stops.power_loss.insert(broker);
                 }
@@ -250,7 +251,7 @@ struct Levels(Vec<TopicSettings>);
 impl Levels {
     fn new(plan: &Plan) -> Self {
         let mut levels = vec![TopicSettings::new(plan)];
-        for step in &plan.steps {
+        for step in plan.all_steps() {
             let Some(Action::AlterConfig { changes }) = &step.action else {
                 continue;
             };
@@ -276,7 +277,7 @@ impl Levels {
         replicas: Option<usize>,
         stops: &Stops,
     ) -> TopicPromise {
-        let asked = plan.steps.iter().any(|step| match &step.action {
+        let asked = plan.all_steps().any(|step| match &step.action {
             Some(Action::ElectLeaders {
                 election: ElectionType::Unclean,
                 partitions,

@@ -7,7 +7,7 @@
 use crate::history::{EndReason, Entry, FinalLog, FinalRecord, Header, Record, What};
 use crate::plan::{
     Action, BrokerPlan, ConsumerPlan, ControllerPlan, DiskPlan, NetworkPlan, PLAN_VERSION, Plan,
-    ProducerPlan, Step, StopKind, When,
+    ProducerPlan, Step, StopKind, Target, When,
 };
 use ktrial_core::event::{
     Candidate, ElectionRule, PolledRecord, ResetCause, SendOutcome, TruncationCause,
@@ -123,6 +123,7 @@ impl Story {
         self.plan.steps.push(Step {
             when: When::Now,
             action: Some(action),
+            for_ms: None,
         });
         self
     }
@@ -130,7 +131,7 @@ impl Story {
     /// The plan stops these brokers so.
     pub(crate) fn plans_stop(self, ids: &[i32], how: StopKind) -> Self {
         let nodes = ids.iter().map(|id| NodeId::Broker(BrokerId(*id)));
-        let nodes = nodes.collect();
+        let nodes = nodes.map(Target::Node).collect();
         self.step(Action::Stop { nodes, how })
     }
 
@@ -508,6 +509,8 @@ fn plan() -> Plan {
         disk: DiskPlan::default(),
         clocks: BTreeMap::new(),
         steps: Vec::new(),
+        timeline: Vec::new(),
+        recovery: None,
         settle_ms: 30_000,
         time_limit_ms: 600_000,
         record_messages: false,

@@ -34,10 +34,9 @@ pub(super) fn inconclusive(what: &What) -> Option<String> {
             "What step {} waited for never came true.",
             index + 1
         )),
-        What::FaultEffect { step, messages: 0 } => Some(format!(
-            "The fault of step {} touched no message.",
-            step + 1
-        )),
+        What::FaultEffect {
+            step, touched: 0, ..
+        } => Some(format!("The fault of step {} touched nothing.", step + 1)),
         What::Ended {
             reason: EndReason::TimeLimit,
         } => Some("The trial reached its time limit.".to_owned()),

@@ -5,6 +5,7 @@
 //! | `file.rs` | one file: page cache and platter |
 //! | `names.rs` | directory entries, volatile and durable |
 //! | `device.rs` | one disk: calls, their cost, the queue of the device |
+//! | `fault.rs` | what is wrong with it |
 //! | `crash.rs` | what a power loss leaves |
 //!
 //! A killed *process* loses nothing, so `reset_node` (which madsim calls on each kill) leaves the disks
@@ -16,6 +17,7 @@
 mod any;
 mod crash;
 mod device;
+mod fault;
 mod file;
 mod names;
 #[cfg(test)]

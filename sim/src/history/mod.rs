@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the record format.
-pub const RECORD_VERSION: u32 = 1;
+pub const RECORD_VERSION: u32 = 2;
 
 /// Everything that happened in a trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,19 +90,23 @@ pub enum What {
         /// What it did.
         action: Option<Box<Action>>,
     },
-    /// A step's condition did not come true in time; the trial ends.
+    /// A step's condition did not come true in time. The trial ends if it is a step of the script; one
+    /// of the timeline is given up.
     StepFailed {
         /// Its index in the plan, from 0.
         index: usize,
         /// What it waited for.
         condition: Condition,
     },
-    /// What a fault did until it ended: one that touched nothing proves nothing.
+    /// What a fault did until it ended: one that touched nothing proves nothing. Whom it was about is in
+    /// the entry of its step.
     FaultEffect {
         /// The index of the step that caused it.
         step: usize,
-        /// Messages that it held back or dropped.
-        messages: u64,
+        /// How many of these ...
+        touched: u64,
+        /// ... it touched.
+        of: Touched,
     },
     /// A message arrived.
     Delivered(Message),
@@ -113,7 +117,7 @@ pub enum What {
         /// Why.
         why: Why,
     },
-    /// The steps are done; from here on nothing is disturbed.
+    /// The steps are done. If the plan has a recovery, from here on nothing is disturbed.
     StepsDone,
     /// How the trial ended.
     Ended {
@@ -127,6 +131,22 @@ pub enum What {
         /// Messages under way.
         messages: u64,
     },
+}
+
+/// What a fault touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Touched {
+    /// Processes that stopped, or machines that lost power.
+    Processes,
+    /// Messages that were held back, slowed or lost.
+    Messages,
+    /// Disk calls that were slowed or failed, or did not do what they said.
+    DiskCalls,
+    /// Bytes on a disk that are others now, or gone.
+    Bytes,
+    /// Times that a process was told.
+    ClockReadings,
 }
 
 /// A message between two nodes.

@@ -265,10 +265,11 @@ impl Future for Host {
                     let Some(world) = guard.as_mut() else {
                         return Poll::Ready(());
                     };
-                    let node = &world.nodes[this.node];
-                    let now = node.now(world.now);
+                    let at = world.now;
+                    let node = &mut world.nodes[this.node];
+                    let now = node.clock.now(at);
                     if let Some(disk) = &node.disk {
-                        disk.device().begin(world.now);
+                        disk.device().begin(at);
                     }
                     drop(guard);
                     let done = this.handle(now, input);

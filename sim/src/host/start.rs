@@ -29,15 +29,16 @@ impl Host {
     /// Starts the process; the world's lock is given back for the time that the machine takes.
     pub(super) fn start_process(&mut self, incarnation: Incarnation) {
         let birth = {
-            let guard = self.shared.lock();
-            let Some(world) = guard.as_ref() else { return };
-            let node = &world.nodes[self.node];
+            let mut guard = self.shared.lock();
+            let Some(world) = guard.as_mut() else { return };
+            let (seed, at) = (world.seed(), world.now);
+            let node = &mut world.nodes[self.node];
             let label = format!("machine {} {incarnation}", node.id);
             Birth {
                 node: node.id,
                 incarnation,
-                now: node.now(world.now),
-                random: Random::stream(world.seed(), &label),
+                now: node.clock.now(at),
+                random: Random::stream(seed, &label),
                 disk: node.disk.clone(),
             }
         };

@@ -3,8 +3,9 @@
 //! Next: `host/mod.rs`, where inputs reach their machine.
 
 use super::connection::{Segment, ServerEnd};
-use super::rule::{Rule, RuleKind};
-use crate::history::{What, Why};
+use super::rule::Rule;
+use crate::history::{Touched, What, Why};
+use crate::plan::LinkFault;
 use crate::world::{Happening, World};
 use ktrial_core::NodeId;
 use ktrial_core::message::Api;
@@ -17,7 +18,7 @@ impl World {
         step: usize,
         (from, to): (&[NodeId], &[NodeId]),
         both_ways: bool,
-        (kind, api): (RuleKind, Vec<Api>),
+        (fault, api): (LinkFault, Vec<Api>),
     ) {
         let members = |group: &[NodeId]| self.nodes.iter().map(|n| group.contains(&n.id)).collect();
         let rule = Rule {
@@ -26,22 +27,31 @@ impl World {
             to: members(to),
             both_ways,
             api,
-            kind,
+            fault,
             touched: 0,
         };
         self.links.add(rule);
     }
 
-    /// Ends all rules; what they held goes on.
-    pub(crate) fn heal(&mut self) {
-        for rule in self.links.heal() {
+    /// Ends the rules of a step, or all; what they held goes on.
+    pub(crate) fn end_link_faults(&mut self, step: Option<usize>) {
+        if self.tell_rules(step) {
+            self.release_held();
+        }
+    }
+
+    /// Takes rules away and tells what they touched. Tells whether there were any.
+    fn tell_rules(&mut self, step: Option<usize>) -> bool {
+        let ended = self.links.end(step);
+        for rule in &ended {
             let what = What::FaultEffect {
                 step: rule.step,
-                messages: rule.touched,
+                touched: rule.touched,
+                of: Touched::Messages,
             };
             self.record(None, what);
         }
-        self.release_held();
+        !ended.is_empty()
     }
 
     /// Sends on what was held and now can pass.
@@ -126,13 +136,7 @@ impl World {
 
     /// The trial ends: what is held was cut off until then. Returns how many messages are under way.
     pub(crate) fn close_network(&mut self) -> u64 {
-        for rule in self.links.heal() {
-            let what = What::FaultEffect {
-                step: rule.step,
-                messages: rule.touched,
-            };
-            self.record(None, what);
-        }
+        self.tell_rules(None);
         for segment in std::mem::take(&mut self.held) {
             let to = self
                 .connections

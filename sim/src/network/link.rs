@@ -8,8 +8,8 @@
 //!
 //! Next: `transport.rs`, which sends over links.
 
-use super::rule::{Rule, RuleKind};
-use crate::plan::NetworkPlan;
+use super::rule::Rule;
+use crate::plan::{Latency, LinkFault, NetworkPlan};
 use ktrial_core::message::Api;
 use ktrial_core::{NodeId, Random};
 use std::time::Duration;
@@ -67,17 +67,18 @@ impl Links {
         let Self { plan, rules, .. } = self;
         let (min, max) = (plan.latency_min_us, plan.latency_max_us);
         let link = link(&mut self.table, &self.nodes, self.seed, rules, from, to);
-        let mut micros = min;
-        if max > min {
-            micros += link.random.below((max - min).saturating_add(1));
-        }
+        let usual = Latency::Uniform {
+            min_us: min,
+            max_us: max,
+        };
+        let mut micros = draw(&mut link.random, usual);
         for index in &link.rules {
             let rule = &mut rules[*index];
-            if let RuleKind::Delay(by) = rule.kind
+            if let LinkFault::Delay(latency) = rule.fault
                 && rule.selects(api)
             {
                 rule.touched += 1;
-                micros = micros.saturating_add(by);
+                micros = micros.saturating_add(draw(&mut link.random, latency));
             }
         }
         Passage::Takes(Duration::from_micros(micros))
@@ -93,7 +94,7 @@ impl Links {
         let mut held = false;
         for index in &link.rules {
             let rule = &mut rules[*index];
-            if rule.kind == RuleKind::Cut && rule.selects(api) {
+            if rule.fault == LinkFault::Cut && rule.selects(api) {
                 rule.touched += 1;
                 held = true;
             }
@@ -103,7 +104,7 @@ impl Links {
 
     /// Whether the link is cut for this message, without counting it.
     pub(crate) fn is_cut(&self, from: usize, to: usize, api: Option<Api>) -> bool {
-        let cuts = |rule: &Rule| rule.kind == RuleKind::Cut && rule.selects(api);
+        let cuts = |rule: &Rule| rule.fault == LinkFault::Cut && rule.selects(api);
         self.rules
             .iter()
             .any(|rule| cuts(rule) && rule.concerns(from, to))
@@ -122,9 +123,12 @@ impl Links {
         self.route();
     }
 
-    /// Ends all rules and hands them over.
-    pub(crate) fn heal(&mut self) -> Vec<Rule> {
-        let ended = std::mem::take(&mut self.rules);
+    /// Ends the rules of a step, or all, and hands them over.
+    pub(crate) fn end(&mut self, step: Option<usize>) -> Vec<Rule> {
+        let rules = std::mem::take(&mut self.rules).into_iter();
+        let ends = |rule: &Rule| step.is_none_or(|step| rule.step == step);
+        let (ended, left) = rules.partition(ends);
+        self.rules = left;
         self.route();
         ended
     }
@@ -156,6 +160,47 @@ fn link<'a>(
             rules: concerning(rules, from, to),
         })
     })
+}
+
+/// A latency in microseconds. What is fixed draws nothing.
+fn draw(random: &mut Random, latency: Latency) -> u64 {
+    match latency {
+        Latency::Fixed { us } => us,
+        Latency::Uniform { min_us, max_us } if max_us > min_us => {
+            min_us + random.below((max_us - min_us).saturating_add(1))
+        }
+        Latency::Uniform { min_us, .. } => min_us,
+        Latency::Exponential { min_us, mean_us } => {
+            min_us.saturating_add(exponential(random, mean_us))
+        }
+    }
+}
+
+/// Source: von Neumann's comparison method, which needs no logarithm: floating point may differ from
+/// machine to machine, whole numbers do not.
+fn exponential(random: &mut Random, mean: u64) -> u64 {
+    const SCALE: u64 = 1 << 32;
+    let mut whole = 0;
+    loop {
+        let first = random.below(SCALE);
+        let mut last = first;
+        let mut run: u32 = 1;
+        loop {
+            let next = random.below(SCALE);
+            if next >= last {
+                break;
+            }
+            last = next;
+            run += 1;
+        }
+        if run % 2 == 1 {
+            let part = u128::from(mean) * u128::from(first) / u128::from(SCALE);
+            return mean
+                .saturating_mul(whole)
+                .saturating_add(u64::try_from(part).unwrap_or(mean));
+        }
+        whole += 1;
+    }
 }
 
 fn concerning(rules: &[Rule], from: usize, to: usize) -> Vec<usize> {

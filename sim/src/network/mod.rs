@@ -42,7 +42,6 @@ mod transport;
 
 pub(crate) use connection::{Connections, Segment};
 pub(crate) use link::Links;
-pub(crate) use rule::RuleKind;
 
 use crate::world::Shared;
 use madsim::plugin::Simulator;

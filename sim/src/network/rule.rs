@@ -1,10 +1,11 @@
-//! What is wrong with the network now: cuts and delays, each a rule over (from, to, API).
+//! What is wrong with the network now: faults of links, each a rule over (from, to, API).
 //!
 //! All rules stand in one list. A cut holds messages back; delays add up. Each rule counts the
 //! messages that it touched, because a fault that touched nothing proves nothing.
 //!
 //! Next: `link.rs`.
 
+use crate::plan::LinkFault;
 use ktrial_core::message::Api;
 
 /// One fault of the network.
@@ -21,18 +22,9 @@ pub(crate) struct Rule {
     /// Only for messages of these APIs; empty = all, and TCP's own.
     pub(crate) api: Vec<Api>,
     /// What it does.
-    pub(crate) kind: RuleKind,
+    pub(crate) fault: LinkFault,
     /// Messages that it touched.
     pub(crate) touched: u64,
-}
-
-/// What a rule does to a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RuleKind {
-    /// Nothing passes; TCP tries again until it does.
-    Cut,
-    /// Adds so many microseconds.
-    Delay(u64),
 }
 
 impl Rule {

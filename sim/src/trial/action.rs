@@ -1,15 +1,19 @@
-//! What a step's action orders.
+//! What a step's action orders when it begins and when it ends, and what the recovery orders. Its roles
+//! have been filled in.
 //!
 //! Next: `../world/mod.rs`, which obeys.
 
 use super::cluster::Cluster;
-use crate::plan::{Action, Plan};
+use super::roles::nodes;
+use crate::history::{Touched, What};
+use crate::plan::{Action, Plan, Recovery, StopKind};
+use crate::view::{ProcessState, View};
 use crate::world::Order;
 use bytes::Bytes;
 use ktrial_core::message::{
     CreateTopicsRequest, ElectLeadersRequest, IncrementalAlterConfigsRequest, Request,
 };
-use ktrial_core::{Command, NodeId, OperationId};
+use ktrial_core::{Command, NodeId, OperationId, Timestamp};
 
 /// Numbers the operations of a trial's applications, in the order in which they are asked for.
 #[derive(Debug, Default)]
@@ -36,54 +40,33 @@ impl Operations {
         self.administer(cluster, Request::CreateTopics(request))
     }
 
-    /// What the action of step `step` orders.
+    /// What the action of step `step` orders, which lasts `until` then if that is known.
     pub(super) fn orders(
         &mut self,
         cluster: &Cluster,
-        step: usize,
+        (step, until): (usize, Option<Timestamp>),
         action: &Action,
         orders: &mut Vec<Order>,
     ) {
         match action {
             Action::Send { .. } => self.send(cluster, action, orders),
-            Action::Stop { nodes, how } => {
-                orders.extend(nodes.iter().map(|node| Order::Stop(*node, *how)));
+            Action::Stop { nodes: who, how } => {
+                orders.extend(nodes(who).into_iter().map(|node| Order::Stop(node, *how)));
             }
-            Action::Start { nodes } => {
-                for node in nodes {
-                    start(cluster, *node, orders);
+            Action::Start { nodes: who } => {
+                for node in nodes(who) {
+                    start(cluster, node, orders);
                 }
             }
-            Action::Pause { nodes } => {
-                orders.extend(nodes.iter().map(|node| Order::Pause(step, *node)));
+            Action::Pause { nodes: who } => {
+                orders.extend(nodes(who).into_iter().map(|node| Order::Pause(step, node)));
             }
-            Action::Resume { nodes } => {
-                orders.extend(nodes.iter().map(|node| Order::Resume(*node)));
+            Action::Resume { nodes: who } => {
+                orders.extend(nodes(who).into_iter().map(Order::Resume));
             }
-            Action::Cut {
-                from,
-                to,
-                one_way,
-                api,
-            } => orders.push(Order::Cut {
-                step,
-                from: from.clone(),
-                to: to.clone(),
-                one_way: *one_way,
-                api: api.clone(),
-            }),
-            Action::Delay {
-                from,
-                to,
-                by_us,
-                api,
-            } => orders.push(Order::Delay {
-                step,
-                from: from.clone(),
-                to: to.clone(),
-                by_us: *by_us,
-                api: api.clone(),
-            }),
+            Action::Link { .. } | Action::Disk { .. } | Action::Clock { .. } => {
+                orders.extend(fault((step, until), action));
+            }
             Action::Heal => orders.push(Order::Heal),
             Action::AlterConfig { changes } => {
                 let request = IncrementalAlterConfigsRequest {
@@ -139,6 +122,127 @@ impl Operations {
             };
             orders.push(Order::Command(node, command));
         }
+    }
+}
+
+/// The fault that a step begins.
+fn fault((step, until): (usize, Option<Timestamp>), action: &Action) -> Option<Order> {
+    Some(match action {
+        Action::Link {
+            from,
+            to,
+            one_way,
+            api,
+            fault,
+        } => Order::Link {
+            step,
+            from: nodes(from),
+            to: nodes(to),
+            one_way: *one_way,
+            api: api.clone(),
+            fault: fault.clone(),
+        },
+        Action::Disk {
+            nodes: who,
+            directory,
+            fault,
+        } => Order::Disk {
+            step,
+            nodes: nodes(who),
+            directory: directory.clone(),
+            fault: fault.clone(),
+            until,
+        },
+        Action::Clock { nodes: who, fault } => Order::Clock {
+            step,
+            nodes: nodes(who),
+            fault: *fault,
+        },
+        _ => return None,
+    })
+}
+
+/// What an action touches at once, if the world does not tell it later: the processes that it stops;
+/// nothing, if there is nobody to freeze.
+pub(super) fn touched(step: usize, action: &Action, view: &View) -> Option<What> {
+    let state = |node: &NodeId| view.process_of(*node).map(|process| process.state);
+    let count = match action {
+        Action::Stop { nodes: who, how } => {
+            let who = nodes(who);
+            let stops = who.iter().filter(|node| match how {
+                StopKind::PowerLoss => {
+                    view.is_up(**node)
+                        || view
+                            .process_of(**node)
+                            .is_none_or(|process| process.stopped != Some(StopKind::PowerLoss))
+                }
+                StopKind::Kill | StopKind::Shutdown => view.is_up(**node),
+            });
+            stops.count()
+        }
+        Action::Pause { nodes: who } => {
+            let running = |node: &NodeId| {
+                matches!(
+                    state(node),
+                    Some(ProcessState::Running | ProcessState::Stopping)
+                )
+            };
+            if nodes(who).iter().any(running) {
+                return None;
+            }
+            0
+        }
+        // A rule or a fault of nobody is never told to have ended.
+        Action::Disk { nodes, .. } | Action::Clock { nodes, .. } if nodes.is_empty() => 0,
+        _ => return None,
+    };
+    let of = Touched::Processes;
+    let touched = u64::try_from(count).unwrap_or(u64::MAX);
+    Some(What::FaultEffect { step, touched, of })
+}
+
+/// Ends what the action of a step did.
+pub(super) fn end(
+    cluster: &Cluster,
+    (step, action): (usize, &Action),
+    view: &View,
+    orders: &mut Vec<Order>,
+) {
+    match action {
+        Action::Stop { nodes: who, .. } => {
+            for node in nodes(who) {
+                start_again(cluster, node, view, orders);
+            }
+        }
+        Action::Pause { nodes: who } => orders.extend(nodes(who).into_iter().map(Order::Resume)),
+        _ => orders.push(Order::EndFault(step)),
+    }
+}
+
+/// Mends everything.
+pub(super) fn recover(
+    cluster: &Cluster,
+    recovery: &Recovery,
+    view: &View,
+    orders: &mut Vec<Order>,
+) {
+    orders.push(Order::Recover);
+    for node in cluster.nodes() {
+        let process = view.process_of(node);
+        if process.is_some_and(|process| process.state == ProcessState::Paused) {
+            orders.push(Order::Resume(node));
+        }
+        if recovery.nodes.contains(&node) {
+            start_again(cluster, node, view, orders);
+        }
+    }
+}
+
+/// Starts a node that does not run: something else may have started it meanwhile.
+fn start_again(cluster: &Cluster, node: NodeId, view: &View, orders: &mut Vec<Order>) {
+    let state = view.process_of(node).map(|process| process.state);
+    if !matches!(state, Some(ProcessState::Running | ProcessState::Paused)) {
+        start(cluster, node, orders);
     }
 }
 

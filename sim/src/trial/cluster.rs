@@ -125,6 +125,15 @@ impl Cluster {
         self.brokers.keys().copied()
     }
 
+    /// The active controller.
+    pub(super) fn controller(&self) -> Option<NodeId> {
+        self.controllers
+            .keys()
+            .next()
+            .copied()
+            .map(NodeId::Controller)
+    }
+
     /// The client of this name.
     pub(super) fn client(&self, name: &str) -> Option<NodeId> {
         let index = self.clients.iter().position(|c| c.name == name)?;

@@ -1,10 +1,12 @@
 //! What a plan's steps have done to the nodes when it is the next one's turn, as far as the plan tells: a
-//! process may have ended by itself, which no plan can contradict.
+//! process may have ended by itself, which no plan can contradict. Once a role, a timeline or something
+//! that lasts for a time has had its hand in it, the plan tells nothing more.
 //!
 //! Next: `cluster.rs`.
 
+use super::roles::nodes;
 use super::validate::first;
-use crate::plan::{Action, StopKind};
+use crate::plan::{Action, Plan, Step, StopKind, Target};
 use ktrial_core::NodeId;
 use std::collections::BTreeSet;
 
@@ -16,36 +18,59 @@ pub(super) struct SoFar {
     down: BTreeSet<NodeId>,
     unpowered: BTreeSet<NodeId>,
     frozen: BTreeSet<NodeId>,
+    /// Who runs is not known from the plan alone.
+    unknown: bool,
 }
 
 impl SoFar {
-    /// Carries out an action, or says why it cannot be.
-    pub(super) fn act(&mut self, action: &Action) -> Result<(), String> {
-        match action {
-            Action::Send { values, .. } => first(values, |value| {
+    /// Before the first step.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let processes = |step: &Step| step.action.as_ref().is_some_and(is_about_processes);
+        Self {
+            unknown: plan.timeline.iter().any(processes),
+            ..Self::default()
+        }
+    }
+
+    /// Carries out a step, or says why it cannot be.
+    pub(super) fn act(&mut self, step: &Step) -> Result<(), String> {
+        let Some(action) = &step.action else {
+            return Ok(());
+        };
+        if let Action::Send { values, .. } = action {
+            return first(values, |value| {
                 let again = !self.sent.insert(value.clone());
                 again.then(|| format!("sends `{value}` again: each value occurs once"))
-            }),
-            Action::Stop { nodes, how } => first(nodes, |node| self.stop(*node, *how)),
-            Action::Start { nodes } => first(nodes, |node| {
+            });
+        }
+        let named = |group: &[Target]| group.iter().all(|target| target.node().is_some());
+        let told = step.for_ms.is_none() && action.groups().into_iter().all(named);
+        if is_about_processes(action) && !told {
+            self.unknown = true;
+        }
+        if self.unknown {
+            return Ok(());
+        }
+        self.processes(action)
+    }
+
+    fn processes(&mut self, action: &Action) -> Result<(), String> {
+        match action {
+            Action::Stop { nodes: who, how } => first(&nodes(who), |node| self.stop(*node, *how)),
+            Action::Start { nodes: who } => first(&nodes(who), |node| {
                 self.unpowered.remove(node);
                 let starts = !self.frozen.contains(node) && self.down.remove(node);
                 (!starts).then(|| format!("starts {node}, which runs"))
             }),
-            Action::Pause { nodes } => first(nodes, |node| {
+            Action::Pause { nodes: who } => first(&nodes(who), |node| {
                 let pauses = !self.down.contains(node) && self.frozen.insert(*node);
                 (!pauses).then(|| format!("pauses {node}, which does not run"))
             }),
-            Action::Resume { nodes } => first(nodes, |node| {
+            Action::Resume { nodes: who } => first(&nodes(who), |node| {
                 let resumes = self.frozen.remove(node);
                 (!resumes).then(|| format!("resumes {node}, which is not paused"))
             }),
-            Action::Cut { .. }
-            | Action::Delay { .. }
-            | Action::Heal
-            | Action::AlterConfig { .. }
-            | Action::ElectLeaders { .. }
-            | Action::Assign { .. } => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -63,4 +88,11 @@ impl SoFar {
         };
         wrong.then(|| format!("stops {node}, which is down"))
     }
+}
+
+fn is_about_processes(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Stop { .. } | Action::Start { .. } | Action::Pause { .. } | Action::Resume { .. }
+    )
 }

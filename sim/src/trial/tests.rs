@@ -77,7 +77,11 @@ impl Stage {
 }
 
 fn step(when: When, action: Option<Action>) -> Step {
-    Step { when, action }
+    Step {
+        when,
+        action,
+        for_ms: None,
+    }
 }
 
 fn done(index: usize, action: Option<Action>) -> Order {
@@ -264,14 +268,14 @@ fn plans_that_contradict_themselves_are_refused() {
     );
     check(
         &|plan| {
-            let nodes = vec![NodeId::Broker(BrokerId(7))];
+            let nodes = vec![NodeId::Broker(BrokerId(7)).into()];
             plan.steps = vec![step(When::Now, Some(Action::Start { nodes }))];
         },
         "step 0 names node `b7`, which it does not have",
     );
     check(
         &|plan| {
-            let nodes = vec![NodeId::Broker(BrokerId(1))];
+            let nodes = vec![NodeId::Broker(BrokerId(1)).into()];
             plan.steps = vec![step(When::Now, Some(Action::Start { nodes }))];
         },
         "step 0 starts b1, which runs",

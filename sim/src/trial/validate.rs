@@ -9,8 +9,9 @@
 //! Next: `cluster.rs`, which takes the plan's word for the rest.
 
 use super::cluster::Cluster;
+use super::fault;
 use super::so_far::SoFar;
-use crate::plan::{Action, Condition, PLAN_VERSION, Plan, When};
+use crate::plan::{Action, Condition, PLAN_VERSION, Plan, Step, Target, When};
 use ktrial_core::config::{Config, TopicConfig};
 use ktrial_core::message::{ConfigChange, ConfigResource, Placement};
 use ktrial_core::{BrokerId, NodeId, TopicPartition};
@@ -53,20 +54,60 @@ pub(super) fn check(plan: &Plan, cluster: &Cluster) -> Result<(), String> {
         let found = known.partitions(&consumer.assign);
         found.map_err(|e| format!("consumer `{}` names {e}", consumer.name))?;
     }
-    let mut so_far = SoFar::default();
+    if let Some(recovery) = &plan.recovery
+        && !recovery.nodes.is_empty()
+    {
+        let found = known.nodes(&recovery.nodes);
+        found.map_err(|e| format!("the recovery names {e}"))?;
+    }
+    let mut so_far = SoFar::new(plan);
+    // A step of the timeline may wait for what any step sends.
+    so_far.sent.extend(values(&plan.timeline).cloned());
     for (index, step) in plan.steps.iter().enumerate() {
-        if let When::Until { condition, .. } = &step.when {
-            let found = known.condition(condition, &so_far.sent);
-            found.map_err(|e| format!("step {index} waits for {e}"))?;
-        }
-        if let Some(action) = &step.action {
-            let found = known.action(action);
-            found.map_err(|e| format!("step {index} names {e}"))?;
-            let done = so_far.act(action);
-            done.map_err(|e| format!("step {index} {e}"))?;
+        check_step(&known, &so_far.sent, index, step)?;
+        let done = so_far.act(step);
+        done.map_err(|e| format!("step {index} {e}"))?;
+    }
+    let mut sent: BTreeSet<&String> = values(&plan.steps).collect();
+    for (place, step) in plan.timeline.iter().enumerate() {
+        let index = plan.steps.len() + place;
+        check_step(&known, &so_far.sent, index, step)?;
+        for value in values(std::slice::from_ref(step)) {
+            if !sent.insert(value) {
+                return Err(format!(
+                    "step {index} sends `{value}` again: each value occurs once"
+                ));
+            }
         }
     }
     Ok(())
+}
+
+/// The values that some steps send.
+fn values(steps: &[Step]) -> impl Iterator<Item = &String> {
+    steps.iter().flat_map(|step| match &step.action {
+        Some(Action::Send { values, .. }) => values.as_slice(),
+        _ => &[],
+    })
+}
+
+/// Looks at one step by itself.
+fn check_step(
+    known: &Known<'_>,
+    sent: &BTreeSet<String>,
+    index: usize,
+    step: &Step,
+) -> Result<(), String> {
+    if let When::Until { condition, .. } = &step.when {
+        let found = known.condition(condition, sent);
+        found.map_err(|e| format!("step {index} waits for {e}"))?;
+    }
+    let Some(action) = &step.action else {
+        return Ok(());
+    };
+    let found = known.action(action);
+    found.map_err(|e| format!("step {index} names {e}"))?;
+    fault::check(action, step.for_ms).map_err(|e| format!("step {index} {e}"))
 }
 
 /// What the plan has. Each mistake is told as what is named but is not there.
@@ -146,6 +187,21 @@ impl<'p> Known<'p> {
         })
     }
 
+    fn targets(&self, targets: &[Target]) -> Result<(), String> {
+        if targets.is_empty() {
+            return Err("nobody".to_owned());
+        }
+        for target in targets {
+            if let Some(node) = target.node() {
+                self.nodes(&[node])?;
+            }
+            if let Some(partition) = target.partition() {
+                self.partitions(std::slice::from_ref(partition))?;
+            }
+        }
+        Ok(())
+    }
+
     fn brokers(&self, ids: &[BrokerId]) -> Result<(), String> {
         first(ids, |id| {
             (!self.nodes.contains(&NodeId::Broker(*id))).then(|| missing("broker", id))
@@ -194,13 +250,15 @@ impl<'p> Known<'p> {
             Action::Stop { nodes, .. }
             | Action::Start { nodes }
             | Action::Pause { nodes }
-            | Action::Resume { nodes } => self.nodes(nodes),
-            Action::Cut { from, to, .. } | Action::Delay { from, to, .. } => {
-                self.nodes(from)?;
-                self.nodes(to)?;
-                let both = |node: &NodeId| from.contains(node);
-                first(to, |node| {
-                    both(node).then(|| format!("node `{node}` on both sides"))
+            | Action::Resume { nodes }
+            | Action::Disk { nodes, .. }
+            | Action::Clock { nodes, .. } => self.targets(nodes),
+            Action::Link { from, to, .. } => {
+                self.targets(from)?;
+                self.targets(to)?;
+                let both = |target: &Target| from.contains(target);
+                first(to, |target| {
+                    both(target).then(|| format!("`{target}` on both sides"))
                 })
             }
             Action::AlterConfig { changes } => changes.iter().try_for_each(|c| self.change(c)),
@@ -235,7 +293,9 @@ impl<'p> Known<'p> {
                 self.partitions(std::slice::from_ref(partition))?;
                 self.brokers(&[*broker])
             }
-            Condition::InSync { partition } => self.partitions(std::slice::from_ref(partition)),
+            Condition::InSync { partition } | Condition::IsrAtMost { partition, .. } => {
+                self.partitions(std::slice::from_ref(partition))
+            }
             Condition::Broker { broker, .. } => self.brokers(&[*broker]),
             Condition::Acknowledged { values } | Condition::Ended { values } => {
                 were_sent(values, sent)

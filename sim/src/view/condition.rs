@@ -12,6 +12,10 @@ impl View {
     pub fn holds(&self, condition: &Condition, now: Timestamp) -> bool {
         match condition {
             Condition::Isr { partition, is } => self.isr_is(partition, is),
+            Condition::IsrAtMost { partition, members } => {
+                let committed = self.partition(partition).and_then(|p| p.committed.as_ref());
+                committed.is_some_and(|committed| committed.isr.len() <= *members)
+            }
             Condition::Leader { partition, is } => {
                 let committed = self.partition(partition).and_then(|p| p.committed.as_ref());
                 committed.is_some_and(|committed| committed.leader == *is)

@@ -6,6 +6,7 @@
 //! | `mod.rs` | the state that all share, and the baton |
 //! | `order.rs` | who decides what is done, and what can be ordered |
 //! | `process.rs` | processes start, stop, freeze |
+//! | `fault.rs` | disks and wall clocks go wrong |
 //! | `pump.rs` | the task that carries out what the director orders |
 //! | `wake.rs` | madsim's clock, and the wakers of tasks |
 //! | `run.rs` | builds a world on madsim, runs it, clears it away |
@@ -25,6 +26,7 @@
 //!
 //! Next: `order.rs`.
 
+mod fault;
 mod order;
 mod process;
 mod pump;

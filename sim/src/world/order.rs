@@ -3,7 +3,7 @@
 //! Next: `pump.rs`, which carries orders out; `../trial/script.rs`, which gives them.
 
 use crate::history::{EndReason, Entry, What};
-use crate::plan::StopKind;
+use crate::plan::{ClockFault, DiskFault, LinkFault, StopKind};
 use ktrial_core::message::Api;
 use ktrial_core::{Command, NodeId, Timestamp};
 
@@ -33,8 +33,8 @@ pub enum Order {
     Pause(usize, NodeId),
     /// Unfreezes it.
     Resume(NodeId),
-    /// Cuts links.
-    Cut {
+    /// Begins a fault of links.
+    Link {
         /// The step that causes it.
         step: usize,
         /// From these nodes ...
@@ -45,22 +45,37 @@ pub enum Order {
         one_way: bool,
         /// Only messages of these APIs; empty = all.
         api: Vec<Api>,
+        /// What is wrong.
+        fault: LinkFault,
     },
-    /// Makes links slow in one direction.
-    Delay {
+    /// Begins a fault of disks.
+    Disk {
         /// The step that causes it.
         step: usize,
-        /// From these nodes ...
-        from: Vec<NodeId>,
-        /// ... to those.
-        to: Vec<NodeId>,
-        /// By so many microseconds.
-        by_us: u64,
-        /// Only messages of these APIs; empty = all.
-        api: Vec<Api>,
+        /// Of these nodes.
+        nodes: Vec<NodeId>,
+        /// Only files below this directory.
+        directory: Option<String>,
+        /// What is wrong.
+        fault: DiskFault,
+        /// When it will end, if that is known.
+        until: Option<Timestamp>,
     },
-    /// Ends all cuts and delays.
+    /// Begins a fault of wall clocks.
+    Clock {
+        /// The step that causes it.
+        step: usize,
+        /// Of these nodes.
+        nodes: Vec<NodeId>,
+        /// What is wrong.
+        fault: ClockFault,
+    },
+    /// Ends the fault of links, disks or clocks that a step caused.
+    EndFault(usize),
+    /// Ends all faults of links.
     Heal,
+    /// Ends all faults of links, disks and clocks.
+    Recover,
     /// Gives a command to the process of a node; lost if it does not run.
     Command(NodeId, Command),
     /// Wakes the director at this time.

@@ -12,12 +12,12 @@
 //! Next: `pump.rs`.
 
 use super::{Happening, Order, World};
-use crate::clock;
+use crate::clock::WallClock;
 use crate::disk::Disk;
-use crate::history::What;
+use crate::history::{Touched, What};
 use crate::host::Work;
-use crate::plan::{ClockPlan, StopKind};
-use ktrial_core::{Incarnation, NodeId, Now, Random};
+use crate::plan::StopKind;
+use ktrial_core::{Incarnation, NodeId, Random};
 use std::task::Waker;
 
 /// A node: a machine with at most one process.
@@ -38,9 +38,11 @@ pub(crate) struct Node {
     /// Where its host is woken.
     pub(crate) waker: Option<Waker>,
     pub(crate) disk: Option<Disk>,
-    pub(crate) clock: ClockPlan,
+    pub(crate) clock: WallClock,
     /// Draws what a power loss leaves.
     pub(crate) crash: Random,
+    /// Draws where bits flip.
+    pub(super) rot: Random,
     /// The step that froze it.
     pub(super) paused_by: usize,
     /// The stop that madsim is about to carry out.
@@ -49,13 +51,6 @@ pub(crate) struct Node {
     pub(super) shutdown: bool,
     /// It was told to start while it shut down: it will when that is done.
     pub(super) start_again: bool,
-}
-
-impl Node {
-    /// The times that its processes are told at `now`.
-    pub(crate) fn now(&self, now: ktrial_core::Timestamp) -> Now {
-        clock::now(now, self.clock)
-    }
 }
 
 impl World {
@@ -189,7 +184,12 @@ impl World {
             .filter(|happening| matches!(happening, Happening::Read(_)))
             .count();
         let messages = u64::try_from(messages).unwrap_or(u64::MAX);
-        self.record(None, What::FaultEffect { step, messages });
+        let what = What::FaultEffect {
+            step,
+            touched: messages,
+            of: Touched::Messages,
+        };
+        self.record(None, what);
         for happening in waited {
             match happening {
                 Happening::Read(segment) if memory_is_lost => self.unread_lost(&segment),

@@ -7,7 +7,6 @@
 
 use super::wake::keep;
 use super::{Happening, Holder, Order, Outcome, Shared, World};
-use crate::network::RuleKind;
 use ktrial_core::{NodeId, Timestamp};
 use madsim::runtime::Handle;
 use std::future::Future;
@@ -111,21 +110,33 @@ impl World {
                 return self.on_node(node, Lifecycle::Pause, |w, n| w.pause(n, step));
             }
             Order::Resume(node) => return self.on_node(node, Lifecycle::Resume, Self::resume),
-            Order::Cut {
+            Order::Link {
                 step,
                 from,
                 to,
                 one_way,
                 api,
-            } => self.add_rule(step, (&from, &to), !one_way, (RuleKind::Cut, api)),
-            Order::Delay {
+                fault,
+            } => self.add_rule(step, (&from, &to), !one_way, (fault, api)),
+            Order::Disk {
                 step,
-                from,
-                to,
-                by_us,
-                api,
-            } => self.add_rule(step, (&from, &to), false, (RuleKind::Delay(by_us), api)),
-            Order::Heal => self.heal(),
+                nodes,
+                directory,
+                fault,
+                until,
+            } => self.begin_disk_fault(step, &nodes, directory.as_deref(), (&fault, until)),
+            Order::Clock { step, nodes, fault } => self.begin_clock_fault(step, &nodes, fault),
+            Order::EndFault(step) => {
+                self.end_link_faults(Some(step));
+                self.end_disk_faults(Some(step));
+                self.end_clock_faults(Some(step));
+            }
+            Order::Heal => self.end_link_faults(None),
+            Order::Recover => {
+                self.end_link_faults(None);
+                self.end_disk_faults(None);
+                self.end_clock_faults(None);
+            }
             Order::Command(node, command) => {
                 if let Some(node) = self.index(node) {
                     self.command(node, command);

@@ -10,6 +10,7 @@ use super::pump::Pump;
 use super::wake::Clock;
 use super::{Director, Holder, Node, Outcome, Shared, World};
 use crate::agenda::Agenda;
+use crate::clock::WallClock;
 use crate::disk::{Disk, Disks};
 use crate::history::recorder::Recorder;
 use crate::history::{Entry, What};
@@ -153,8 +154,9 @@ fn node(id: NodeId, config: &WorldConfig) -> Node {
         inbox: Vec::new(),
         waker: None,
         disk,
-        clock: config.clocks.get(&id).copied().unwrap_or_default(),
+        clock: WallClock::new(config.clocks.get(&id).copied().unwrap_or_default()),
         crash: Random::stream(config.seed, &format!("disk {id}")),
+        rot: Random::stream(config.seed, &format!("rot {id}")),
         paused_by: 0,
         stopping: None,
         shutdown: false,
@@ -199,6 +201,8 @@ fn finish(shared: &Shared) -> Finished {
     for index in 0..world.nodes.len() {
         world.unfreeze(index, false);
     }
+    world.end_disk_faults(None);
+    world.end_clock_faults(None);
     let pending = world.close_network();
     let outcome = world.outcome.unwrap_or(Outcome::Idle);
     if let Outcome::Ended(reason) = outcome {

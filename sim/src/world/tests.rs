@@ -5,7 +5,7 @@ mod toy;
 
 use super::{Finished, Order, Outcome};
 use crate::history::{EndReason, Message, What, Why};
-use crate::plan::{NetworkPlan, StopKind};
+use crate::plan::{Latency, LinkFault, NetworkPlan, StopKind};
 use ktrial_core::message::Api;
 use ktrial_core::{Command, NodeId, Timestamp};
 use toy::{Play, b, close, k, send, send_on};
@@ -25,7 +25,7 @@ fn drops(finished: &Finished) -> Vec<(u64, Why)> {
 
 fn effects(finished: &Finished) -> Vec<(usize, u64)> {
     let effect = |what: &What| match what {
-        What::FaultEffect { step, messages } => Some((*step, *messages)),
+        What::FaultEffect { step, touched, .. } => Some((*step, *touched)),
         _ => None,
     };
     finished
@@ -36,12 +36,13 @@ fn effects(finished: &Finished) -> Vec<(usize, u64)> {
 }
 
 fn cut(one_way: bool) -> Order {
-    Order::Cut {
+    Order::Link {
         step: 3,
         from: vec![k(0)],
         to: vec![b(1)],
         one_way,
         api: Vec::new(),
+        fault: LinkFault::Cut,
     }
 }
 
@@ -208,12 +209,13 @@ fn held_messages_go_with_the_power_of_their_sender_but_not_with_its_process() {
 
 #[test]
 fn a_delay_makes_one_direction_slow() {
-    let delay = Order::Delay {
+    let delay = Order::Link {
         step: 7,
         from: vec![k(0)],
         to: vec![b(1)],
-        by_us: 50_000,
+        one_way: true,
         api: Vec::new(),
+        fault: LinkFault::Delay(Latency::Fixed { us: 50_000 }),
     };
     let play = Play::new()
         .at(10, send(0, 1))
@@ -228,12 +230,13 @@ fn a_delay_makes_one_direction_slow() {
 /// Requests of the toy are heartbeats, its answers those of registrations.
 #[test]
 fn a_delay_may_be_of_one_api_only() {
-    let delay = |step, api| Order::Delay {
+    let delay = |step, api| Order::Link {
         step,
         from: vec![k(0), b(1)],
         to: vec![b(1), k(0)],
-        by_us: 50_000,
+        one_way: true,
         api: vec![api],
+        fault: LinkFault::Delay(Latency::Fixed { us: 50_000 }),
     };
     let play = Play::new()
         .at(10, delay(7, Api::BrokerHeartbeat))
@@ -247,12 +250,13 @@ fn a_delay_may_be_of_one_api_only() {
 /// What comes behind a message that is held back waits for it, of whatever API it is.
 #[test]
 fn a_cut_of_one_api_holds_its_connection() {
-    let cut = Order::Cut {
+    let cut = Order::Link {
         step: 3,
         from: vec![b(1)],
         to: vec![k(0)],
         one_way: true,
         api: vec![Api::BrokerRegistration],
+        fault: LinkFault::Cut,
     };
     let play = Play::new().at(10, cut).at(20, send(0, 1));
     let (log, finished) = play.at(30, send(0, 2)).run();
@@ -330,12 +334,13 @@ fn what_a_kernel_has_goes_with_the_power() {
 /// The answer that the server's machine forgot with its power must not swallow the reset after it.
 #[test]
 fn a_reset_does_not_wait_for_bytes_that_are_gone() {
-    let deaf = Order::Cut {
+    let deaf = Order::Link {
         step: 3,
         from: vec![b(1)],
         to: vec![k(0)],
         one_way: true,
         api: Vec::new(),
+        fault: LinkFault::Cut,
     };
     let play = Play::new()
         .at(10, send(0, 1))

@@ -3,7 +3,7 @@
 use ktrial_core::message::{NewTopic, Placement};
 use ktrial_core::{BrokerId, ControllerId, NodeId, TopicPartition};
 use ktrial_sim::plan::{
-    Action, BrokerPlan, Condition, ConsumerPlan, ControllerPlan, DiskPlan, NetworkPlan,
+    Action, BrokerPlan, Condition, ConsumerPlan, ControllerPlan, DiskPlan, LinkFault, NetworkPlan,
     PLAN_VERSION, Plan, PowerLoss, ProducerPlan, Step, StopKind, When,
 };
 use std::collections::BTreeMap;
@@ -41,30 +41,36 @@ pub(crate) fn after(ms: u64, action: Action) -> Step {
     Step {
         when: When::After { ms },
         action: Some(action),
+        for_ms: None,
     }
 }
 
 fn steps() -> Vec<Step> {
     let stop = |id, how| Action::Stop {
-        nodes: vec![b(id)],
+        nodes: vec![b(id).into()],
         how,
     };
-    let start = |id| Action::Start { nodes: vec![b(id)] };
+    let start = |id| Action::Start {
+        nodes: vec![b(id).into()],
+    };
     vec![
         after(0, send("a")),
         Step {
             when: ended("a"),
-            action: Some(Action::Cut {
-                from: vec![b(3)],
-                to: vec![b(1), b(2), CONTROLLER],
+            action: Some(Action::Link {
+                from: vec![b(3).into()],
+                to: vec![b(1).into(), b(2).into(), CONTROLLER.into()],
                 one_way: false,
                 api: Vec::new(),
+                fault: LinkFault::Cut,
             }),
+            for_ms: None,
         },
         after(15_000, send("b")),
         Step {
             when: ended("b"),
             action: Some(Action::Heal),
+            for_ms: None,
         },
         after(5_000, stop(1, StopKind::PowerLoss)),
         after(12_000, send("c")),
@@ -115,6 +121,8 @@ pub(crate) fn plan(seed: u64) -> Plan {
         },
         clocks: BTreeMap::new(),
         steps: steps(),
+        timeline: Vec::new(),
+        recovery: None,
         settle_ms: 30_000,
         time_limit_ms: 600_000,
         record_messages: true,

@@ -102,6 +102,7 @@ impl<'a> History<'a> {
                 },
                 _,
             ) => self.step(plan, action),
+            (What::StepsDone, _) if plan.recovery.is_some() => self.network_disturbed = false,
             (What::Ended { reason }, _) => self.ended = Some((entry.at, *reason)),
             (What::FinalLog(log), _) => {
                 let logs = self.logs.entry(&log.partition).or_default();
@@ -113,7 +114,7 @@ impl<'a> History<'a> {
 
     fn step(&mut self, plan: &Plan, action: &Action) {
         match action {
-            Action::Cut { .. } | Action::Delay { .. } => self.network_disturbed = true,
+            Action::Link { .. } => self.network_disturbed = true,
             Action::Heal => self.network_disturbed = false,
             Action::Assign { consumer, .. } => {
                 let index = plan.consumers.iter().position(|c| c.name == *consumer);

@@ -3,7 +3,7 @@
 use super::judged;
 use crate::check::promise::Promises;
 use crate::check::story::{Story, orders};
-use crate::history::{EndReason, What};
+use crate::history::{EndReason, Touched, What};
 use crate::plan::{Action, Condition, StopKind};
 use crate::verdict::Class;
 use ktrial_core::message::{ConfigChange, ConfigResource, ElectionType};
@@ -84,16 +84,18 @@ fn a_trial_that_proves_nothing_is_inconclusive() {
     assert_eq!(judged(&story).verdict, Class::Kept);
     story.world(What::FaultEffect {
         step: 0,
-        messages: 1,
+        touched: 1,
+        of: Touched::Messages,
     });
     assert_eq!(judged(&story).verdict, Class::Kept);
     story.world(What::FaultEffect {
         step: 1,
-        messages: 0,
+        touched: 0,
+        of: Touched::Messages,
     });
     let verdict = judged(&story);
     assert_eq!(verdict.verdict, Class::Inconclusive);
-    assert_eq!(verdict.summary, "The fault of step 2 touched no message.");
+    assert_eq!(verdict.summary, "The fault of step 2 touched nothing.");
 
     let mut story = Story::new();
     let condition = Condition::Quiet { ms: 1 };

@@ -2,7 +2,7 @@
 
 use super::toy::{Play, Traffic, b, close, k, send_on};
 use crate::history::{Entry, What};
-use crate::plan::{NetworkPlan, StopKind};
+use crate::plan::{Latency, LinkFault, NetworkPlan, StopKind};
 use crate::world::{Finished, Order};
 use ktrial_core::NodeId;
 use proptest::prelude::*;
@@ -46,12 +46,13 @@ fn some_move() -> impl Strategy<Value = Move> {
             } else {
                 (b(1), k(client))
             };
-            Order::Cut {
+            Order::Link {
                 step: 2,
                 from: vec![from],
                 to: vec![to],
                 one_way,
                 api: Vec::new(),
+                fault: LinkFault::Cut,
             }
         }),
         (0..2_u32, any::<bool>(), 0..20_000_u64).prop_map(|(client, up, by_us)| {
@@ -60,12 +61,13 @@ fn some_move() -> impl Strategy<Value = Move> {
             } else {
                 (b(1), k(client))
             };
-            Order::Delay {
+            Order::Link {
                 step: 3,
                 from: vec![from],
                 to: vec![to],
-                by_us,
+                one_way: true,
                 api: Vec::new(),
+                fault: LinkFault::Delay(Latency::Fixed { us: by_us }),
             }
         }),
         Just(Order::Heal),

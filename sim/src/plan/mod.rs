@@ -1,16 +1,38 @@
 //! A trial, fully decided: a scenario and a seed resolved into plain data. Replay, comparison and
 //! shrinking all act on plans. As JSON it is a public format; unknown fields are an error.
 //!
-//! Next: `trial.rs` runs it.
+//! | file | what it is |
+//! |---|---|
+//! | `mod.rs` | the cluster, its world, and when steps are due |
+//! | `condition.rs` | what a step can wait for |
+//! | `target.rs` | who an action is about, by name or by role |
+//! | `fault.rs` | what can go wrong with links, disks and clocks |
+//! | `action.rs` | what a step does |
+//!
+//! A plan has two lists of steps. `steps` is a script: one after the other, as a story is told.
+//! `timeline` is everything that happens by itself beside it: loads, random faults. A step's index is
+//! its place in the first list, or the length of the first list plus its place in the second.
+//!
+//! Next: `condition.rs`.
+
+mod action;
+mod condition;
+mod fault;
+mod target;
+
+pub use action::{Action, StopKind};
+pub use condition::{BrokerStatus, Condition};
+pub use fault::{ClockFault, DiskCall, DiskFault, Latency, LinkFault};
+pub use target::{NoTarget, Target};
 
 use ktrial_core::config::Settings;
-use ktrial_core::message::{Api, ConfigChange, ElectionType, NewTopic};
-use ktrial_core::{BrokerId, ControllerId, NodeId, Offset, Rules, TopicName, TopicPartition};
+use ktrial_core::message::NewTopic;
+use ktrial_core::{BrokerId, ControllerId, NodeId, Rules, TopicPartition};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the plan format.
-pub const PLAN_VERSION: u32 = 1;
+pub const PLAN_VERSION: u32 = 2;
 
 /// Everything that decides a trial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +72,12 @@ pub struct Plan {
     pub clocks: BTreeMap<NodeId, ClockPlan>,
     /// What happens, one after the other.
     pub steps: Vec<Step>,
+    /// What happens by itself beside the steps, each when its own time or condition has come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Step>,
+    /// What is mended after the last step; `None` = nothing: all stays as it was left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
     /// After the last step the trial goes on until the cluster has converged, or nothing has changed
     /// for this long (simulated).
     pub settle_ms: u64,
@@ -57,6 +85,20 @@ pub struct Plan {
     pub time_limit_ms: u64,
     /// Whether the record holds every message, not just what changed.
     pub record_messages: bool,
+}
+
+impl Plan {
+    /// The step of an index: of the script, then of the timeline.
+    pub fn step(&self, index: usize) -> Option<&Step> {
+        let beside = |place| self.timeline.get(place);
+        let step = self.steps.get(index);
+        step.or_else(|| index.checked_sub(self.steps.len()).and_then(beside))
+    }
+
+    /// Every step, of the script and then of the timeline.
+    pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().chain(&self.timeline)
+    }
 }
 
 /// A controller.
@@ -168,7 +210,16 @@ pub struct ClockPlan {
     pub drift_ppm: i64,
 }
 
-/// One step: wait, then act. Steps run one after the other; each begins when the one before is done.
+/// What is mended after the last step: links, disks and clocks are as they were at the start, frozen
+/// processes go on, and these nodes start if they do not run. From then on progress is demanded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recovery {
+    /// The nodes that start. One that was stopped and is not among them stays down.
+    pub nodes: Vec<NodeId>,
+}
+
+/// One step: wait, then act.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
@@ -176,6 +227,10 @@ pub struct Step {
     pub when: When,
     /// What to do then; `None` = the step only waits.
     pub action: Option<Action>,
+    /// After so many milliseconds the action ends: what stopped starts again, what was wrong is right
+    /// again. The next step does not wait for that. `None` = it lasts until something else ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_ms: Option<u64>,
 }
 
 /// When a step's action is due.
@@ -184,7 +239,7 @@ pub struct Step {
 pub enum When {
     /// At once.
     Now,
-    /// This long after the step before.
+    /// This long after the step before; in the timeline, after the cluster was ready for the first step.
     After {
         /// Milliseconds.
         ms: u64,
@@ -198,194 +253,8 @@ pub enum When {
     Until {
         /// What has to hold.
         condition: Condition,
-        /// If it does not hold after this long, the trial ends as inconclusive.
+        /// If it does not hold after this long, the step is given up and the trial is inconclusive; it
+        /// ends there if the step is one of the script.
         within_ms: u64,
     },
-}
-
-/// Something about the cluster that can be true or not. Each can be asked of a real cluster too,
-/// through the admin API or the clients.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Condition {
-    /// The committed ISR is exactly this set.
-    Isr {
-        /// Of which partition.
-        partition: TopicPartition,
-        /// The members, in order of their ids.
-        is: Vec<BrokerId>,
-    },
-    /// The committed leader is this broker, or nobody.
-    Leader {
-        /// Of which partition.
-        partition: TopicPartition,
-        /// Who.
-        is: Option<BrokerId>,
-    },
-    /// A replica's log has reached this end.
-    LogEnd {
-        /// Of which partition.
-        partition: TopicPartition,
-        /// On which broker.
-        broker: BrokerId,
-        /// Its log end offset is at least this.
-        at_least: Offset,
-    },
-    /// A replica's high watermark has reached this offset.
-    HighWatermark {
-        /// Of which partition.
-        partition: TopicPartition,
-        /// On which broker.
-        broker: BrokerId,
-        /// At least this.
-        at_least: Offset,
-    },
-    /// Each of these values has been acknowledged.
-    Acknowledged {
-        /// The values.
-        values: Vec<String>,
-    },
-    /// Each of these values has ended: acknowledged, failed or unknown.
-    Ended {
-        /// The values.
-        values: Vec<String>,
-    },
-    /// The consumer has got each of these values.
-    Consumed {
-        /// Its name.
-        consumer: String,
-        /// The values.
-        values: Vec<String>,
-    },
-    /// The broker's process and registration.
-    Broker {
-        /// Which broker.
-        broker: BrokerId,
-        /// In which state.
-        is: BrokerStatus,
-    },
-    /// Every replica of the partition is in the ISR, and all logs end alike.
-    InSync {
-        /// Which partition.
-        partition: TopicPartition,
-    },
-    /// No log, leader, ISR, registration or pending send has changed for this long.
-    Quiet {
-        /// Milliseconds.
-        ms: u64,
-    },
-    /// All of these hold.
-    All(Vec<Self>),
-    /// One of these holds.
-    Any(Vec<Self>),
-}
-
-/// What can be said of a broker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BrokerStatus {
-    /// Its process does not run.
-    Down,
-    /// The controller has fenced it (or it never registered).
-    Fenced,
-    /// The controller lets it serve.
-    Unfenced,
-}
-
-/// What a step does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Action {
-    /// A producer's application sends records, one after the other without waiting.
-    Send {
-        /// The producer's name.
-        producer: String,
-        /// To which topic.
-        topic: TopicName,
-        /// To which partition; `None` lets the producer choose.
-        partition: Option<i32>,
-        /// The key of each.
-        key: Option<String>,
-        /// Their values; each value occurs once in a plan.
-        values: Vec<String>,
-    },
-    /// Processes of these nodes stop.
-    Stop {
-        /// Which.
-        nodes: Vec<NodeId>,
-        /// How.
-        how: StopKind,
-    },
-    /// Processes of these nodes start again.
-    Start {
-        /// Which.
-        nodes: Vec<NodeId>,
-    },
-    /// Processes of these nodes freeze (SIGSTOP).
-    Pause {
-        /// Which.
-        nodes: Vec<NodeId>,
-    },
-    /// Frozen processes go on (SIGCONT).
-    Resume {
-        /// Which.
-        nodes: Vec<NodeId>,
-    },
-    /// Links are cut between two groups of nodes.
-    Cut {
-        /// From these ...
-        from: Vec<NodeId>,
-        /// ... to those.
-        to: Vec<NodeId>,
-        /// Only in that direction.
-        one_way: bool,
-        /// Only messages of these APIs, requests and responses; empty = all, and TCP's own.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        api: Vec<Api>,
-    },
-    /// Links between two groups of nodes become slow.
-    Delay {
-        /// From these ...
-        from: Vec<NodeId>,
-        /// ... to those.
-        to: Vec<NodeId>,
-        /// Added to each message, in microseconds.
-        by_us: u64,
-        /// Only messages of these APIs, requests and responses; empty = all, and TCP's own.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        api: Vec<Api>,
-    },
-    /// All links are as they were at the start.
-    Heal,
-    /// An operator changes settings.
-    AlterConfig {
-        /// Which and how.
-        changes: Vec<ConfigChange>,
-    },
-    /// An operator asks for an election.
-    ElectLeaders {
-        /// Of which kind.
-        election: ElectionType,
-        /// For which partitions.
-        partitions: Vec<TopicPartition>,
-    },
-    /// A consumer reads these partitions from now on.
-    Assign {
-        /// The consumer's name.
-        consumer: String,
-        /// Which.
-        partitions: Vec<TopicPartition>,
-    },
-}
-
-/// How a process stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StopKind {
-    /// The process dies (SIGKILL): what it wrote stays in the page cache.
-    Kill,
-    /// The machine loses power: what was not flushed is gone.
-    PowerLoss,
-    /// A controlled stop (SIGTERM): a broker hands over its leaderships and closes its logs.
-    Shutdown,
 }

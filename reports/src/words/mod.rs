@@ -1,11 +1,14 @@
 //! Words for plain data: lists, conditions, actions, reasons. One phrase per variant, so that the
 //! story, the verdict, the charts and the page say the same thing the same way.
 
+mod action;
+
+use action::action;
 use ktrial_core::event::{Candidate, ElectionRule, TruncationCause};
-use ktrial_core::message::{Api, ConfigChange, ConfigResource, ElectionType};
+use ktrial_core::message::{ConfigChange, ConfigResource};
 use ktrial_core::{BrokerId, NodeId, TopicPartition};
-use ktrial_sim::history::EndReason;
-use ktrial_sim::plan::{Action, BrokerStatus, Condition, Plan, Step, StopKind, When};
+use ktrial_sim::history::{EndReason, Touched};
+use ktrial_sim::plan::{Action, BrokerStatus, Condition, Plan, Step, When};
 use ktrial_sim::verdict::{Class, Outage, Verdict};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -127,6 +130,12 @@ pub(crate) fn condition(it: &Condition) -> String {
             partition,
             is: None,
         } => format!("{partition} has no leader"),
+        Condition::IsrAtMost { partition, members } => {
+            format!(
+                "the ISR of {partition} has at most {}",
+                count(u64::try_from(*members).unwrap_or(u64::MAX), "member")
+            )
+        }
         Condition::LogEnd {
             partition,
             broker,
@@ -171,86 +180,6 @@ fn status(status: BrokerStatus) -> &'static str {
         BrokerStatus::Down => "down",
         BrokerStatus::Fenced => "fenced",
         BrokerStatus::Unfenced => "unfenced",
-    }
-}
-
-/// An action in the imperative.
-fn action(action: &Action, clients: &BTreeMap<NodeId, String>) -> String {
-    match action {
-        Action::Send {
-            producer,
-            topic,
-            partition,
-            values: sent,
-            ..
-        } => {
-            let place = partition.map_or_else(String::new, |number| format!("-{number}"));
-            format!("{producer} sends {} to {topic}{place}", values(sent))
-        }
-        Action::Stop { nodes: who, how } => format!("{} {}", stop(*how), nodes(who, clients)),
-        Action::Start { nodes: who } => format!("start {}", nodes(who, clients)),
-        Action::Pause { nodes: who } => format!("freeze {}", nodes(who, clients)),
-        Action::Resume { nodes: who } => format!("unfreeze {}", nodes(who, clients)),
-        Action::Cut {
-            from,
-            to,
-            one_way,
-            api,
-        } => {
-            let (from, to) = (nodes(from, clients), nodes(to, clients));
-            let only = only(api);
-            if *one_way {
-                format!("cut the network from {from} to {to}, one way{only}")
-            } else {
-                format!("cut the network between {from} and {to}{only}")
-            }
-        }
-        Action::Delay {
-            from,
-            to,
-            by_us,
-            api,
-        } => format!(
-            "slow the network between {} and {} by {}.{:03} ms{}",
-            nodes(from, clients),
-            nodes(to, clients),
-            by_us / 1_000,
-            by_us % 1_000,
-            only(api)
-        ),
-        Action::Heal => "heal the network".to_owned(),
-        Action::AlterConfig { changes } => format!("set {}", list(changes.iter().map(change))),
-        Action::ElectLeaders {
-            election,
-            partitions,
-        } => format!("ask for {} of {}", asked(*election), list(partitions)),
-        Action::Assign {
-            consumer,
-            partitions,
-        } => format!("{consumer} reads {} from now on", list(partitions)),
-    }
-}
-
-/// The APIs that a fault of the network is about, if not all.
-fn only(api: &[Api]) -> String {
-    if api.is_empty() {
-        return String::new();
-    }
-    format!(", only for {}", list(api))
-}
-
-fn stop(how: StopKind) -> &'static str {
-    match how {
-        StopKind::Kill => "kill",
-        StopKind::PowerLoss => "cut the power of",
-        StopKind::Shutdown => "shut down",
-    }
-}
-
-fn asked(election: ElectionType) -> &'static str {
-    match election {
-        ElectionType::Preferred => "a preferred leader election",
-        ElectionType::Unclean => "an unclean leader election",
     }
 }
 
@@ -316,6 +245,26 @@ pub(crate) fn cause(cause: TruncationCause, leader: Option<BrokerId>) -> String 
         TruncationCause::HighWatermark => "to its own high watermark".to_owned(),
         TruncationCause::OutOfRange => format!("it was outside {whose}"),
     }
+}
+
+/// What a fault touched; nothing if another line tells it.
+pub(crate) fn touched(step: usize, touched: u64, of: Touched) -> Option<String> {
+    let step = step + 1;
+    if touched == 0 {
+        return Some(format!("step {step} touched nothing"));
+    }
+    Some(match of {
+        Touched::Processes => return None,
+        Touched::Messages => format!(
+            "step {step} held back, slowed or lost {}",
+            count(touched, "message")
+        ),
+        Touched::DiskCalls => format!("step {step} touched {}", count(touched, "disk call")),
+        Touched::Bytes => format!("step {step} changed or took {}", count(touched, "byte")),
+        Touched::ClockReadings => {
+            format!("step {step} made {} wrong", count(touched, "clock reading"))
+        }
+    })
 }
 
 /// Why a trial ended.

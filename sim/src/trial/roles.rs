@@ -1,0 +1,98 @@
+//! Roles, filled in with who holds them when an action begins.
+//!
+//! Leader and ISR are the controller's committed ones, as the record tells them. Nobody may hold a role:
+//! then the action is about nobody, touches nothing, and the trial proves nothing.
+//!
+//! Simplified: with one controller, that is the active one.
+//!
+//! Next: `action.rs`.
+
+use super::cluster::Cluster;
+use crate::plan::{Action, Target};
+use crate::view::{Committed, View};
+use ktrial_core::{BrokerId, NodeId, TopicPartition};
+
+/// The action, about nodes only.
+pub(super) fn filled(action: &Action, cluster: &Cluster, view: &View) -> Action {
+    let mut action = action.clone();
+    match &mut action {
+        Action::Stop { nodes, .. }
+        | Action::Start { nodes }
+        | Action::Pause { nodes }
+        | Action::Resume { nodes }
+        | Action::Disk { nodes, .. }
+        | Action::Clock { nodes, .. } => *nodes = named(&group(nodes, &[], cluster, view)),
+        Action::Link { from, to, .. } => {
+            let (mut left, mut right) = (Vec::new(), Vec::new());
+            // A group that is the rest is filled in after the other one.
+            if from.contains(&Target::Rest) {
+                right = group(to, &[], cluster, view);
+                left = group(from, &right, cluster, view);
+            } else {
+                left.extend(group(from, &[], cluster, view));
+                right.extend(group(to, &left, cluster, view));
+            }
+            right.retain(|node| !left.contains(node));
+            (*from, *to) = (named(&left), named(&right));
+        }
+        Action::Send { .. }
+        | Action::Heal
+        | Action::AlterConfig { .. }
+        | Action::ElectLeaders { .. }
+        | Action::Assign { .. } => {}
+    }
+    action
+}
+
+/// The nodes of a filled-in group.
+pub(super) fn nodes(group: &[Target]) -> Vec<NodeId> {
+    group.iter().filter_map(Target::node).collect()
+}
+
+fn named(nodes: &[NodeId]) -> Vec<Target> {
+    nodes.iter().copied().map(Target::Node).collect()
+}
+
+/// Who is meant, each once, in the order in which they are named.
+fn group(targets: &[Target], other: &[NodeId], cluster: &Cluster, view: &View) -> Vec<NodeId> {
+    let mut found = Vec::new();
+    for target in targets {
+        for node in holders(target, other, cluster, view) {
+            if !found.contains(&node) {
+                found.push(node);
+            }
+        }
+    }
+    found
+}
+
+fn holders(target: &Target, other: &[NodeId], cluster: &Cluster, view: &View) -> Vec<NodeId> {
+    let brokers = |partition: &TopicPartition, of: fn(&Committed) -> Vec<BrokerId>| {
+        let state = view.partition(partition);
+        let committed = state.and_then(|state| state.committed.as_ref());
+        let brokers = committed.map(of).unwrap_or_default();
+        brokers.into_iter().map(NodeId::Broker).collect()
+    };
+    match target {
+        Target::Node(node) => vec![*node],
+        Target::Leader(partition) => brokers(partition, |p| p.leader.into_iter().collect()),
+        Target::Followers(partition) => brokers(partition, |p| {
+            let isr = p.isr.iter().copied();
+            isr.filter(|member| Some(*member) != p.leader).collect()
+        }),
+        Target::LastInIsr(partition) => brokers(partition, |p| match p.isr[..] {
+            [last] => vec![last],
+            _ => Vec::new(),
+        }),
+        Target::OutOfIsr(partition) => brokers(partition, |p| {
+            let replicas = p.replicas.iter().copied();
+            replicas.filter(|broker| !p.isr.contains(broker)).collect()
+        }),
+        Target::Controller => cluster.controller().into_iter().collect(),
+        Target::Rest => {
+            let mut all = cluster.nodes();
+            all.retain(|node| !other.contains(node));
+            all
+        }
+    }
+}
