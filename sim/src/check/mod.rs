@@ -10,17 +10,19 @@
 //! | `invariant/` | properties of the cluster after every entry, one file each |
 //! | `client/` | what applications may expect, with Jepsen's names |
 //! | `promise` | what Kafka promises under the plan |
-//! | `happened` | which of the promise's exceptions took place |
+//! | `happened`, `ledger`, `election` | which of the promise's exceptions took place, for which record |
 //! | `explain/` | how records came to be lost, what outages waited for |
 //! | `summary` | the class and its sentence |
 //!
 //! Next: `promise.rs`.
 
 mod client;
+mod election;
 mod explain;
 mod findings;
 mod happened;
 mod invariant;
+mod ledger;
 mod moment;
 mod promise;
 #[cfg(test)]
@@ -144,10 +146,11 @@ fn pass<'a>(plan: &Plan, record: &'a Record, promises: &Promises) -> Pass<'a> {
             entry,
             partition: name.and_then(|name| Some((name, view.partition(name)?))),
         };
-        happened.observe(&moment);
+        let elected = happened.observe(promises, &moment);
         let excuses = Excuses {
             promises,
             happened: &happened,
+            elected,
         };
         invariants.observe(&moment, excuses, &mut findings);
         outages.observe(plan, &moment);

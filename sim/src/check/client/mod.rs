@@ -176,17 +176,15 @@ impl<'a> Case<'a> {
 
     /// Whether a configured loss in this partition explains an oddity that a client saw.
     pub(super) fn loss_permitted(&self, partition: &TopicPartition) -> bool {
-        let at_all = self
-            .happened
-            .loss_cause(self.promises, partition, Timestamp::ZERO)
-            .is_some();
-        at_all
-            || self.view.operations().list().iter().any(|operation| {
-                operation.partition == Some(partition.partition)
-                    && operation.topic == partition.topic
-                    && operation.acknowledged()
-                    && self.promises.acks_cause(operation.client).is_some()
-            })
+        let any = self.happened.any_cause(self.promises, partition);
+        any.is_some()
+            || self.happened.was_disturbed(partition)
+                && self.view.operations().list().iter().any(|operation| {
+                    operation.partition == Some(partition.partition)
+                        && operation.topic == partition.topic
+                        && operation.acknowledged()
+                        && self.promises.acks_cause(operation.client).is_some()
+                })
     }
 }
 

@@ -25,15 +25,29 @@ mod pointer_order;
 mod process_failures;
 
 use super::findings::Findings;
-use super::happened::Happened;
+use super::happened::{Elected, Happened};
 use super::moment::Moment;
 use super::promise::Promises;
+use crate::view::Batch;
+use ktrial_core::TopicPartition;
 
 /// What excuses a finding.
 #[derive(Clone, Copy)]
 pub(super) struct Excuses<'a> {
     pub(super) promises: &'a Promises,
     pub(super) happened: &'a Happened,
+    /// The election that this entry tells of.
+    pub(super) elected: Option<Elected>,
+}
+
+impl Excuses<'_> {
+    /// Whether the configuration allows that a batch is gone that was below a high watermark.
+    fn permits(&self, partition: &TopicPartition, batch: &Batch) -> bool {
+        let written = self.happened.ledger.of(partition, batch);
+        let cause = written
+            .and_then(|written| self.happened.loss_cause(self.promises, partition, written));
+        cause.is_some()
+    }
 }
 
 /// A property that is checked entry by entry.
