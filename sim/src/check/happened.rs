@@ -9,8 +9,10 @@
 //! | acks=1 | a later leader epoch, or a copy lost by force; and the record was never below a high watermark |
 //!
 //! A controller cannot tell a kill from a power loss, so each unclean stop counts (KIP-966). A disk that
-//! was wiped or has rotted counts as one. The lowest `min.insync.replicas` since the record was written
-//! holds.
+//! was wiped or has rotted counts as one. The lowest `min.insync.replicas` that the topic ever had
+//! holds: who left the ISR under it is not in the ELR, also when it is raised later. If the ISR with which
+//! the leader took the record below its high watermark was smaller still (it had not heard of a change),
+//! that counts.
 //!
 //! Times are those of the record's first append; elections are compared by leader epoch, for a deposed
 //! leader goes on to acknowledge for a while.
@@ -30,7 +32,9 @@ use crate::plan::{Action, DiskFault, StopKind};
 use crate::view::View;
 use ktrial_core::event::ElectionRule;
 use ktrial_core::metadata::MetadataRecord;
-use ktrial_core::{BrokerId, Event, LeaderEpoch, NodeId, Offset, Timestamp, TopicName, TopicPartition};
+use ktrial_core::{
+    BrokerId, Event, LeaderEpoch, NodeId, Offset, Timestamp, TopicName, TopicPartition,
+};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The exceptions that took place, up to now.
@@ -38,8 +42,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub(super) struct Happened {
     pub(super) ledger: Ledger,
     partitions: BTreeMap<TopicPartition, OfPartition>,
-    /// When `min.insync.replicas` of a topic became what, at first included.
-    min_insync: BTreeMap<TopicName, Vec<(Timestamp, u32)>>,
+    /// The lowest `min.insync.replicas` that each topic ever had.
+    min_insync: BTreeMap<TopicName, u32>,
     /// Brokers whose disks do not keep what they are told to keep.
     unreliable: BTreeSet<BrokerId>,
 }
@@ -115,7 +119,9 @@ impl Happened {
         }
         let waits = |copy: &BrokerId| state.unread.contains(copy);
         let forced = !written.lost_by.is_empty() || written.copies.iter().any(waits);
-        let cause = forced.then(|| self.forced(partition, state, written.at));
+        // Who leads may not have heard of a higher min.insync.replicas yet.
+        let isr = written.exposed.map_or(usize::MAX, |(least, _)| least);
+        let cause = forced.then(|| self.forced(partition, state, written.at, isr));
         cause.flatten()
     }
 
@@ -146,9 +152,14 @@ impl Happened {
     ) -> Option<LossCause> {
         let state = self.partitions.get(partition)?;
         let lost = !written.lost_by.is_empty()
-            || written.copies.iter().any(|copy| state.unread.contains(copy));
+            || written
+                .copies
+                .iter()
+                .any(|copy| state.unread.contains(copy));
         let cut = state.newest > written.batch.epoch || lost;
-        promises.acks_cause(client).filter(|_| cut && written.exposed.is_none())
+        promises
+            .acks_cause(client)
+            .filter(|_| cut && written.exposed.is_none())
     }
 
     /// What excuses that any record of the partition is gone.
@@ -161,7 +172,7 @@ impl Happened {
         if promises.topic(&partition.topic).unclean && state.unclean.is_some() {
             return Some(LossCause::Unclean);
         }
-        self.forced(partition, state, state.lost_by_force?)
+        self.forced(partition, state, state.lost_by_force?, usize::MAX)
     }
 
     /// Whether somebody else than its first leader ever led the partition, or bytes of it were lost.
@@ -181,12 +192,10 @@ impl Happened {
         self.unreliable.contains(&broker)
     }
 
-    /// The lowest `min.insync.replicas` of a topic since then.
-    pub(super) fn lowest_min_insync(&self, topic: &TopicName, since: Timestamp) -> u32 {
-        let levels = self.min_insync.get(topic).map(Vec::as_slice).unwrap_or_default();
-        let first = levels.partition_point(|(at, _)| *at <= since).saturating_sub(1);
-        let levels = levels.iter().skip(first);
-        levels.map(|(_, min)| *min).min().unwrap_or(1)
+    /// The lowest `min.insync.replicas` that a topic ever had.
+    pub(super) fn lowest_min_insync(&self, topic: &TopicName) -> usize {
+        let lowest = self.min_insync.get(topic).copied().unwrap_or(1);
+        usize::try_from(lowest).unwrap_or(usize::MAX)
     }
 
     fn forced(
@@ -194,11 +203,11 @@ impl Happened {
         partition: &TopicPartition,
         state: &OfPartition,
         since: Timestamp,
+        isr: usize,
     ) -> Option<LossCause> {
-        let needed = self.lowest_min_insync(&partition.topic, since);
-        let needed = usize::try_from(needed).unwrap_or(usize::MAX);
+        let needed = self.lowest_min_insync(&partition.topic);
         let stopped = stopped_at_once(&state.stops, since);
-        if stopped >= needed.min(state.replicas).max(1) {
+        if stopped >= needed.min(state.replicas).min(isr).max(1) {
             return Some(LossCause::PowerLoss);
         }
         let cleared = state.elr_cleared.is_some_and(|at| at >= since);
@@ -278,8 +287,8 @@ impl Happened {
         match record {
             MetadataRecord::Config(_) => {
                 let settings = moment.view.settings();
-                for (topic, levels) in &mut self.min_insync {
-                    levels.push((moment.at(), settings.min_insync_replicas(topic)));
+                for (topic, lowest) in &mut self.min_insync {
+                    *lowest = (*lowest).min(settings.min_insync_replicas(topic));
                 }
             }
             MetadataRecord::ClearElr(_) => {
@@ -305,13 +314,16 @@ impl Happened {
         let committed = partition.committed.as_ref()?;
         if !self.min_insync.contains_key(&name.topic) {
             let min = moment.view.settings().min_insync_replicas(&name.topic);
-            self.min_insync.insert(name.topic.clone(), vec![(Timestamp::ZERO, min)]);
+            self.min_insync.insert(name.topic.clone(), min);
         }
         let unclean_on = moment.view.settings().unclean(&name.topic);
         let state = self.of(name);
         let election = state.before.election(committed, promises.last_known_leader);
         if election.is_none() && committed.leader_epoch == state.newest {
-            let joined = committed.isr.iter().filter(|id| !state.before.isr.contains(id));
+            let joined = committed
+                .isr
+                .iter()
+                .filter(|id| !state.before.isr.contains(id));
             let joined = joined.map(|id| (moment.at(), *id, false));
             state.stops.extend(joined);
         }
@@ -327,7 +339,8 @@ impl Happened {
             }
         };
         let unclean_allowed = unclean_on || promises.topic(&name.topic).asked;
-        if kind == Kind::Unclean && unclean_allowed && told == Some(ElectionRule::Unclean) {
+        let unclean = kind != Kind::Clean && told == Some(ElectionRule::Unclean);
+        if unclean && unclean_allowed {
             state.unclean = Some(committed.leader_epoch);
         }
         Some(Elected {

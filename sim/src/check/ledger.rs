@@ -30,8 +30,8 @@ pub(super) struct Written {
     pub(super) copies: Vec<BrokerId>,
     /// Who lost it with the power or by a broken disk.
     pub(super) lost_by: Vec<BrokerId>,
-    /// How large the maximal ISR of the leader was that first had it below its high watermark.
-    pub(super) exposed: Option<usize>,
+    /// The smallest and the largest maximal ISR of leaders that took it below their high watermark.
+    pub(super) exposed: Option<(usize, usize)>,
     /// A record in it was acknowledged.
     pub(super) acknowledged: bool,
 }
@@ -61,7 +61,8 @@ impl Ledger {
             self.acknowledge(name, *at, operation.map(|operation| operation.started));
             return;
         }
-        let (Some((name, _)), Some((broker, replica))) = (moment.partition, moment.replica()) else {
+        let (Some((name, _)), Some((broker, replica))) = (moment.partition, moment.replica())
+        else {
             return;
         };
         match moment.event() {
@@ -149,7 +150,9 @@ impl Ledger {
             return;
         };
         let joining = leader.proposed.iter();
-        let joining = joining.filter(|member| !leader.isr.contains(member)).count();
+        let joining = joining
+            .filter(|member| !leader.isr.contains(member))
+            .count();
         let new = leader.log.from(leader.previous_high_watermark).iter();
         for batch in new.take_while(|batch| batch.last < leader.high_watermark) {
             let batches = epochs.get_mut(&batch.epoch).map(Vec::as_mut_slice);
@@ -157,7 +160,8 @@ impl Ledger {
             let index = batches.binary_search_by_key(&batch.base, |written| written.batch.base);
             if let Some(written) = index.ok().and_then(|index| batches.get_mut(index)) {
                 let size = leader.isr.len() + joining;
-                written.exposed = written.exposed.max(Some(size));
+                let (least, most) = written.exposed.unwrap_or((size, size));
+                written.exposed = Some((least.min(size), most.max(size)));
             }
         }
     }

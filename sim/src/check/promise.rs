@@ -342,7 +342,10 @@ impl Levels {
             unclean: asked || self.0.iter().any(|level| level.unclean(topic)),
             asked,
             power_loss,
-            elr_cleared: lossy && !power_loss && plan.rules.elr && mins.any(|min| Some(min) != first),
+            elr_cleared: lossy
+                && !power_loss
+                && plan.rules.elr
+                && mins.any(|min| Some(min) != first),
         }
     }
 }

@@ -13,8 +13,9 @@
 //! We are omniscient where Jepsen is not: it deduces losses from reads, we look at the disks. Unknown
 //! outcomes stay unknown: such a value may be there or not, once.
 //!
-//! The log that counts (`Authority`): the leader's; with no leader at the end, those of the replicas
-//! that may become leader. A record that only a stopped eligible replica holds is waiting, not lost.
+//! The log that counts (`Authority`): the leader's; with no leader at the end, or one whose process is gone
+//! or has not taken up its leadership, those of the replicas that may become leader. A record that only a
+//! stopped eligible replica holds is waiting, not lost.
 
 mod aborted_read;
 mod duplicate;
@@ -152,7 +153,11 @@ impl<'a> Case<'a> {
             return Vec::new();
         };
         if let Some(leader) = committed.leader {
-            return vec![leader];
+            let replica = state.and_then(|state| state.replicas.get(&leader));
+            let epoch = replica.and_then(|replica| replica.role.epoch());
+            if epoch == Some(committed.leader_epoch) {
+                return vec![leader];
+            }
         }
         let eligible = super::explain::eligible(self.plan, self.view, partition);
         if eligible.is_empty() {

@@ -44,8 +44,8 @@ impl Excuses<'_> {
     /// Whether the configuration allows that a batch is gone that was below a high watermark.
     fn permits(&self, partition: &TopicPartition, batch: &Batch) -> bool {
         let written = self.happened.ledger.of(partition, batch);
-        let cause = written
-            .and_then(|written| self.happened.loss_cause(self.promises, partition, written));
+        let cause =
+            written.and_then(|written| self.happened.loss_cause(self.promises, partition, written));
         cause.is_some()
     }
 }
