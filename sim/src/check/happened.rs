@@ -46,6 +46,8 @@ pub(super) struct Happened {
     min_insync: BTreeMap<TopicName, u32>,
     /// Brokers whose disks do not keep what they are told to keep.
     unreliable: BTreeSet<BrokerId>,
+    /// The log that this entry says was opened may have lost bytes by force.
+    opened_after_force: bool,
 }
 
 /// What happened to one partition.
@@ -85,8 +87,8 @@ impl Happened {
     /// Takes in an entry that the view has just taken in. Returns the election that it tells of.
     pub(super) fn observe(&mut self, promises: &Promises, moment: &Moment<'_>) -> Option<Elected> {
         self.stopped(moment);
-        let by_force = self.read(moment);
-        self.ledger.observe(moment, by_force);
+        self.opened_after_force = self.read(moment);
+        self.ledger.observe(moment, self.opened_after_force);
         match moment.event() {
             Some(Event::Elected {
                 partition,
@@ -138,9 +140,20 @@ impl Happened {
             if written.at < since {
                 return None;
             }
-            let cause = self.loss_cause(promises, partition, written);
-            cause.or_else(|| self.acks_cause(promises, client, partition, written))
+            self.cause(promises, Some(client), partition, written)
         })
+    }
+
+    /// What excuses that a batch is gone which `client` was told is written.
+    pub(super) fn cause(
+        &self,
+        promises: &Promises,
+        client: Option<NodeId>,
+        partition: &TopicPartition,
+        written: &Written,
+    ) -> Option<LossCause> {
+        let cause = self.loss_cause(promises, partition, written);
+        cause.or_else(|| self.acks_cause(promises, client?, partition, written))
     }
 
     fn acks_cause(
@@ -185,6 +198,11 @@ impl Happened {
     pub(super) fn is_unread(&self, partition: &TopicPartition, broker: BrokerId) -> bool {
         let state = self.partitions.get(partition);
         state.is_some_and(|state| state.unread.contains(&broker))
+    }
+
+    /// Whether the log that this entry says was opened may have lost bytes by force.
+    pub(super) fn opened_after_force(&self) -> bool {
+        self.opened_after_force
     }
 
     /// Whether a broker's disk does not keep what it is told to keep.

@@ -14,9 +14,9 @@
 //! Next: `happened.rs`, what excuses that they are gone.
 
 use super::moment::Moment;
-use crate::view::{Batch, Replica};
+use crate::view::{Batch, Operation, Replica};
 use ktrial_core::event::SendOutcome;
-use ktrial_core::{BrokerId, Event, LeaderEpoch, Offset, Timestamp, TopicPartition};
+use ktrial_core::{BrokerId, Event, LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
 use std::collections::BTreeMap;
 
 /// A batch that was appended.
@@ -32,8 +32,8 @@ pub(super) struct Written {
     pub(super) lost_by: Vec<BrokerId>,
     /// The smallest and the largest maximal ISR of leaders that took it below their high watermark.
     pub(super) exposed: Option<(usize, usize)>,
-    /// A record in it was acknowledged.
-    pub(super) acknowledged: bool,
+    /// Who was told that a record in it is written.
+    pub(super) acknowledged: Option<NodeId>,
 }
 
 /// The batches of one leader epoch, by offset.
@@ -58,7 +58,9 @@ impl Ledger {
             let operations = moment.view.operations();
             let operation = operations.index(*operation);
             let operation = operation.and_then(|index| operations.list().get(index));
-            self.acknowledge(name, *at, operation.map(|operation| operation.started));
+            if let Some(operation) = operation {
+                self.acknowledge(name, *at, operation);
+            }
             return;
         }
         let (Some((name, _)), Some((broker, replica))) = (moment.partition, moment.replica())
@@ -122,25 +124,27 @@ impl Ledger {
         };
         let batches = epochs.entry(batch.epoch).or_default();
         let found = batches.binary_search_by_key(&batch.base, |written| written.batch.base);
+        let new = || Written {
+            batch,
+            at,
+            by: broker,
+            copies: vec![broker],
+            lost_by: Vec::new(),
+            exposed: None,
+            acknowledged: None,
+        };
         match found {
+            Err(index) => batches.insert(index, new()),
+            // Nobody has that one any more, and its leader goes on in the same epoch.
+            Ok(index) if batches[index].copies.is_empty() && batches[index].batch != batch => {
+                batches[index] = new();
+            }
             Ok(index) => {
                 let copies = &mut batches[index].copies;
                 if !copies.contains(&broker) {
                     copies.push(broker);
                 }
             }
-            Err(index) => batches.insert(
-                index,
-                Written {
-                    batch,
-                    at,
-                    by: broker,
-                    copies: vec![broker],
-                    lost_by: Vec::new(),
-                    exposed: None,
-                    acknowledged: false,
-                },
-            ),
         }
     }
 
@@ -188,18 +192,18 @@ impl Ledger {
         }
     }
 
-    fn acknowledge(&mut self, name: &TopicPartition, offset: Offset, since: Option<Timestamp>) {
+    fn acknowledge(&mut self, name: &TopicPartition, offset: Offset, operation: &Operation) {
         let epochs = self.partitions.get_mut(name).into_iter().flatten();
         let candidates = epochs.filter_map(|(_, batches)| {
             let index = batches.partition_point(|written| written.batch.last < offset);
             let written = batches.get_mut(index)?;
-            let is_it = written.batch.base <= offset && Some(written.at) >= since;
+            let is_it = written.batch.base <= offset && written.at >= operation.started;
             is_it.then_some(written)
         });
         let mut candidates: Vec<&mut Written> = candidates.collect();
         // Two leaders may have used the offset meanwhile: then it is not known which was meant.
         if let [written] = candidates.as_mut_slice() {
-            written.acknowledged = true;
+            written.acknowledged.get_or_insert(operation.client);
         }
     }
 }

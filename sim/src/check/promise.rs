@@ -69,6 +69,8 @@ pub(super) struct TopicPromise {
 pub(super) struct Promises {
     /// In sum.
     pub(super) promise: Promise,
+    /// The rules have eligible leader replicas.
+    pub(super) elr: bool,
     /// The rules let the last known leader be elected when ISR and ELR are empty.
     pub(super) last_known_leader: bool,
     topics: BTreeMap<TopicName, TopicPromise>,
@@ -105,6 +107,7 @@ impl Promises {
                 no_duplicates,
                 because,
             },
+            elr: plan.rules.elr,
             last_known_leader: plan.rules.elr && plan.rules.elr_last_known_leader,
             topics,
             other_topics,
