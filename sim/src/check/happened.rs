@@ -246,8 +246,21 @@ impl Happened {
                     self.hit(moment.view, at, broker, lossy);
                 }
             }
-            (What::Panicked { .. } | What::StartFailed { .. }, Some(broker)) => {
+            // The last: told to stop before it had opened its logs, it comes back as if it had crashed.
+            (
+                What::Panicked { .. }
+                | What::StartFailed { .. }
+                | What::Event(Event::BrokerStarted { clean: false }),
+                Some(broker),
+            ) => {
                 self.hit(moment.view, at, broker, false);
+            }
+            // Elections that a controller told of and did not live to write never were.
+            (What::ProcessStarted, None)
+                if matches!(moment.entry.node, Some(NodeId::Controller(_))) =>
+            {
+                let partitions = self.partitions.values_mut();
+                partitions.for_each(|state| state.told.clear());
             }
             (What::Step { action, .. }, _) => {
                 let Some(Action::Disk { nodes, fault, .. }) = action.as_deref() else {

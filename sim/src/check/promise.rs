@@ -25,6 +25,7 @@ use ktrial_core::config::{Acks, ProducerConfig};
 use ktrial_core::message::{ConfigResource, ElectionType, Placement};
 use ktrial_core::{BrokerId, Config, NodeId, Rules, Settings, TopicName};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Why a loss is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,7 +134,15 @@ impl Promises {
             .is_none_or(|config| config.retries > 0 && !config.enable_idempotence)
     }
 
-    fn producer(&self, client: NodeId) -> Option<&ProducerConfig> {
+    /// The longest `delivery.timeout.ms` of the producers, and what may come before it.
+    pub(super) fn longest_delivery(&self) -> Duration {
+        let bounds = self.producers.iter();
+        let bounds = bounds.map(|config| config.max_block + config.delivery_timeout);
+        bounds.max().unwrap_or_default()
+    }
+
+    /// A client's settings, if it is a producer.
+    pub(super) fn producer(&self, client: NodeId) -> Option<&ProducerConfig> {
         let NodeId::Client(id) = client else {
             return None;
         };
