@@ -44,7 +44,7 @@ pub(super) fn check(case: &Case<'_>, record: &Record, findings: &mut Findings) {
         return;
     }
     partition::check(case, findings);
-    broker::check(case, findings);
+    broker::check(case, record, findings);
     replica::check(case, findings);
     consumer::check(case, record, findings);
 }
