@@ -245,7 +245,22 @@ fn isr_members() {
     };
     caught(&with(elr(&[0])), "isr_members");
     caught(&with(elr(&[7])), "isr_members");
-    passed(&with(elr(&[1])), "isr_members");
+    // One member is enough by default, and then there is no ELR.
+    caught(&with(elr(&[1])), "isr_members");
+    let mut two = Story::new().topic_setting("min.insync.replicas", "2");
+    two.write_change(elr(&[1]));
+    passed(&two, "isr_members");
+
+    let mut fenced = Story::new();
+    fenced.fence(2);
+    caught(&fenced, "isr_members");
+    let mut fenced = Story::new();
+    fenced.isr(&[0, 1]).fence(2);
+    passed(&fenced, "isr_members");
+    fenced.isr(&[0, 1, 2]);
+    caught(&fenced, "isr_members");
+    fenced.plan.rules.elr = false;
+    passed(&fenced, "isr_members");
 }
 
 #[test]
