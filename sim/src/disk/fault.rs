@@ -2,7 +2,7 @@
 //!
 //! | fault | which calls | what it does | what it counts |
 //! |---|---|---|---|
-//! | `Slow` | all that take time | so many times the time; several multiply | calls |
+//! | `Slow` | all that take time | so many times the time; the slowest counts | calls |
 //! | `Stall` | all that take time | they come back when it ends at the earliest | calls |
 //! | `Fail` | of the kinds named | an I/O error that names call and path; nothing is changed | calls |
 //! | `Full` | appends of bytes, new files | "no space left on device"; nothing is changed | calls |
@@ -73,7 +73,7 @@ impl Ongoing {
             // One input may call the disk many times: the later calls may be after the fault's end.
             DiskFault::Slow { .. } if self.until.is_some_and(|until| now >= until) => false,
             DiskFault::Slow { times } => {
-                passage.times = passage.times.saturating_mul(*times);
+                passage.times = passage.times.max(*times);
                 true
             }
             DiskFault::Stall => {
