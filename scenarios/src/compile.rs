@@ -4,6 +4,7 @@
 //! `kafka.release`, Kafka's newest defaults.
 
 use crate::diagnostic::{Diagnostic, Problems, Span};
+use crate::draw::draw;
 use crate::file::{Axis, Scenario};
 use crate::setting::{Kind, Nowhere, Target, target};
 use ktrial_core::Rules;
@@ -156,6 +157,7 @@ fn plan(scenario: &Scenario, seed: u64, cell: &[Chosen<'_>]) -> Result<Plan, Vec
             target.fill(&mut plan, value);
         }
     }
+    draw(&scenario.draws, &mut plan).map_err(|mistake| vec![mistake])?;
     let mistakes = conflicts(&plan, &scenario.places);
     if mistakes.is_empty() {
         Ok(plan)

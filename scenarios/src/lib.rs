@@ -5,17 +5,19 @@
 //! | [`library`] | the scenarios that come with ktrial |
 //! | [`mod@file`] | a scenario file, read: every mistake with its place |
 //! | [`compile`] | scenario + seed + settings → one plan per cell of the matrix |
+//! | [`mod@draw`] | what a scenario leaves to the seed |
 //! | [`expect`] | what a cell was expected to end in, held against its verdict |
 //! | [`setting`] | where a setting belongs: broker, controller, topic, client, rule |
 //! | [`diagnostic`] | mistakes and how they are shown |
 //! | [`cli`] | the commands |
 //!
-//! Holds no protocol and draws nothing. The format is described in `docs/scenarios.md`.
+//! Holds no protocol. The format is described in `docs/scenarios.md`.
 //! Start reading at [`mod@file`].
 
 pub mod cli;
 pub mod compile;
 pub mod diagnostic;
+pub mod draw;
 mod duration;
 pub mod expect;
 pub mod file;

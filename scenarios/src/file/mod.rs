@@ -6,18 +6,27 @@
 mod action;
 mod cluster;
 mod condition;
+mod device;
+mod happens;
+mod link;
 mod matrix;
 mod names;
 mod node;
 mod operator;
+mod process;
 mod reader;
+mod rounds;
+mod send;
 mod step;
 mod topics;
+mod who;
+mod workload;
 mod world;
 
 pub use matrix::Axis;
 
 use crate::diagnostic::{Problems, Span};
+use crate::draw::Draw;
 use crate::expect::Expect;
 use ktrial_core::config::Settings;
 use ktrial_core::rules::NEWEST;
@@ -40,6 +49,8 @@ const CONTROLLER: ControllerId = ControllerId(3_000);
 pub struct Scenario {
     /// The plan that all cells share.
     pub base: Plan,
+    /// What its seed decides.
+    pub draws: Vec<Draw>,
     /// Switches of the rules that the file flips.
     pub rules: Vec<(String, String)>,
     /// Settings to compare.
@@ -73,6 +84,9 @@ const TOP: &[&str] = &[
     "disk",
     "clock",
     "step",
+    "fault",
+    "workload",
+    "recovery",
     "matrix",
     "expect",
 ];
@@ -102,12 +116,7 @@ pub fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, Problems> {
     let names = declarations(&mut reader, &table, &mut base, &mut places);
     let rules = table.get("rules");
     let rules = rules.map(|entry| cluster::rules(&mut reader, &entry.node));
-    if let Some(entry) = table.get("step") {
-        base.steps = step::steps(&mut reader, &entry.node, &names, base.time_limit_ms);
-    } else {
-        let help = "add what happens: [[step]]";
-        reader.error_help(Span::default(), "the scenario has no steps", help);
-    }
+    let draws = happens::happens(&mut reader, &table, &names, &mut base);
     let matrix = table.get("matrix").map_or_else(Vec::new, |entry| {
         for flat in node::flatten(as_table(&entry.node), &mut Vec::new()) {
             places.insert(flat.key, flat.span);
@@ -122,6 +131,7 @@ pub fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, Problems> {
     }
     Ok(Scenario {
         base,
+        draws,
         rules: rules.unwrap_or_default(),
         matrix,
         expects,
@@ -143,7 +153,7 @@ fn as_table(node: &node::Node) -> &Table {
 }
 
 /// Three brokers, one controller, nothing in them.
-fn empty_plan(name: &str) -> Plan {
+pub(crate) fn empty_plan(name: &str) -> Plan {
     let broker = |id| BrokerPlan {
         id: BrokerId(id),
         config: Settings::new(),

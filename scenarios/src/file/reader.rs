@@ -30,7 +30,8 @@ impl Reader {
             .push(diagnostic.with_help(suggest::help(written, known)));
     }
 
-    fn wrong<T>(&mut self, node: &Node, expected: &str) -> Option<T> {
+    /// Notes a value of the wrong kind.
+    pub(crate) fn wrong<T>(&mut self, node: &Node, expected: &str) -> Option<T> {
         self.error(
             node.span,
             format!("this is {}: expected {expected}", node.kind()),
