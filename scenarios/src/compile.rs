@@ -151,7 +151,8 @@ fn plan(scenario: &Scenario, seed: u64, cell: &[Chosen<'_>]) -> Result<Plan, Vec
     for (_, target, value) in cell {
         target.apply(&mut plan, value);
     }
-    let defaults = Rules::default_settings(&plan.release).unwrap_or_default();
+    let release = scenario.defaults.as_ref().unwrap_or(&plan.release);
+    let defaults = Rules::default_settings(release).unwrap_or_default();
     for (key, value) in defaults {
         if let Ok(target) = target(key, &plan) {
             target.fill(&mut plan, value);

@@ -45,21 +45,22 @@ fn times(number: &str, unit: u64) -> Option<u64> {
     let of = 10_u64.checked_pow(digits)?;
     let part = fraction.parse::<u64>().ok()?.checked_mul(unit)?;
     let whole = whole.parse::<u64>().ok()?.checked_mul(unit)?;
-    (part % of == 0).then_some(whole.checked_add(part / of)?)
+    part.is_multiple_of(of)
+        .then_some(whole.checked_add(part / of)?)
 }
 
 /// Reads a time of whole milliseconds.
 pub(crate) fn millis(text: &str) -> Option<u64> {
     micros(text)
-        .filter(|micros| micros % 1_000 == 0)
+        .filter(|micros| micros.is_multiple_of(1_000))
         .map(|micros| micros / 1_000)
 }
 
 /// Milliseconds as people write them.
 pub(crate) fn show_millis(ms: u64) -> String {
     match ms {
-        ms if ms > 0 && ms % 60_000 == 0 => format!("{}m", ms / 60_000),
-        ms if ms % 1_000 == 0 => format!("{}s", ms / 1_000),
+        ms if ms > 0 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
+        ms if ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
         ms if ms > 1_000 => {
             let text = format!("{}.{:03}", ms / 1_000, ms % 1_000);
             format!("{}s", text.trim_end_matches('0'))
@@ -70,7 +71,7 @@ pub(crate) fn show_millis(ms: u64) -> String {
 
 /// Microseconds as people write them.
 pub(crate) fn show_micros(us: u64) -> String {
-    if us % 1_000 == 0 {
+    if us.is_multiple_of(1_000) {
         show_millis(us / 1_000)
     } else {
         format!("{us}us")

@@ -9,6 +9,7 @@
 //! | [`expect`] | what a cell was expected to end in, held against its verdict |
 //! | [`setting`] | where a setting belongs: broker, controller, topic, client, rule |
 //! | [`diagnostic`] | mistakes and how they are shown |
+//! | [`write`](mod@write) | a plan as a scenario file |
 //! | [`cli`] | the commands |
 //!
 //! Holds no protocol. The format is described in `docs/scenarios.md`.
@@ -24,3 +25,4 @@ pub mod file;
 pub mod library;
 pub mod setting;
 mod suggest;
+pub mod write;

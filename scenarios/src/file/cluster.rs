@@ -1,4 +1,4 @@
-//! `[cluster]`, `[brokers.b1]`, `[rules]`.
+//! `[cluster]`, `[brokers.b1]`, `[controllers.c3000]`, `[topic_defaults]`, `[rules]`.
 
 use super::node::{Flat, Node, Table, Value, flatten};
 use super::reader::Reader;
@@ -17,16 +17,28 @@ pub(crate) type Places = BTreeMap<String, Span>;
 const MOST_BROKERS: i64 = 1_000;
 
 /// Reads `[cluster]`: nodes, release, and settings of all of them.
-pub(crate) fn cluster(reader: &mut Reader, node: &Node, plan: &mut Plan, places: &mut Places) {
-    let Some(table) = reader.table(node, "[cluster]") else {
-        return;
-    };
+///
+/// Returns the release whose defaults hold, if the file says another one.
+pub(crate) fn cluster(
+    reader: &mut Reader,
+    node: &Node,
+    plan: &mut Plan,
+    places: &mut Places,
+) -> Option<String> {
+    let table = reader.table(node, "[cluster]")?;
+    let mut defaults = None;
     let mut settings = Vec::new();
     for flat in flatten(table, &mut reader.problems) {
         match flat.key.as_str() {
             "brokers" => brokers(reader, flat.node, plan),
             "controllers" => controllers(reader, flat.node, plan),
-            "kafka.release" => release(reader, &flat, plan),
+            "kafka.release" => {
+                if let Some((text, rules)) = release(reader, &flat) {
+                    plan.rules = rules;
+                    plan.release = text;
+                }
+            }
+            "kafka.defaults" => defaults = release(reader, &flat).map(|(text, _)| text),
             key => match key.strip_prefix("config.") {
                 Some(key) => settings.push(Flat {
                     key: key.to_owned(),
@@ -36,7 +48,13 @@ pub(crate) fn cluster(reader: &mut Reader, node: &Node, plan: &mut Plan, places:
                     flat.span,
                     "key",
                     key,
-                    &["brokers", "controllers", "kafka.release", "config"],
+                    &[
+                        "brokers",
+                        "controllers",
+                        "kafka.release",
+                        "kafka.defaults",
+                        "config",
+                    ],
                 ),
             },
         }
@@ -44,6 +62,7 @@ pub(crate) fn cluster(reader: &mut Reader, node: &Node, plan: &mut Plan, places:
     for flat in settings {
         cluster_setting(reader, &flat, plan, places);
     }
+    defaults
 }
 
 fn brokers(reader: &mut Reader, node: &Node, plan: &mut Plan) {
@@ -95,16 +114,15 @@ fn controllers(reader: &mut Reader, node: &Node, plan: &mut Plan) {
     }
 }
 
-fn release(reader: &mut Reader, flat: &Flat<'_>, plan: &mut Plan) {
-    let Some(text) = reader.text(flat.node) else {
-        return;
-    };
+/// A release and its rules.
+fn release(reader: &mut Reader, flat: &Flat<'_>) -> Option<(String, Rules)> {
+    let text = reader.text(flat.node)?;
     match Rules::kafka(&text) {
-        Ok(rules) => {
-            plan.rules = rules;
-            plan.release = text;
+        Ok(rules) => Some((text, rules)),
+        Err(error) => {
+            reader.error(flat.node.span, error.to_string());
+            None
         }
-        Err(error) => reader.error(flat.node.span, error.to_string()),
     }
 }
 
@@ -187,23 +205,55 @@ pub(crate) fn settings<'n>(
     (settings, others)
 }
 
-/// Reads `[brokers.b1]`: settings of one broker.
-pub(crate) fn overrides(reader: &mut Reader, node: &Node, plan: &mut Plan, places: &mut Places) {
-    let Some(table) = reader.table(node, "[brokers.b1]") else {
+/// Reads `[brokers.b1]` or `[controllers.c3000]`: settings of one server.
+pub(crate) fn overrides(
+    reader: &mut Reader,
+    node: &Node,
+    kind: Kind,
+    plan: &mut Plan,
+    places: &mut Places,
+) {
+    let (what, such_as) = match kind {
+        Kind::Controller => ("controller", "[controllers.c3000]"),
+        _ => ("broker", "[brokers.b1]"),
+    };
+    let Some(table) = reader.table(node, such_as) else {
         return;
     };
+    let mut owners: Vec<(String, &mut Settings)> = match kind {
+        Kind::Controller => {
+            let controllers = plan.controllers.iter_mut();
+            controllers.map(|c| (format!("c{}", c.id), &mut c.config)).collect()
+        }
+        _ => {
+            let brokers = plan.brokers.iter_mut();
+            brokers.map(|b| (format!("b{}", b.id), &mut b.config)).collect()
+        }
+    };
     for entry in &table.entries {
-        let names: Vec<String> = plan.brokers.iter().map(|b| format!("b{}", b.id)).collect();
-        let Some(index) = names.iter().position(|name| *name == entry.key) else {
-            let known: Vec<&str> = names.iter().map(String::as_str).collect();
-            reader.unknown(entry.key_span, "broker", &entry.key, &known);
+        let Some(owner) = owners.iter_mut().find(|(name, _)| *name == entry.key) else {
+            let known: Vec<&str> = owners.iter().map(|(name, _)| name.as_str()).collect();
+            reader.unknown(entry.key_span, what, &entry.key, &known);
             continue;
         };
-        let Some(table) = reader.table(&entry.node, "[brokers.b1]") else {
+        let Some(table) = reader.table(&entry.node, such_as) else {
             continue;
         };
-        let (settings, _) = settings(reader, table, Kind::Broker, &[], places);
-        plan.brokers[index].config.extend(settings);
+        let (settings, _) = settings(reader, table, kind, &[], places);
+        owner.1.extend(settings);
+    }
+}
+
+/// Reads `[topic_defaults]`: settings of every topic without its own.
+pub(crate) fn topic_defaults(
+    reader: &mut Reader,
+    node: &Node,
+    plan: &mut Plan,
+    places: &mut Places,
+) {
+    if let Some(table) = reader.table(node, "[topic_defaults]") {
+        let (settings, _) = settings(reader, table, Kind::Topic, &[], places);
+        plan.topic_defaults.extend(settings);
     }
 }
 

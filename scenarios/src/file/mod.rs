@@ -24,10 +24,12 @@ mod workload;
 mod world;
 
 pub use matrix::Axis;
+pub(crate) use step::WITHIN_MS;
 
 use crate::diagnostic::{Problems, Span};
 use crate::draw::Draw;
 use crate::expect::Expect;
+use crate::setting::Kind;
 use ktrial_core::config::Settings;
 use ktrial_core::rules::NEWEST;
 use ktrial_core::{BrokerId, ControllerId, Rules};
@@ -38,17 +40,19 @@ use reader::Reader;
 use std::collections::BTreeMap;
 
 /// Longer than a producer's `delivery.timeout.ms`, so that each send comes to its end.
-const SETTLE_MS: u64 = 180_000;
+pub(crate) const SETTLE_MS: u64 = 180_000;
 /// The trial ends here whatever happens.
-const TIME_LIMIT_MS: u64 = 1_800_000;
+pub(crate) const TIME_LIMIT_MS: u64 = 1_800_000;
 /// `node.id` of the controller.
-const CONTROLLER: ControllerId = ControllerId(3_000);
+pub(crate) const CONTROLLER: ControllerId = ControllerId(3_000);
 
 /// A scenario: a plan with its seed, its cell and the defaults of its release still open.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     /// The plan that all cells share.
     pub base: Plan,
+    /// The release whose defaults hold, if it is another one than that of the rules.
+    pub defaults: Option<String>,
     /// What its seed decides.
     pub draws: Vec<Draw>,
     /// Switches of the rules that the file flips.
@@ -76,6 +80,8 @@ const TOP: &[&str] = &[
     "record_messages",
     "cluster",
     "brokers",
+    "controllers",
+    "topic_defaults",
     "rules",
     "topics",
     "producers",
@@ -105,8 +111,9 @@ pub fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, Problems> {
     let mut places = BTreeMap::new();
     let mut base = empty_plan(name);
     let why = head(&mut reader, &table, &mut base);
+    let mut defaults = None;
     if let Some(entry) = table.get("cluster") {
-        cluster::cluster(&mut reader, &entry.node, &mut base, &mut places);
+        defaults = cluster::cluster(&mut reader, &entry.node, &mut base, &mut places);
         cluster::no_shared_ids(&mut reader, entry.key_span, &base);
     }
     if base.brokers.is_empty() {
@@ -131,6 +138,7 @@ pub fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, Problems> {
     }
     Ok(Scenario {
         base,
+        defaults,
         draws,
         rules: rules.unwrap_or_default(),
         matrix,
@@ -215,7 +223,13 @@ fn declarations(
     places: &mut BTreeMap<String, Span>,
 ) -> Names {
     if let Some(entry) = table.get("brokers") {
-        cluster::overrides(reader, &entry.node, plan, places);
+        cluster::overrides(reader, &entry.node, Kind::Broker, plan, places);
+    }
+    if let Some(entry) = table.get("controllers") {
+        cluster::overrides(reader, &entry.node, Kind::Controller, plan, places);
+    }
+    if let Some(entry) = table.get("topic_defaults") {
+        cluster::topic_defaults(reader, &entry.node, plan, places);
     }
     let mut names = Names {
         brokers: plan.brokers.iter().map(|broker| broker.id).collect(),

@@ -2,7 +2,6 @@
 
 use super::node::{Node, Value};
 use super::reader::Reader;
-use super::who::RESERVED;
 use crate::diagnostic::Span;
 use crate::suggest;
 use ktrial_core::{BrokerId, ClientId, ControllerId, NodeId, TopicPartition};
@@ -163,7 +162,8 @@ impl Names {
 
     /// Whether a client may not be called so.
     pub(crate) fn is_server_name(&self, name: &str) -> bool {
-        RESERVED.contains(&name)
+        GROUPS.contains(&name)
+            || ["controller", "rest", "all", "random-broker"].contains(&name)
             || name.contains('(')
             || self
                 .all()

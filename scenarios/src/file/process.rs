@@ -100,28 +100,28 @@ pub(super) struct Running {
 impl Running {
     /// Carries out an action, and notes what it cannot do.
     pub(super) fn act(&mut self, reader: &mut Reader, span: Span, part: &Part) {
-        let Some(action) = &part.step.action else {
-            return;
+        let targets = match &part.step.action {
+            Some(
+                Action::Stop { nodes, .. }
+                | Action::Start { nodes }
+                | Action::Pause { nodes }
+                | Action::Resume { nodes },
+            ) => nodes,
+            _ => return,
         };
-        let (targets, wrong): (_, fn(&mut Self, NodeId, StopKind) -> Option<&'static str>) =
-            match action {
-                Action::Stop { nodes, .. } => (nodes, Self::stop),
-                Action::Start { nodes } => (nodes, Self::start),
-                Action::Pause { nodes } => (nodes, Self::pause),
-                Action::Resume { nodes } => (nodes, Self::resume),
-                _ => return,
-            };
         let named = targets.iter().all(|target| target.node().is_some());
         self.unknown |= !named || !part.drawn.is_empty() || part.step.for_ms.is_some();
         if self.unknown {
             return;
         }
-        let how = match action {
-            Action::Stop { how, .. } => *how,
-            _ => StopKind::Kill,
-        };
         for node in targets.iter().filter_map(Target::node) {
-            if let Some(state) = wrong(self, node, how) {
+            let wrong = match &part.step.action {
+                Some(Action::Stop { how, .. }) => self.stop(node, *how),
+                Some(Action::Start { .. }) => self.start(node),
+                Some(Action::Pause { .. }) => self.pause(node),
+                _ => self.resume(node),
+            };
+            if let Some(state) = wrong {
                 let name = match node {
                     NodeId::Broker(id) => format!("broker {id}"),
                     NodeId::Controller(id) => format!("controller {id}"),
@@ -146,20 +146,20 @@ impl Running {
         wrong.then_some("is already down")
     }
 
-    fn start(&mut self, node: NodeId, _: StopKind) -> Option<&'static str> {
+    fn start(&mut self, node: NodeId) -> Option<&'static str> {
         self.unpowered.remove(&node);
         let starts = !self.frozen.contains(&node) && self.down.remove(&node);
         (!starts).then_some("runs already")
     }
 
-    fn pause(&mut self, node: NodeId, _: StopKind) -> Option<&'static str> {
+    fn pause(&mut self, node: NodeId) -> Option<&'static str> {
         if self.down.contains(&node) {
             return Some("is down");
         }
         (!self.frozen.insert(node)).then_some("is already paused")
     }
 
-    fn resume(&mut self, node: NodeId, _: StopKind) -> Option<&'static str> {
+    fn resume(&mut self, node: NodeId) -> Option<&'static str> {
         (!self.frozen.remove(&node)).then_some("is not paused")
     }
 }

@@ -149,7 +149,7 @@ fn step(reader: &mut Reader, node: &Node, before: &mut Before<'_>) -> Option<Vec
     let mut parts = action::action(reader, entry, before)?;
     action::lasting(reader, table, entry, &mut parts)?;
     if before.beside {
-        beside(reader, table, when?, &mut parts, before)?;
+        beside(reader, table, &when?, &mut parts, before)?;
     } else {
         for part in &parts {
             before.running.act(reader, entry.key_span, part);
@@ -192,7 +192,7 @@ fn without_action(
 fn beside(
     reader: &mut Reader,
     table: &Table,
-    when: When,
+    when: &When,
     parts: &mut [Part],
     before: &Before<'_>,
 ) -> Option<()> {
@@ -201,7 +201,7 @@ fn beside(
             When::After { ms } => ms,
             _ => 0,
         };
-        part.step.when = match &when {
+        part.step.when = match when {
             When::Now if later == 0 => When::Now,
             When::Now => When::After { ms: later },
             When::After { ms } => When::After {

@@ -31,15 +31,15 @@ const OF_PARTITION: [&str; 6] = [
     "random-replica",
     "random-follower",
 ];
-/// Names of several nodes, or of whoever it is then.
-pub(super) const RESERVED: [&str; 7] = [
+/// Names that stand beside those of the nodes.
+const OTHERS: [&str; 7] = [
     "brokers",
     "controllers",
     "clients",
     "controller",
     "rest",
-    "all",
     "random-broker",
+    "leader(TOPIC-N)",
 ];
 
 /// Somebody to be drawn when the plan is made.
@@ -165,7 +165,7 @@ fn one(
         "rest" => vec![Target::Rest],
         text if is_role(text) => vec![role(reader, text, node.span, names)?],
         _ => {
-            let nodes = names.named(reader, text, node.span, &RESERVED)?;
+            let nodes = names.named(reader, text, node.span, &OTHERS)?;
             nodes.into_iter().map(Target::Node).collect()
         }
     };
