@@ -60,22 +60,26 @@ pub(crate) fn millis(text: &str) -> Option<u64> {
 pub(crate) fn show_millis(ms: u64) -> String {
     match ms {
         ms if ms > 0 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
-        ms if ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
-        ms if ms > 1_000 => {
-            let text = format!("{}.{:03}", ms / 1_000, ms % 1_000);
-            format!("{}s", text.trim_end_matches('0'))
-        }
+        0 => "0s".to_owned(),
+        ms if ms >= 1_000 => thousandths(ms, "s"),
         ms => format!("{ms}ms"),
     }
 }
 
 /// Microseconds as people write them.
 pub(crate) fn show_micros(us: u64) -> String {
-    if us.is_multiple_of(1_000) {
-        show_millis(us / 1_000)
-    } else {
-        format!("{us}us")
+    match us {
+        us if us.is_multiple_of(1_000) => show_millis(us / 1_000),
+        us if us > 1_000 => thousandths(us, "ms"),
+        us => format!("{us}us"),
     }
+}
+
+/// Thousandths of a unit.
+fn thousandths(number: u64, unit: &str) -> String {
+    let text = format!("{}.{:03}", number / 1_000, number % 1_000);
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{text}{unit}")
 }
 
 #[cfg(test)]
@@ -114,6 +118,9 @@ mod tests {
         assert_eq!(show_millis(1_500), "1.5s");
         assert_eq!(show_millis(1_005), "1.005s");
         assert_eq!(show_millis(20), "20ms");
-        assert_eq!(show_micros(1_500), "1500us");
+        assert_eq!(show_millis(100_000), "100s");
+        assert_eq!(show_micros(1_500), "1.5ms");
+        assert_eq!(show_micros(200), "200us");
+        assert_eq!(show_micros(2_000_000), "2s");
     }
 }

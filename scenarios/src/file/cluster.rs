@@ -1,4 +1,4 @@
-//! `[cluster]`, `[brokers.b1]`, `[controllers.c3000]`, `[topic_defaults]`, `[rules]`.
+//! `[cluster]`, `[brokers.b1]`, `[rules]`.
 
 use super::node::{Flat, Node, Table, Value, flatten};
 use super::reader::Reader;
@@ -205,55 +205,23 @@ pub(crate) fn settings<'n>(
     (settings, others)
 }
 
-/// Reads `[brokers.b1]` or `[controllers.c3000]`: settings of one server.
-pub(crate) fn overrides(
-    reader: &mut Reader,
-    node: &Node,
-    kind: Kind,
-    plan: &mut Plan,
-    places: &mut Places,
-) {
-    let (what, such_as) = match kind {
-        Kind::Controller => ("controller", "[controllers.c3000]"),
-        _ => ("broker", "[brokers.b1]"),
-    };
-    let Some(table) = reader.table(node, such_as) else {
+/// Reads `[brokers.b1]`: settings of one broker.
+pub(crate) fn overrides(reader: &mut Reader, node: &Node, plan: &mut Plan, places: &mut Places) {
+    let Some(table) = reader.table(node, "[brokers.b1]") else {
         return;
     };
-    let mut owners: Vec<(String, &mut Settings)> = match kind {
-        Kind::Controller => {
-            let controllers = plan.controllers.iter_mut();
-            controllers.map(|c| (format!("c{}", c.id), &mut c.config)).collect()
-        }
-        _ => {
-            let brokers = plan.brokers.iter_mut();
-            brokers.map(|b| (format!("b{}", b.id), &mut b.config)).collect()
-        }
-    };
     for entry in &table.entries {
-        let Some(owner) = owners.iter_mut().find(|(name, _)| *name == entry.key) else {
-            let known: Vec<&str> = owners.iter().map(|(name, _)| name.as_str()).collect();
-            reader.unknown(entry.key_span, what, &entry.key, &known);
+        let names: Vec<String> = plan.brokers.iter().map(|b| format!("b{}", b.id)).collect();
+        let Some(index) = names.iter().position(|name| *name == entry.key) else {
+            let known: Vec<&str> = names.iter().map(String::as_str).collect();
+            reader.unknown(entry.key_span, "broker", &entry.key, &known);
             continue;
         };
-        let Some(table) = reader.table(&entry.node, such_as) else {
+        let Some(table) = reader.table(&entry.node, "[brokers.b1]") else {
             continue;
         };
-        let (settings, _) = settings(reader, table, kind, &[], places);
-        owner.1.extend(settings);
-    }
-}
-
-/// Reads `[topic_defaults]`: settings of every topic without its own.
-pub(crate) fn topic_defaults(
-    reader: &mut Reader,
-    node: &Node,
-    plan: &mut Plan,
-    places: &mut Places,
-) {
-    if let Some(table) = reader.table(node, "[topic_defaults]") {
-        let (settings, _) = settings(reader, table, Kind::Topic, &[], places);
-        plan.topic_defaults.extend(settings);
+        let (settings, _) = settings(reader, table, Kind::Broker, &[], places);
+        plan.brokers[index].config.extend(settings);
     }
 }
 

@@ -36,7 +36,8 @@ pub(super) fn disk(
     let known: Vec<&str> = known.chain(["directory"]).collect();
     reader.only(table, &known);
     let Some(entry) = reader.one_of(table, &DISK_FAULTS) else {
-        let help = "say what: `slow = 10`, `stall = true`, `fail = [\"write\"]`, `full = true`, ...";
+        let help =
+            "say what: `slow = 10`, `stall = true`, `fail = [\"write\"]`, `full = true`, ...";
         reader.error_help(span, "nothing is wrong with this disk", help);
         return None;
     };
@@ -102,7 +103,10 @@ fn fail(reader: &mut Reader, node: &Node) -> Option<DiskFault> {
         }
     }
     if calls.is_empty() {
-        reader.error(node.span, "this list is empty: name at least one kind of call");
+        reader.error(
+            node.span,
+            "this list is empty: name at least one kind of call",
+        );
         return None;
     }
     Some(DiskFault::Fail { calls })
@@ -112,7 +116,10 @@ fn fail(reader: &mut Reader, node: &Node) -> Option<DiskFault> {
 fn bit_rot(reader: &mut Reader, node: &Node) -> Option<DiskFault> {
     let table = match &node.value {
         Value::Bool(true) => &Table::default(),
-        _ => reader.table(node, "{ file = \"data/orders-0/00000000000000000000.log\" }")?,
+        _ => reader.table(
+            node,
+            "{ file = \"data/orders-0/00000000000000000000.log\" }",
+        )?,
     };
     reader.only(table, &["file", "position"]);
     let file = match table.get("file") {

@@ -230,11 +230,7 @@ fn cut_between(from: &[BrokerId], to: &[BrokerId]) -> Action {
 }
 
 /// `ring`: one part for each broker that has somebody behind its next neighbour.
-pub(super) fn ring(
-    reader: &mut Reader,
-    table: &Table,
-    before: &Before<'_>,
-) -> Option<Vec<Part>> {
+pub(super) fn ring(reader: &mut Reader, table: &Table, before: &Before<'_>) -> Option<Vec<Part>> {
     reader.only(table, &["brokers"]);
     let brokers = shape(reader, table, 4, before)?;
     let last = brokers.len() - 1;

@@ -29,7 +29,6 @@ pub(crate) use step::WITHIN_MS;
 use crate::diagnostic::{Problems, Span};
 use crate::draw::Draw;
 use crate::expect::Expect;
-use crate::setting::Kind;
 use ktrial_core::config::Settings;
 use ktrial_core::rules::NEWEST;
 use ktrial_core::{BrokerId, ControllerId, Rules};
@@ -80,8 +79,6 @@ const TOP: &[&str] = &[
     "record_messages",
     "cluster",
     "brokers",
-    "controllers",
-    "topic_defaults",
     "rules",
     "topics",
     "producers",
@@ -223,13 +220,7 @@ fn declarations(
     places: &mut BTreeMap<String, Span>,
 ) -> Names {
     if let Some(entry) = table.get("brokers") {
-        cluster::overrides(reader, &entry.node, Kind::Broker, plan, places);
-    }
-    if let Some(entry) = table.get("controllers") {
-        cluster::overrides(reader, &entry.node, Kind::Controller, plan, places);
-    }
-    if let Some(entry) = table.get("topic_defaults") {
-        cluster::topic_defaults(reader, &entry.node, plan, places);
+        cluster::overrides(reader, &entry.node, plan, places);
     }
     let mut names = Names {
         brokers: plan.brokers.iter().map(|broker| broker.id).collect(),

@@ -138,7 +138,9 @@ impl Names {
         let mut topics = self.topics.iter();
         let topic = topics.find(|topic| *topic.name == *partition.topic);
         let index = usize::try_from(partition.partition).ok();
-        let replicas = topic.zip(index).and_then(|(t, index)| t.replicas.get(index));
+        let replicas = topic
+            .zip(index)
+            .and_then(|(t, index)| t.replicas.get(index));
         replicas.map_or(&[], Vec::as_slice)
     }
 

@@ -18,7 +18,10 @@ pub(super) fn alter_configs(
 ) -> Option<Action> {
     let mut changes = Vec::new();
     for item in items {
-        let table = reader.table(item, "{ topic = \"orders\", set = { \"segment.ms\" = 1000 } }")?;
+        let table = reader.table(
+            item,
+            "{ topic = \"orders\", set = { \"segment.ms\" = 1000 } }",
+        )?;
         changes.extend(config_changes(reader, table, item.span, names)?);
     }
     if changes.is_empty() {

@@ -100,14 +100,14 @@ pub(super) struct Running {
 impl Running {
     /// Carries out an action, and notes what it cannot do.
     pub(super) fn act(&mut self, reader: &mut Reader, span: Span, part: &Part) {
-        let targets = match &part.step.action {
-            Some(
-                Action::Stop { nodes, .. }
-                | Action::Start { nodes }
-                | Action::Pause { nodes }
-                | Action::Resume { nodes },
-            ) => nodes,
-            _ => return,
+        let Some(
+            Action::Stop { nodes: targets, .. }
+            | Action::Start { nodes: targets }
+            | Action::Pause { nodes: targets }
+            | Action::Resume { nodes: targets },
+        ) = &part.step.action
+        else {
+            return;
         };
         let named = targets.iter().all(|target| target.node().is_some());
         self.unknown |= !named || !part.drawn.is_empty() || part.step.for_ms.is_some();

@@ -134,7 +134,10 @@ pub(super) fn restart_storm(
     let nodes = who::group(reader, table, span, before)?;
     let (times, every, down) = (times?, every?, down?);
     if every <= down {
-        let message = format!("they would be stopped again while they are down ({})", show_millis(down));
+        let message = format!(
+            "they would be stopped again while they are down ({})",
+            show_millis(down)
+        );
         let span = every_node.map_or(span, |node| node.span);
         reader.error_help(span, message, "`every` must be longer than `down`");
         return None;

@@ -130,7 +130,14 @@ pub(super) fn steps(
 }
 
 fn step(reader: &mut Reader, node: &Node, before: &mut Before<'_>) -> Option<Vec<Part>> {
-    let table = reader.table(node, if before.beside { "[[fault]]" } else { "[[step]]" })?;
+    let table = reader.table(
+        node,
+        if before.beside {
+            "[[fault]]"
+        } else {
+            "[[step]]"
+        },
+    )?;
     let known: Vec<&str> = WAITS.iter().chain(action::ACTIONS).copied().collect();
     reader.only(table, &known);
     let when = when(reader, table, before);
@@ -173,15 +180,14 @@ fn without_action(
         return None;
     }
     let waits = ["after", "at", "until"];
-    let waits = table.entries.iter().any(|e| waits.contains(&e.key.as_str()));
-    if before.beside {
-        let help = "a fault waits (after, at, until) and acts (kill, cut, ...)";
-        reader.error_help(node.span, "this fault does nothing", help);
-        return None;
-    }
+    let waits = table
+        .entries
+        .iter()
+        .any(|e| waits.contains(&e.key.as_str()));
     if !waits {
-        let help = "a step waits (after, at, until), acts (send, kill, ...) or both";
-        reader.error_help(node.span, "this step does nothing", help);
+        let help = "it waits (after, at, until), acts (send, kill, ...) or both";
+        let what = if before.beside { "fault" } else { "step" };
+        reader.error_help(node.span, format!("this {what} does nothing"), help);
         return None;
     }
     Some(())
@@ -211,7 +217,9 @@ fn beside(
                 ms: ms.saturating_add(later),
             },
             When::Until { .. } if later > 0 => {
-                let span = table.get("until").map_or(before.span, |entry| entry.key_span);
+                let span = table
+                    .get("until")
+                    .map_or(before.span, |entry| entry.key_span);
                 let help = "give it a time: `after` or `at`";
                 reader.error_help(span, "several rounds cannot wait for a condition", help);
                 return None;
@@ -294,4 +302,3 @@ pub(super) fn in_time(
     reader.error_help(span, message, help);
     None
 }
-

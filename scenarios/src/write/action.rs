@@ -1,12 +1,12 @@
 //! What a step does: the key of the action and its table.
 
+use super::fault;
 use super::toml::{self, Inline};
 use super::words::Words;
-use crate::duration::{show_micros, show_millis};
-use ktrial_core::message::{Api, ConfigChange, ConfigResource, ElectionType};
-use ktrial_sim::plan::{
-    Action, ClockFault, DiskCall, DiskFault, Latency, LinkFault, StopKind, Target,
-};
+use crate::duration::show_millis;
+use ktrial_core::TopicPartition;
+use ktrial_core::message::{ConfigChange, ConfigResource, ElectionType};
+use ktrial_sim::plan::{Action, StopKind, Target};
 
 /// An action, and how long it lasts if its table does not say so.
 pub(super) struct Written {
@@ -17,38 +17,31 @@ pub(super) struct Written {
 
 /// Writes an action that lasts so long.
 pub(super) fn action(action: &Action, for_ms: Option<u64>, words: &Words<'_>) -> Written {
+    if let Action::AlterConfig { changes } = action {
+        return Written {
+            key: "alter_config",
+            table: alter_config(changes),
+            for_ms,
+        };
+    }
     let mut table = Inline::default();
     let mut lasts = for_ms;
     let key = match action {
-        Action::Send { .. } => {
-            send(action, words, &mut table);
-            "send"
-        }
         Action::Stop { nodes, how } => {
             words.group(nodes, &mut table);
-            match lasts.take() {
-                Some(down) => {
-                    if *how != StopKind::Kill {
-                        table.text("how", stop(*how));
-                    }
-                    table.text("down", &show_millis(down));
-                    "restart"
-                }
-                None => stop(*how),
-            }
+            stopped(*how, lasts.take(), &mut table)
         }
         Action::Start { nodes } => group("start", nodes, words, &mut table),
         Action::Pause { nodes } => group("pause", nodes, words, &mut table),
         Action::Resume { nodes } => group("resume", nodes, words, &mut table),
-        Action::Link { .. } => link(action, words, &mut table),
-        Action::Heal => "heal",
+        Action::Link { .. } => fault::link(action, words, &mut table),
         Action::Disk {
             nodes,
             directory,
             fault,
         } => {
             words.group(nodes, &mut table);
-            disk(fault, &mut table);
+            fault::disk(fault, &mut table);
             if let Some(directory) = directory {
                 table.text("directory", directory);
             }
@@ -56,30 +49,15 @@ pub(super) fn action(action: &Action, for_ms: Option<u64>, words: &Words<'_>) ->
         }
         Action::Clock { nodes, fault } => {
             words.group(nodes, &mut table);
-            clock(*fault, &mut table);
+            fault::clock(*fault, &mut table);
             "clock"
         }
-        Action::AlterConfig { changes } => {
-            return Written {
-                key: "alter_config",
-                table: alter_config(changes),
-                for_ms,
-            };
-        }
+        Action::Send { .. } => send(action, words, &mut table),
+        Action::Heal => "heal",
         Action::ElectLeaders {
             election,
             partitions,
-        } => {
-            let kind = match election {
-                ElectionType::Preferred => "preferred",
-                ElectionType::Unclean => "unclean",
-            };
-            table.text("election", kind);
-            if words.partitions.as_ref() != Some(partitions) {
-                table.put("partitions", words.partitions(partitions));
-            }
-            "elect_leaders"
-        }
+        } => elect(*election, partitions, words, &mut table),
         Action::Assign {
             consumer,
             partitions,
@@ -90,12 +68,43 @@ pub(super) fn action(action: &Action, for_ms: Option<u64>, words: &Words<'_>) ->
             table.put("partitions", words.partitions(partitions));
             "assign"
         }
+        // Written above.
+        Action::AlterConfig { .. } => "alter_config",
     };
     Written {
         key,
         table: table.done(),
         for_ms: lasts,
     }
+}
+
+/// A stop that lasts is a restart.
+fn stopped(how: StopKind, down: Option<u64>, table: &mut Inline) -> &'static str {
+    let Some(down) = down else {
+        return stop(how);
+    };
+    if how != StopKind::Kill {
+        table.text("how", stop(how));
+    }
+    table.text("down", &show_millis(down));
+    "restart"
+}
+
+fn elect(
+    election: ElectionType,
+    partitions: &Vec<TopicPartition>,
+    words: &Words<'_>,
+    table: &mut Inline,
+) -> &'static str {
+    let kind = match election {
+        ElectionType::Preferred => "preferred",
+        ElectionType::Unclean => "unclean",
+    };
+    table.text("election", kind);
+    if words.partitions.as_ref() != Some(partitions) {
+        table.put("partitions", words.partitions(partitions));
+    }
+    "elect_leaders"
 }
 
 fn group(
@@ -116,7 +125,7 @@ fn stop(how: StopKind) -> &'static str {
     }
 }
 
-fn send(action: &Action, words: &Words<'_>, table: &mut Inline) {
+fn send(action: &Action, words: &Words<'_>, table: &mut Inline) -> &'static str {
     let Action::Send {
         producer,
         topic,
@@ -125,7 +134,7 @@ fn send(action: &Action, words: &Words<'_>, table: &mut Inline) {
         values,
     } = action
     else {
-        return;
+        return "send";
     };
     if words.plan.producers.len() != 1 {
         table.text("producer", producer);
@@ -140,130 +149,7 @@ fn send(action: &Action, words: &Words<'_>, table: &mut Inline) {
         table.text("key", key);
     }
     table.put("values", toml::texts(values));
-}
-
-fn link(action: &Action, words: &Words<'_>, table: &mut Inline) -> &'static str {
-    let Action::Link {
-        from,
-        to,
-        one_way,
-        api,
-        fault,
-    } = action
-    else {
-        return "cut";
-    };
-    let rest = [Target::Rest];
-    let alone = |group: &[Target]| !group.contains(&Target::Rest);
-    let isolates = *fault == LinkFault::Cut;
-    let key = if isolates && *to == rest && alone(from) {
-        words.group(from, table);
-        if *one_way {
-            table.text("one_way", "out");
-        }
-        "isolate"
-    } else if isolates && *one_way && *from == rest && alone(to) {
-        words.group(to, table);
-        table.text("one_way", "in");
-        "isolate"
-    } else {
-        table.put("from", words.targets(from));
-        table.put("to", words.targets(to));
-        let key = link_fault(fault, table);
-        if *one_way != (key == "delay") {
-            table.put("one_way", one_way);
-        }
-        key
-    };
-    if !api.is_empty() {
-        let names: Vec<String> = api.iter().map(Api::to_string).collect();
-        table.put("apis", toml::texts(&names));
-    }
-    key
-}
-
-fn link_fault(fault: &LinkFault, table: &mut Inline) -> &'static str {
-    match fault {
-        LinkFault::Cut => "cut",
-        LinkFault::Delay(latency) => {
-            match latency {
-                Latency::Fixed { us } => table.text("by", &show_micros(*us)),
-                Latency::Uniform { min_us, max_us } => {
-                    table.put("by", range(*min_us, "max", *max_us))
-                }
-                Latency::Exponential { min_us, mean_us } => {
-                    table.put("by", range(*min_us, "mean", *mean_us))
-                }
-            };
-            "delay"
-        }
-        LinkFault::Lose { per_mille, reset } => {
-            if per_mille.is_multiple_of(10) {
-                table.put("percent", per_mille / 10);
-            } else {
-                table.put("per_mille", per_mille);
-            }
-            if *reset {
-                table.put("reset", true);
-            }
-            "lose"
-        }
-        LinkFault::Throttle { bytes_per_ms } => {
-            table.put("bytes_per_ms", bytes_per_ms);
-            "throttle"
-        }
-    }
-}
-
-fn range(min_us: u64, key: &str, us: u64) -> String {
-    let mut table = Inline::default();
-    table.text("min", &show_micros(min_us));
-    table.text(key, &show_micros(us)).done()
-}
-
-fn disk(fault: &DiskFault, table: &mut Inline) {
-    match fault {
-        DiskFault::Slow { times } => table.put("slow", times),
-        DiskFault::Stall => table.put("stall", true),
-        DiskFault::Fail { calls } => {
-            let name = |call: &DiskCall| match call {
-                DiskCall::Read => "read",
-                DiskCall::Write => "write",
-                DiskCall::Flush => "flush",
-            };
-            let names: Vec<&str> = calls.iter().map(name).collect();
-            table.put("fail", toml::texts(&names))
-        }
-        DiskFault::Full => table.put("full", true),
-        DiskFault::LyingFlush => table.put("lying_flush", true),
-        DiskFault::TornWrite => table.put("torn_write", true),
-        DiskFault::BitRot {
-            file: None,
-            position: None,
-        } => table.put("bit_rot", true),
-        DiskFault::BitRot { file, position } => {
-            let mut rot = Inline::default();
-            if let Some(file) = file {
-                rot.text("file", file);
-            }
-            if let Some(position) = position {
-                rot.put("position", position);
-            }
-            table.put("bit_rot", rot.done())
-        }
-        DiskFault::Wipe => table.put("wipe", true),
-    };
-}
-
-fn clock(fault: ClockFault, table: &mut Inline) {
-    if fault.jump_ms != 0 || fault.drift_ppm == 0 {
-        let sign = if fault.jump_ms < 0 { "-" } else { "" };
-        let time = show_millis(fault.jump_ms.unsigned_abs());
-        table.text("jump", &format!("{sign}{time}"));
-    }
-    if fault.drift_ppm != 0 {
-        table.put("drift_ppm", fault.drift_ppm);
-    }
+    "send"
 }
 
 /// Changes that one table can hold: of one resource, first what is set, then what is deleted.

@@ -1,7 +1,7 @@
 //! Servers, settings, rules, topics, clients, and the world around them.
 //!
-//! Rule: a setting that every server which knows it has alike, and every topic by default, is one of the
-//! cluster. Any other stands with its owner.
+//! Rule: a setting that every broker has alike is one of the cluster, as those of the controller and the
+//! defaults of all topics are. No setting is known to two of these kinds.
 
 use super::toml;
 use super::words::Words;
@@ -44,13 +44,6 @@ pub(super) fn cluster(plan: &Plan, text: &mut String) {
         let own = without(&broker.config, &shared);
         section(&format!("[brokers.b{}]", broker.id), &settings(&own), text);
     }
-    for controller in &plan.controllers {
-        let own = without(&controller.config, &shared);
-        let head = format!("[controllers.c{}]", controller.id);
-        section(&head, &settings(&own), text);
-    }
-    let own = without(&plan.topic_defaults, &shared);
-    section("[topic_defaults]", &settings(&own), text);
     rules(plan, text);
 }
 
@@ -90,7 +83,11 @@ fn lacks_defaults(plan: &Plan) -> bool {
 fn shared(plan: &Plan) -> Settings {
     let mut owners: Vec<(Kind, &Settings)> = vec![(Kind::Topic, &plan.topic_defaults)];
     owners.extend(plan.brokers.iter().map(|b| (Kind::Broker, &b.config)));
-    owners.extend(plan.controllers.iter().map(|c| (Kind::Controller, &c.config)));
+    owners.extend(
+        plan.controllers
+            .iter()
+            .map(|c| (Kind::Controller, &c.config)),
+    );
     let all = owners.iter().flat_map(|(_, settings)| settings.iter());
     let all: BTreeMap<(&String, &String), ()> = all.map(|setting| (setting, ())).collect();
     let everywhere = |(key, value): &(&String, &String)| {
@@ -177,7 +174,10 @@ pub(super) fn world(plan: &Plan, words: &Words<'_>, text: &mut String) {
     if network != usual {
         let min = show_micros(network.latency_min_us);
         let max = show_micros(network.latency_max_us);
-        let _ = writeln!(text, "\n[network]\nlatency_min = \"{min}\"\nlatency_max = \"{max}\"");
+        let _ = writeln!(
+            text,
+            "\n[network]\nlatency_min = \"{min}\"\nlatency_max = \"{max}\""
+        );
     }
     let (disk, usual) = (plan.disk, DiskPlan::default());
     let mut lines = String::new();

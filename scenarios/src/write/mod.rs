@@ -7,7 +7,7 @@
 //! | `cluster.rs` | servers, settings, rules, topics, clients, the world |
 //! | `words.rs` | how the file names nodes and partitions |
 //! | `steps.rs` | steps and faults: when, what, for how long |
-//! | `action.rs`, `condition.rs` | what each says |
+//! | `action.rs`, `fault.rs`, `condition.rs` | what each says |
 //! | `workload.rs` | sends of the timeline that belong together |
 //!
 //! Rules: what the format leaves out by default is left out. Steps and faults keep their order, for a
@@ -16,13 +16,15 @@
 //! Invariants: `compile(parse(to_toml(plan)), plan.seed)` gives `plan` again, without its `cell`.
 //!
 //! Simplified: a plan that no scenario can have is not kept exactly: a node named twice in one group, an
-//! empty list of conditions, a time too long for the format, a name of a client that the format reserves.
+//! empty list of conditions, a step that neither waits nor acts, a time or a number too large for the
+//! format, a name of a client that the format reserves.
 //!
 //! Next: `cluster.rs`.
 
 mod action;
 mod cluster;
 mod condition;
+mod fault;
 mod steps;
 mod toml;
 mod words;

@@ -89,7 +89,9 @@ fn recovery(plan: &Plan, words: &Words<'_>, text: &mut String) {
     let brokers = plan.brokers.iter().map(|b| NodeId::Broker(b.id));
     let controllers = plan.controllers.iter().map(|c| NodeId::Controller(c.id));
     let clients = plan.producers.len() + plan.consumers.len();
-    let clients = (0_u32..).take(clients).map(|id| NodeId::Client(ClientId(id)));
+    let clients = (0_u32..)
+        .take(clients)
+        .map(|id| NodeId::Client(ClientId(id)));
     let all = brokers.chain(controllers).chain(clients);
     if !all.eq(recovery.nodes.iter().copied()) {
         let nodes: Vec<String> = recovery

@@ -85,9 +85,9 @@ pub(super) fn workloads(plan: &Plan) -> Vec<Workload> {
     let mut found: Vec<Workload> = Vec::new();
     let mut index = 0;
     while index < plan.timeline.len() {
-        let run = run(&plan.timeline[index..]);
+        let (run, turn) = run(&plan.timeline[index..]);
         let steps = run.len();
-        if let Some(workload) = workload(index, &run, &found) {
+        if let Some(workload) = workload(index, &run, turn, &found) {
             found.push(workload);
             index += steps;
         } else {
@@ -97,59 +97,51 @@ pub(super) fn workloads(plan: &Plan) -> Vec<Workload> {
     found
 }
 
-/// Sends that go on where the one before ended.
-fn run(steps: &[Step]) -> Vec<Sent<'_>> {
+/// Sends that go on where the one before ended, and after how many of them the keys begin again.
+fn run(steps: &[Step]) -> (Vec<Sent<'_>>, Option<usize>) {
     let mut run: Vec<Sent<'_>> = Vec::new();
+    let mut turn = None;
     for sent in steps.iter().map_while(sent) {
-        if let Some(first) = run.first() {
-            let count: usize = run.iter().map(|sent| sent.values.len()).sum();
-            let next = u64::try_from(count).ok().map(|count| first.number + count);
+        if let (Some(first), Some(last)) = (run.first(), run.last()) {
             let burst = first.values.len();
-            let whole = run.iter().all(|sent| sent.values.len() == burst);
-            let alike = sent.to == first.to
+            let next = u64::try_from(run.len() * burst).map(|count| first.number + count);
+            let goes_on = sent.to == first.to
                 && sent.prefix == first.prefix
-                && Some(sent.number) == next
+                && Ok(sent.number) == next
                 && sent.values.len() <= burst
-                && whole
-                && key_fits(&run, sent.key);
-            if !alike {
+                && last.values.len() == burst;
+            if !goes_on || !key_fits(&sent, run.len(), first, &mut turn) {
                 break;
             }
         }
         run.push(sent);
     }
-    run
+    (run, turn)
 }
 
 /// Keys come in turn: `k0`, `k1`, ..., and from the start again.
-fn key_fits(run: &[Sent<'_>], key: Option<&str>) -> bool {
-    let Some(first) = run.first() else {
-        return true;
-    };
-    let Some(key) = key else {
+fn key_fits(sent: &Sent<'_>, place: usize, first: &Sent<'_>, turn: &mut Option<usize>) -> bool {
+    let Some(key) = sent.key else {
         return first.key.is_none();
     };
-    let single = run.iter().all(|sent| sent.values.len() == 1);
-    let place = run.len();
-    let turn = match turn(run) {
-        Some(turn) if turn < place => turn,
-        // Nobody has begun again yet: this one may.
-        Some(_) if key == "k0" => place,
-        turn => turn.map_or(1, |_| place + 1),
-    };
-    single && first.key == Some("k0") && key == format!("k{}", place % turn)
+    if turn.is_none() && key == "k0" {
+        *turn = Some(place);
+    }
+    let number = turn.map_or(place, |turn| place % turn);
+    first.key == Some("k0") && sent.values.len() == 1 && key == format!("k{number}")
 }
 
-/// After how many sends the keys begin again; `None` = there are none.
-fn turn(run: &[Sent<'_>]) -> Option<usize> {
-    run.first()?.key?;
-    let again = run.iter().skip(1).position(|sent| sent.key == Some("k0"));
-    Some(again.map_or(run.len(), |place| place + 1))
-}
-
-fn workload(index: usize, run: &[Sent<'_>], before: &[Workload]) -> Option<Workload> {
+fn workload(
+    index: usize,
+    run: &[Sent<'_>],
+    turn: Option<usize>,
+    before: &[Workload],
+) -> Option<Workload> {
     let first = run.first()?;
-    if run.len() < LEAST || first.key.is_some_and(|key| key != "k0") {
+    let keyed = first
+        .key
+        .is_some_and(|key| key != "k0" || first.values.len() > 1);
+    if run.len() < LEAST || keyed {
         return None;
     }
     let default_name = format!("w{}", before.len() + 1);
@@ -166,7 +158,7 @@ fn workload(index: usize, run: &[Sent<'_>], before: &[Workload]) -> Option<Workl
         producer: first.to.0.clone(),
         topic: first.to.1.clone(),
         partition: first.to.2,
-        keys: turn(run),
+        keys: first.key.map(|_| turn.unwrap_or(run.len())),
         burst: first.values.len(),
         prefix: first.prefix.to_owned(),
         number: first.number,
