@@ -6,6 +6,7 @@ mod random_plan;
 
 use ktrial::compile::compile;
 use ktrial::file::parse;
+use ktrial::fuzz::{self, Profile};
 use ktrial::library::LIBRARY;
 use ktrial::write::to_toml;
 use ktrial_sim::plan::Plan;
@@ -104,6 +105,15 @@ const PHRASES: [&str; 38] = [
     "alter_config = [",
     "isr_at_most = ",
 ];
+
+#[test]
+fn plans_of_the_fuzzer_are_kept() {
+    for profile in [Profile::Light, Profile::Swarm, Profile::Harsh] {
+        for seed in 0..200 {
+            check(&fuzz::plan(profile, seed));
+        }
+    }
+}
 
 #[test]
 fn the_text_is_for_people() {

@@ -76,6 +76,7 @@ const TOP: &[&str] = &[
     "why",
     "time_limit",
     "settle",
+    "record_limit",
     "record_messages",
     "cluster",
     "brokers",
@@ -188,6 +189,7 @@ pub(crate) fn empty_plan(name: &str) -> Plan {
         recovery: None,
         settle_ms: SETTLE_MS,
         time_limit_ms: TIME_LIMIT_MS,
+        record_limit: None,
         record_messages: false,
     }
 }
@@ -205,6 +207,9 @@ fn head(reader: &mut Reader, table: &Table, plan: &mut Plan) -> String {
     }
     if let Some(entry) = table.get("time_limit") {
         plan.time_limit_ms = reader.millis(&entry.node).unwrap_or(u64::MAX);
+    }
+    if let Some(entry) = table.get("record_limit") {
+        plan.record_limit = reader.integer(&entry.node, 1..=i64::MAX);
     }
     if let Some(entry) = table.get("record_messages") {
         plan.record_messages = reader.boolean(&entry.node).unwrap_or(false);

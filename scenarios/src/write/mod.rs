@@ -70,6 +70,9 @@ fn head(plan: &Plan, text: &mut String) {
             let _ = writeln!(text, "{key} = \"{}\"", show_millis(ms));
         }
     }
+    if let Some(limit) = plan.record_limit {
+        let _ = writeln!(text, "record_limit = {limit}");
+    }
     if plan.record_messages {
         text.push_str("record_messages = true\n");
     }

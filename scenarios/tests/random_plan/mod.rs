@@ -99,6 +99,7 @@ fn empty(seed: u64, brokers: i32) -> Plan {
         recovery: None,
         settle_ms: 180_000,
         time_limit_ms: 1_800_000,
+        record_limit: None,
         record_messages: false,
     }
 }
