@@ -179,7 +179,7 @@ pub(super) fn lasting(
         return None;
     }
     if !parts.iter().all(moves) {
-        let message = format!("`{}` happens at once: it cannot last", action.key);
+        let message = "what this step does happens at once: it cannot last";
         reader.error_help(entry.key_span, message, "leave `for` out");
         return None;
     }

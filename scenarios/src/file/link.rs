@@ -56,7 +56,6 @@ pub(super) fn link(
         Some(entry) => reader.boolean(&entry.node)?,
         None => name == "delay",
     };
-    rest_once(reader, span, &from, &to)?;
     Some(Action::Link {
         from,
         to,
@@ -64,14 +63,6 @@ pub(super) fn link(
         api,
         fault: fault?,
     })
-}
-
-fn rest_once(reader: &mut Reader, span: Span, from: &[Target], to: &[Target]) -> Option<()> {
-    if from.contains(&Target::Rest) && to.contains(&Target::Rest) {
-        reader.error(span, "`rest` is on both sides: the rest of what?");
-        return None;
-    }
-    Some(())
 }
 
 /// `"100ms"`, `{ min = "1ms", max = "9ms" }` or `{ min = "1ms", mean = "5ms" }`.
