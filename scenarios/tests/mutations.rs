@@ -7,6 +7,8 @@ use ktrial::file::parse;
 use ktrial::fuzz::{self, Profile};
 use ktrial::library::LIBRARY;
 use ktrial::write::to_toml;
+use ktrial_sim::plan::Plan;
+use ktrial_sim::trial;
 
 /// A small generator: the same mutations on every machine.
 struct Dice(u64);
@@ -136,16 +138,37 @@ fn next(text: &str, at: usize) -> usize {
     text[at..].chars().next().map_or(at, |c| at + c.len_utf8())
 }
 
+/// Reads a text; what is taken must be plans that can be run and written.
 fn read(text: &str) -> bool {
     let shown = match parse("mutated", "mutated.toml", text) {
         Err(problems) => problems.render(false),
         Ok(scenario) => match compile(&scenario, 1, &[]) {
             Err(problems) => problems.render(true),
-            Ok(_) => return true,
+            Ok(compiled) => {
+                compiled
+                    .plans
+                    .iter()
+                    .take(2)
+                    .for_each(|plan| written(plan, text));
+                return true;
+            }
         },
     };
     assert!(!shown.is_empty(), "refused without a word:\n{text}");
     false
+}
+
+fn written(plan: &Plan, text: &str) {
+    if let Err(error) = trial::check(plan) {
+        panic!("{error}\n{text}");
+    }
+    let again = to_toml(plan);
+    let scenario = parse(&plan.scenario, "written.toml", &again);
+    let scenario = scenario.unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+    let mut compiled = compile(&scenario, 1, &[]).unwrap();
+    let mut plan = plan.clone();
+    plan.cell.clear();
+    assert_eq!(compiled.plans.remove(0), plan, "{text}\n{again}");
 }
 
 #[test]
