@@ -11,6 +11,8 @@
 //! | [`setting`] | where a setting belongs: broker, controller, topic, client, rule |
 //! | [`diagnostic`] | mistakes and how they are shown |
 //! | [`write`](mod@write) | a plan as a scenario file |
+//! | [`selftest`] | are the checks awake: planted bugs in random plans |
+//! | [`sweep`] | many trials: workers, shards, results |
 //! | [`cli`] | the commands |
 //!
 //! Holds no protocol, and draws no picture. The format is described in `docs/scenarios.md`.
@@ -25,6 +27,8 @@ pub mod expect;
 pub mod file;
 pub mod fuzz;
 pub mod library;
+pub mod selftest;
 pub mod setting;
 mod suggest;
+pub mod sweep;
 pub mod write;

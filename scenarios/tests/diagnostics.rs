@@ -334,6 +334,7 @@ fn links() {
         "isolate_sideways",
         &step("isolate = { broker = 1, one_way = \"outt\" }"),
     );
+    check("may_miss_perhaps", &step("heal = {}\nmay_miss = \"yes\""));
     check("ring_of_three", &step("ring = {}"));
     check(
         "bridge_over_nothing",

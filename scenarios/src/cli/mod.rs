@@ -1,11 +1,16 @@
 //! The commands. Each returns how it ended; only `output.rs` writes to the terminal.
 
+mod determinism;
 mod exit;
+mod fuzz;
 mod library;
+mod merge;
 mod output;
 mod replay;
 mod run;
+mod selftest;
 mod starter;
+mod sweep;
 mod trace;
 
 pub use exit::Exit;
@@ -57,6 +62,23 @@ enum Command {
         /// Stop the trace at this time of the trial, such as 12s
         #[arg(long, value_name = "TIME", value_parser = time)]
         until: Option<u64>,
+    },
+    /// Try a scenario or a plan under many seeds, on all cores: counts, findings, the first failures
+    Sweep(sweep::Arguments),
+    /// Random trials: clusters, settings, loads and faults drawn from the seed
+    Fuzz(fuzz::Arguments),
+    /// Hunt planted bugs with random trials: which check finds each, after how many
+    Selftest(selftest::Arguments),
+    /// Put the shards of a sweep together
+    Merge(merge::Arguments),
+    /// Try each plan in two processes, and show where their records part if they do
+    Determinism(determinism::Arguments),
+    /// Try plans from standard input, one on each line; print the digest of each
+    #[command(hide = true)]
+    Digests {
+        /// Print the record of each instead
+        #[arg(long)]
+        records: bool,
     },
     /// Write a commented file to start a scenario from
     New {
@@ -127,6 +149,12 @@ fn run_command(command: Command) -> Exit {
         Command::Show { name } => library::show(&name),
         Command::Check { files } => Ok(library::check(&files)),
         Command::Replay { plan, until } => replay::replay(&plan, until),
+        Command::Sweep(arguments) => sweep::sweep(&arguments),
+        Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
+        Command::Selftest(arguments) => selftest::selftest(&arguments),
+        Command::Merge(arguments) => merge::merge(&arguments),
+        Command::Determinism(arguments) => determinism::determinism(&arguments),
+        Command::Digests { records } => determinism::digests(records),
         Command::New { name } => starter::new(&name),
     };
     done.unwrap_or_else(|message| {

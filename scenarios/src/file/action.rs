@@ -62,6 +62,7 @@ impl Part {
                 when,
                 action,
                 for_ms: None,
+                may_miss: false,
             },
             drawn: Vec::new(),
         }

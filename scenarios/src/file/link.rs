@@ -17,9 +17,6 @@ use ktrial_core::message::Api;
 use ktrial_core::{BrokerId, NodeId};
 use ktrial_sim::plan::{Action, Latency, LinkFault, Target, When};
 
-/// An hour: a longer latency is a slip.
-const LONGEST_US: u64 = 3_600_000_000;
-
 /// `cut`, `delay`, `lose`, `throttle`.
 pub(super) fn link(
     reader: &mut Reader,
@@ -68,18 +65,18 @@ pub(super) fn link(
 /// `"100ms"`, `{ min = "1ms", max = "9ms" }` or `{ min = "1ms", mean = "5ms" }`.
 fn latency(reader: &mut Reader, node: &Node) -> Option<Latency> {
     let Value::Table(table) = &node.value else {
-        let us = short(reader, node)?;
+        let us = reader.short(node)?;
         return Some(Latency::Fixed { us });
     };
     reader.only(table, &["min", "max", "mean"]);
     let min = reader.need(table, "min", node.span);
-    let min_us = min.and_then(|node| short(reader, node));
+    let min_us = min.and_then(|node| reader.short(node));
     let Some(entry) = reader.one_of(table, &["max", "mean"]) else {
         let help = "`max`: drawn evenly up to it; `mean`: mostly short, seldom long";
         reader.error_help(node.span, "`max` or `mean` is missing here", help);
         return None;
     };
-    let other = short(reader, &entry.node)?;
+    let other = reader.short(&entry.node)?;
     let min_us = min_us?;
     if entry.key == "mean" {
         let mean_us = other;
@@ -93,15 +90,6 @@ fn latency(reader: &mut Reader, node: &Node) -> Option<Latency> {
         min_us,
         max_us: other,
     })
-}
-
-fn short(reader: &mut Reader, node: &Node) -> Option<u64> {
-    let us = reader.micros(node)?;
-    if us > LONGEST_US {
-        reader.error(node.span, "this latency is longer than an hour");
-        return None;
-    }
-    Some(us)
 }
 
 fn lose(reader: &mut Reader, table: &Table, span: Span) -> Option<LinkFault> {

@@ -40,6 +40,8 @@ use std::collections::BTreeMap;
 
 /// Longer than a producer's `delivery.timeout.ms`, so that each send comes to its end.
 pub(crate) const SETTLE_MS: u64 = 180_000;
+/// A longer trial is a slip.
+const YEAR_MS: u64 = 366 * 24 * 60 * 60 * 1_000;
 /// The trial ends here whatever happens.
 pub(crate) const TIME_LIMIT_MS: u64 = 1_800_000;
 /// `node.id` of the controller.
@@ -207,6 +209,9 @@ fn head(reader: &mut Reader, table: &Table, plan: &mut Plan) -> String {
     }
     if let Some(entry) = table.get("time_limit") {
         plan.time_limit_ms = reader.millis(&entry.node).unwrap_or(u64::MAX);
+        if (YEAR_MS..u64::MAX).contains(&plan.time_limit_ms) {
+            reader.error(entry.node.span, "this trial would last longer than a year");
+        }
     }
     if let Some(entry) = table.get("record_limit") {
         plan.record_limit = reader.integer(&entry.node, 1..=i64::MAX);

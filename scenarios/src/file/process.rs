@@ -100,6 +100,8 @@ pub(super) struct Running {
 impl Running {
     /// Carries out an action, and notes what it cannot do.
     pub(super) fn act(&mut self, reader: &mut Reader, span: Span, part: &Part) {
+        // A process whose disk fails, or holds nonsense, ends by itself or does not start.
+        self.unknown |= matches!(part.step.action, Some(Action::Disk { .. }));
         let Some(
             Action::Stop { nodes: targets, .. }
             | Action::Start { nodes: targets }

@@ -20,9 +20,10 @@ use std::collections::BTreeMap;
 /// How long a condition may take if the file does not say.
 pub(crate) const WITHIN_MS: u64 = 300_000;
 /// Ways to wait, and what goes with them.
-const WAITS: [&str; 5] = ["after", "at", "until", "within", "for"];
-/// Actions about processes.
-const PROCESSES: [&str; 8] = [
+const WAITS: [&str; 6] = ["after", "at", "until", "within", "for", "may_miss"];
+/// Actions after which the file does not tell who runs.
+const STIRRING: [&str; 9] = [
+    "disk",
     "kill",
     "power_loss",
     "shutdown",
@@ -80,7 +81,7 @@ impl<'a> Before<'a> {
             let Value::Table(table) = &item.value else {
                 continue;
             };
-            let is = |entry: &Entry| PROCESSES.contains(&entry.key.as_str());
+            let is = |entry: &Entry| STIRRING.contains(&entry.key.as_str());
             self.running.unknown |= table.entries.iter().any(is);
             let Some(Value::Table(send)) = table.get("send").map(|entry| &entry.node.value) else {
                 continue;
@@ -150,11 +151,17 @@ fn step(reader: &mut Reader, node: &Node, before: &mut Before<'_>) -> Option<Vec
         if !strange {
             without_action(reader, node, table, before)?;
         }
-        return (!strange).then_some(vec![Part::new(when?, None)]);
+        let mut part = Part::new(when?, None);
+        part.step.may_miss = may_miss(reader, table)?;
+        return (!strange).then_some(vec![part]);
     };
     before.span = entry.key_span;
     let mut parts = action::action(reader, entry, before)?;
     action::lasting(reader, table, entry, &mut parts)?;
+    let may_miss = may_miss(reader, table)?;
+    for part in &mut parts {
+        part.step.may_miss = may_miss;
+    }
     if before.beside {
         beside(reader, table, &when?, &mut parts, before)?;
     } else {
@@ -166,6 +173,14 @@ fn step(reader: &mut Reader, node: &Node, before: &mut Before<'_>) -> Option<Vec
         }
     }
     Some(parts)
+}
+
+/// `may_miss = true`: the trial proves something even if this touches nothing, or never comes about.
+fn may_miss(reader: &mut Reader, table: &Table) -> Option<bool> {
+    match table.get("may_miss") {
+        Some(entry) => reader.boolean(&entry.node),
+        None => Some(false),
+    }
 }
 
 fn without_action(

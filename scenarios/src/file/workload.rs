@@ -311,6 +311,7 @@ fn steps(
                 when: When::After { ms: *ms },
                 action: Some(action),
                 for_ms: None,
+                may_miss: false,
             });
         }
     }

@@ -10,13 +10,22 @@ pub(crate) fn network(reader: &mut Reader, node: &Node, plan: &mut Plan) {
     let Some(table) = reader.table(node, "[network]") else {
         return;
     };
-    reader.only(table, &["latency_min", "latency_max"]);
+    reader.only(
+        table,
+        &["latency_min", "latency_max", "latency_tail", "bytes_per_ms"],
+    );
     let network = &mut plan.network;
     if let Some(entry) = table.get("latency_min") {
-        network.latency_min_us = reader.micros(&entry.node).unwrap_or(0);
+        network.latency_min_us = reader.short(&entry.node).unwrap_or(0);
+    }
+    if let Some(entry) = table.get("latency_tail") {
+        network.tail_us = reader.short(&entry.node);
+    }
+    if let Some(entry) = table.get("bytes_per_ms") {
+        network.bytes_per_ms = reader.integer(&entry.node, 1..=i64::MAX);
     }
     if let Some(entry) = table.get("latency_max") {
-        let Some(max) = reader.micros(&entry.node) else {
+        let Some(max) = reader.short(&entry.node) else {
             return;
         };
         network.latency_max_us = max;

@@ -2,7 +2,9 @@
 
 use super::kind::Kind;
 use super::target::Target;
+use crate::suggest;
 use ktrial_core::config::Settings;
+use ktrial_core::planted::Bug;
 use ktrial_core::{BrokerId, Rules};
 use ktrial_sim::plan::Plan;
 
@@ -16,9 +18,11 @@ impl Target {
             Self::Release => Rules::kafka(value)
                 .map(drop)
                 .map_err(|error| error.to_string()),
-            Self::Rule(switch) => Rules::default()
-                .set(switch, value)
-                .map_err(|error| error.to_string()),
+            Self::Rule(switch) => Rules::default().set(switch, value).map_err(|error| {
+                let bugs: Vec<&str> = Bug::ALL.iter().map(|bug| bug.name()).collect();
+                let help = suggest::help(value, &bugs).filter(|_| switch == "planted");
+                help.map_or_else(|| error.to_string(), |help| format!("{error}; {help}"))
+            }),
             Self::Places { kinds, key, .. } => kinds
                 .iter()
                 .try_for_each(|kind| kind.check(key, value))

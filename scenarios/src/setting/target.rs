@@ -93,7 +93,10 @@ fn rule(switch: &str) -> Result<Target, Nowhere> {
 /// Names of all switches of the rules.
 pub fn rule_names() -> Vec<&'static str> {
     let switches = SWITCHES.iter().map(|switch| switch.key);
-    std::iter::once("truncation").chain(switches).collect()
+    ["truncation", "planted"]
+        .into_iter()
+        .chain(switches)
+        .collect()
 }
 
 fn all_keys() -> Vec<&'static str> {

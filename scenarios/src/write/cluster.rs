@@ -110,8 +110,7 @@ fn without(settings: &Settings, shared: &Settings) -> Settings {
 fn rules(plan: &Plan, text: &mut String) {
     let usual = Rules::kafka(&plan.release).unwrap_or_default();
     let mut lines = String::new();
-    let names = crate::setting::rule_names().into_iter().chain(["planted"]);
-    for name in names {
+    for name in crate::setting::rule_names() {
         if let Some(value) = plan.rules.get(name)
             && usual.get(name).as_ref() != Some(&value)
         {
@@ -171,14 +170,18 @@ pub(super) fn clients(plan: &Plan, text: &mut String) {
 /// `[network]`, `[disk]`, `[clock.NODE]`.
 pub(super) fn world(plan: &Plan, words: &Words<'_>, text: &mut String) {
     let (network, usual) = (plan.network, NetworkPlan::default());
-    if network != usual {
-        let min = show_micros(network.latency_min_us);
-        let max = show_micros(network.latency_max_us);
-        let _ = writeln!(
-            text,
-            "\n[network]\nlatency_min = \"{min}\"\nlatency_max = \"{max}\""
-        );
+    let mut lines = String::new();
+    if (network.latency_min_us, network.latency_max_us)
+        != (usual.latency_min_us, usual.latency_max_us)
+    {
+        let time = |us| Some(toml::text(&show_micros(us)));
+        line("latency_min", time(network.latency_min_us), &mut lines);
+        line("latency_max", time(network.latency_max_us), &mut lines);
     }
+    let tail = network.tail_us.map(|us| toml::text(&show_micros(us)));
+    line("latency_tail", tail, &mut lines);
+    line("bytes_per_ms", network.bytes_per_ms, &mut lines);
+    section("[network]", &lines, text);
     let (disk, usual) = (plan.disk, DiskPlan::default());
     let mut lines = String::new();
     let other = |us: u64, usual: u64| (us != usual).then(|| toml::text(&show_micros(us)));

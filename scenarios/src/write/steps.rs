@@ -47,6 +47,23 @@ fn timeline(plan: &Plan, workloads: &[Workload], words: &Words<'_>, text: &mut S
 }
 
 fn one(step: &Step, words: &Words<'_>, text: &mut String) {
+    wait(step, words, text);
+    if let Some(wanted) = &step.action {
+        let written = action(wanted, step.for_ms, words);
+        let _ = writeln!(text, "{} = {}", written.key, written.table);
+        if let Some(ms) = written.for_ms {
+            let _ = writeln!(text, "for = \"{}\"", show_millis(ms));
+        }
+    } else if step.when == When::Now {
+        // A step that does nothing at once: the format wants a wait.
+        text.push_str("after = \"0s\"\n");
+    }
+    if step.may_miss {
+        text.push_str("may_miss = true\n");
+    }
+}
+
+fn wait(step: &Step, words: &Words<'_>, text: &mut String) {
     match &step.when {
         When::Now => {}
         When::After { ms } => {
@@ -64,19 +81,6 @@ fn one(step: &Step, words: &Words<'_>, text: &mut String) {
                 let _ = writeln!(text, "within = \"{}\"", show_millis(*within_ms));
             }
         }
-    }
-    let waits = step.when != When::Now;
-    let Some(wanted) = &step.action else {
-        if !waits {
-            // A step that does nothing at once: the format wants a wait.
-            text.push_str("after = \"0s\"\n");
-        }
-        return;
-    };
-    let written = action(wanted, step.for_ms, words);
-    let _ = writeln!(text, "{} = {}", written.key, written.table);
-    if let Some(ms) = written.for_ms {
-        let _ = writeln!(text, "for = \"{}\"", show_millis(ms));
     }
 }
 

@@ -45,7 +45,7 @@ struct Sent<'p> {
 }
 
 fn sent(step: &Step) -> Option<Sent<'_>> {
-    let (When::After { ms }, None) = (&step.when, step.for_ms) else {
+    let (When::After { ms }, None, false) = (&step.when, step.for_ms, step.may_miss) else {
         return None;
     };
     let Some(Action::Send {

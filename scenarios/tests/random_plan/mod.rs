@@ -1,6 +1,7 @@
 //! Random plans that a scenario file can say: every action, fault and condition.
 
 use ktrial_core::message::{Api, ConfigChange, ConfigResource, ElectionType, NewTopic, Placement};
+use ktrial_core::planted::Bug;
 use ktrial_core::rules::NEWEST;
 use ktrial_core::{
     BrokerId, ClientId, ControllerId, NodeId, Offset, Random, Rules, TopicPartition,
@@ -180,6 +181,9 @@ impl Dice {
             self.plan.disk.power_loss = PowerLoss::RandomPrefix;
             self.plan.disk.flush_us = 1_500;
             self.plan.network.latency_max_us = 2_500;
+            self.plan.network.tail_us = Some(1_700);
+            self.plan.network.bytes_per_ms = Some(1_000);
+            self.plan.rules.planted = Some(Bug::ALL[0]);
         }
         if self.coin() {
             let nodes = if self.coin() {
@@ -297,6 +301,7 @@ impl Dice {
                         values,
                     }),
                     for_ms: None,
+                    may_miss: false,
                 });
             }
         }
@@ -321,6 +326,7 @@ impl Dice {
             when,
             action: acts.then_some(action),
             for_ms: for_ms.filter(|_| acts),
+            may_miss: self.random.chance(1, 5),
         }
     }
 
@@ -338,6 +344,7 @@ impl Dice {
             when,
             action: Some(action),
             for_ms: None,
+            may_miss: false,
         }
     }
 
