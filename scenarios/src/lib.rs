@@ -6,10 +6,12 @@
 //! | [`fuzz`] | random plans: everything about a trial drawn from its seed |
 //! | [`mod@file`] | a scenario file, read: every mistake with its place |
 //! | [`compile`] | scenario + seed + settings → one plan per cell of the matrix |
-//! | [`selftest`] | are the checks awake: planted bugs in random plans |
+//! | [`mod@draw`] | what a scenario leaves to the seed |
 //! | [`expect`] | what a cell was expected to end in, held against its verdict |
 //! | [`setting`] | where a setting belongs: broker, controller, topic, client, rule |
 //! | [`diagnostic`] | mistakes and how they are shown |
+//! | [`write`](mod@write) | a plan as a scenario file |
+//! | [`selftest`] | are the checks awake: planted bugs in random plans |
 //! | [`sweep`] | many trials: workers, shards, results |
 //! | [`cli`] | the commands |
 //!
@@ -19,6 +21,7 @@
 pub mod cli;
 pub mod compile;
 pub mod diagnostic;
+pub mod draw;
 mod duration;
 pub mod expect;
 pub mod file;
@@ -28,3 +31,4 @@ pub mod selftest;
 pub mod setting;
 mod suggest;
 pub mod sweep;
+pub mod write;
