@@ -54,7 +54,12 @@ impl Allowed {
     }
 
     /// Whether the records of one producer may change places.
-    pub(super) fn reorder(&self, case: &Case<'_>, client: NodeId, partition: &TopicPartition) -> bool {
+    pub(super) fn reorder(
+        &self,
+        case: &Case<'_>,
+        client: NodeId,
+        partition: &TopicPartition,
+    ) -> bool {
         let config = case.promises.producer(client);
         let overtakes = config.is_some_and(|config| {
             config.retries > 0

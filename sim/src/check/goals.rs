@@ -97,8 +97,8 @@ pub(super) struct AtTheEnd {
 #[derive(Default)]
 pub(super) struct Goals {
     reached: BTreeMap<&'static str, u64>,
-    /// ISRs before this entry.
-    isr: BTreeMap<TopicPartition, usize>,
+    /// How many were in ISR and ELR before this entry.
+    before: BTreeMap<TopicPartition, (usize, usize)>,
     /// Brokers that have said that they are about to stop.
     stopping: BTreeSet<BrokerId>,
     controllers: BTreeSet<NodeId>,
@@ -135,7 +135,9 @@ impl Goals {
         self.add(name::record_waiting, at_the_end.waiting);
         self.add(name::int_send_skip, at_the_end.interleaved);
         let reached = self.reached.into_iter();
-        reached.map(|(name, count)| (name.to_owned(), count)).collect()
+        reached
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect()
     }
 
     fn count(&mut self, goal: &'static str) {
@@ -150,14 +152,18 @@ impl Goals {
 
     fn add(&mut self, goal: &'static str, count: usize) {
         if count > 0 {
-            self.reached.insert(goal, u64::try_from(count).unwrap_or(u64::MAX));
+            self.reached
+                .insert(goal, u64::try_from(count).unwrap_or(u64::MAX));
         }
     }
 
     /// The process of a broker is gone: did it lead with records above its high watermark?
     fn died(&mut self, moment: &Moment<'_>, broker: BrokerId) {
         let behind = moment.view.partitions().filter(|(_, partition)| {
-            let led = partition.committed.as_ref().is_some_and(|c| c.leader == Some(broker));
+            let led = partition
+                .committed
+                .as_ref()
+                .is_some_and(|c| c.leader == Some(broker));
             let replica = partition.replicas.get(&broker).filter(|_| led);
             replica.is_some_and(|replica| replica.high_watermark < replica.log.end())
         });
@@ -177,11 +183,16 @@ impl Goals {
             Event::MetadataWritten { record, .. } => self.written(moment, record),
             Event::ControlledShutdownStarted => self.stopping.extend(moment.broker()),
             Event::BrokerFenced => {
-                let process = moment.entry.node.and_then(|node| moment.view.process_of(node));
+                let process = moment
+                    .entry
+                    .node
+                    .and_then(|node| moment.view.process_of(node));
                 let runs = |process: &Process| process.state == ProcessState::Running;
                 self.count_if(process.is_some_and(runs), name::broker_fenced_alive);
             }
-            Event::Truncated { from, to, cause, .. } => {
+            Event::Truncated {
+                from, to, cause, ..
+            } => {
                 self.count_if(to < from, name::truncation);
                 self.count(match cause {
                     TruncationCause::DivergingEpoch(_) => name::truncation_by_diverging_epoch,
@@ -199,7 +210,9 @@ impl Goals {
                 truncated_bytes, ..
             } => {
                 self.count_if(*truncated_bytes > 0, name::unclean_restart_cut);
-                let shorter = moment.replica().is_some_and(|(_, r)| r.log.end() < r.previous_end);
+                let shorter = moment
+                    .replica()
+                    .is_some_and(|(_, r)| r.log.end() < r.previous_end);
                 self.count_if(shorter, name::log_shortened);
             }
             Event::IsrProposed { from, to, .. } => {
@@ -215,7 +228,10 @@ impl Goals {
         match event {
             Event::SendRetried { error, .. } => {
                 self.count(name::send_retried);
-                let silent = matches!(error, ErrorCode::RequestTimedOut | ErrorCode::NetworkException);
+                let silent = matches!(
+                    error,
+                    ErrorCode::RequestTimedOut | ErrorCode::NetworkException
+                );
                 self.count_if(silent, name::send_retried_after_timeout);
             }
             Event::SendEnded { outcome, .. } => match outcome {
@@ -252,7 +268,10 @@ impl Goals {
                 let first = committed.and_then(|committed| committed.replicas.first());
                 let stops = before.is_some_and(|before| self.stopping.contains(&before));
                 self.count_if(stops, name::controlled_shutdown_moved_leader);
-                self.count_if(runs && !stops && first == Some(&leader), name::preferred_election);
+                self.count_if(
+                    runs && !stops && first == Some(&leader),
+                    name::preferred_election,
+                );
             }
             ElectionRule::Elr => self.count(name::elr_election),
             ElectionRule::LastKnownLeader => self.count(name::last_known_leader_election),
@@ -263,7 +282,7 @@ impl Goals {
 
     fn written(&mut self, moment: &Moment<'_>, record: &MetadataRecord) {
         if matches!(record, MetadataRecord::ClearElr(_)) {
-            self.count(name::elr_cleared);
+            self.cleared(moment);
         }
         let Some((name, committed)) = moment
             .partition
@@ -273,13 +292,30 @@ impl Goals {
         };
         self.count_if(committed.leader.is_none(), name::no_leader);
         let now = committed.isr.len();
-        let Some(before) = self.isr.insert(name.clone(), now) else {
+        let sizes = (now, committed.elr.len());
+        let Some((before, _)) = self.before.insert(name.clone(), sizes) else {
             return;
         };
         let shrunk = now < before;
         self.count_if(shrunk && now == 1, name::isr_of_one);
         self.count_if(shrunk && now == 0, name::isr_empty);
         self.count_if(now > before && before > 0, name::isr_expanded);
+    }
+
+    /// ELRs that had members have none now.
+    fn cleared(&mut self, moment: &Moment<'_>) {
+        let mut any = false;
+        for (name, partition) in moment.view.partitions() {
+            let empty = partition
+                .committed
+                .as_ref()
+                .is_some_and(|c| c.elr.is_empty());
+            if let Some((_, elr)) = self.before.get_mut(name).filter(|_| empty) {
+                any |= *elr > 0;
+                *elr = 0;
+            }
+        }
+        self.count_if(any, name::elr_cleared);
     }
 
     fn refused(&mut self, api: Api, error: ErrorCode) {

@@ -41,7 +41,10 @@ pub(in crate::check) fn interleaved(case: &Case<'_>) -> usize {
     let skips = pairs(case).filter(|(before, after, partition)| {
         let at_once = before.0.started == after.0.started;
         let between = |offset: &Offset| *offset > before.1 && *offset < after.1;
-        let owners = case.happened.ledger.between(partition, (before.1.next(), after.1));
+        let owners = case
+            .happened
+            .ledger
+            .between(partition, (before.1.next(), after.1));
         let mut bases = owners.map(|written| written.batch.base);
         at_once && bases.any(|base| between(&base))
     });
