@@ -217,20 +217,20 @@ fn a_plan_that_is_none_is_refused() {
     };
     let no_node = with("\"nodes\":[\"b3\"]", "\"nodes\":[\"b9\"]");
     let no_client = with("\"producer\":\"p1\"", "\"producer\":\"p9\"");
-    let newer = with("\"version\":1", "\"version\":2, \"tides\":1");
+    let newer = with("\"version\":2", "\"version\":3, \"tides\":1");
     for (text, part) in [
         ("", "is not a plan: EOF"),
         ("\u{0}\u{1}", "is not a plan: expected value at line 1"),
         ("[1, 2]", "is not a plan"),
         ("{\"version\": -1}", "is not a plan: invalid value"),
         (
-            "{\"version\": 1, \"sceanrio\": 2}",
+            "{\"version\": 2, \"sceanrio\": 2}",
             "is not a plan: unknown field",
         ),
-        ("{\"version\": 1}", "is not a plan: missing field"),
+        ("{\"version\": 2}", "is not a plan: missing field"),
         (
             &newer,
-            "is a plan of version 2, this ktrial reads version 1",
+            "is a plan of version 3, this ktrial reads version 2",
         ),
         (&no_node, "names node `b9`, which it does not have"),
         (&no_client, "names producer `p9`, which it does not have"),

@@ -2,7 +2,7 @@
 //!
 //! Clients are numbered: producers in the order of the plan, then consumers, then the admin client.
 //!
-//! Next: `script.rs`.
+//! Next: `script/mod.rs`.
 
 use super::validate;
 use crate::plan::Plan;

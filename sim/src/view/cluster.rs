@@ -48,8 +48,9 @@ impl Committed {
         true
     }
 
-    /// An operator's change of `min.insync.replicas` has made the ELR void: a change like any other, but
-    /// none where there was no ELR.
+    /// An operator's change of `min.insync.replicas` has made the ELR void. That is a change of the
+    /// partition only if there was one.
+    /// Source: `TopicControlInfo` in `ReplicationControlManager.replay(ClearElrRecord)`.
     pub(super) fn clear_elr(&mut self) {
         if self.elr.is_empty() && self.last_known_elr.is_empty() {
             return;

@@ -1,6 +1,6 @@
 //! Who decides what is done to the world, and what can be ordered.
 //!
-//! Next: `pump.rs`, which carries orders out; `../trial/script.rs`, which gives them.
+//! Next: `pump.rs`, which carries orders out; `../trial/script/mod.rs`, which gives them.
 
 use crate::history::{EndReason, Entry, What};
 use crate::plan::{ClockFault, DiskFault, LinkFault, StopKind};
