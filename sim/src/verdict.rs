@@ -50,6 +50,9 @@ pub struct Verdict {
     pub leader_epochs: BTreeMap<TopicPartition, BTreeMap<BrokerId, Vec<(i32, i64)>>>,
     /// What the checks found.
     pub findings: Vec<Finding>,
+    /// How often each coverage goal was reached (`check::goals::GOALS`); those that were not are absent.
+    #[serde(default)]
+    pub goals: BTreeMap<String, u64>,
     /// Entries in the record.
     pub events: u64,
     /// Simulated time, in milliseconds.

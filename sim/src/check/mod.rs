@@ -8,19 +8,22 @@
 //! | module | what it does |
 //! |---|---|
 //! | `invariant/` | properties of the cluster after every entry, one file each |
-//! | `client/` | what applications may expect, with Jepsen's names |
+//! | `client/`, `allowed` | what applications may expect, with Jepsen's names |
 //! | `liveness/` | what must not stand still for ever |
 //! | `promise` | what Kafka promises under the plan |
 //! | `happened`, `ledger`, `election` | which of the promise's exceptions took place, for which record |
 //! | `explain/` | how records came to be lost, what outages waited for |
+//! | `goals` | what the trial has exercised |
 //! | `summary` | the class and its sentence |
 //!
 //! Next: `promise.rs`.
 
+mod allowed;
 mod client;
 mod election;
 mod explain;
 mod findings;
+pub mod goals;
 mod happened;
 mod invariant;
 mod ledger;
@@ -37,9 +40,11 @@ use crate::history::{FinalLog, Record, What};
 use crate::plan::Plan;
 use crate::verdict::{Lost, Outage, Verdict};
 use crate::view::View;
+use allowed::Allowed;
 use client::{Case, History, LostWrite, Values};
 use explain::Outages;
 use findings::Findings;
+use goals::Goals;
 use happened::Happened;
 use invariant::{Excuses, Invariant, Invariants};
 use ktrial_core::event::SendOutcome;
@@ -60,6 +65,7 @@ struct Pass<'a> {
     happened: Happened,
     outages: Vec<Outage>,
     findings: Findings,
+    goals: Goals,
     inconclusive: Option<String>,
 }
 
@@ -67,6 +73,7 @@ fn assess(plan: &Plan, record: &Record, digest: String) -> Verdict {
     let promises = Promises::new(plan);
     let mut pass = pass(plan, record, &promises);
     let values = Values::new(&pass.view);
+    let allowed = Allowed::new(&promises, &pass.view);
     let case = Case {
         plan,
         view: &pass.view,
@@ -74,15 +81,22 @@ fn assess(plan: &Plan, record: &Record, digest: String) -> Verdict {
         promises: &promises,
         happened: &pass.happened,
         values: &values,
+        allowed: &allowed,
     };
     let losses = client::lost_writes(&case);
     let duplicates = client::duplicated(&case);
     client::check(&case, &mut pass.findings);
     liveness::check(&case, record, &mut pass.findings);
+    let at_the_end = goals::AtTheEnd {
+        waiting: client::waiting(&case),
+        interleaved: client::interleaved(&case),
+    };
     let lost = explain::lost(plan, record, &losses);
     let duplicated = explain::duplicated(record, &pass.view, &duplicates);
     report_records(&lost, &duplicates, &mut pass.findings);
     let findings = pass.findings.finish();
+    let permitted = lost.iter().filter(|lost| lost.permitted).count();
+    let duplicated_records = duplicated.len();
     let (acknowledged, unknown, failed) = count(&pass.view);
     let causes = causes(&losses);
     let (verdict, summary) = summary::summarise(&summary::Facts {
@@ -113,6 +127,7 @@ fn assess(plan: &Plan, record: &Record, digest: String) -> Verdict {
                 .collect()
         }),
         findings,
+        goals: pass.goals.finish(permitted, duplicated_records, at_the_end),
         events: u64::try_from(record.entries.len()).unwrap_or(u64::MAX),
         simulated_ms: simulated_ms(record, &pass.history),
         digest,
@@ -127,6 +142,7 @@ fn pass<'a>(plan: &Plan, record: &'a Record, promises: &Promises) -> Pass<'a> {
     let mut invariants = Invariants::default();
     let mut outages = Outages::default();
     let mut findings = Findings::default();
+    let mut goals = Goals::default();
     let mut inconclusive = None;
     for entry in &record.entries {
         if matches!(entry.what, What::Delivered(_) | What::Dropped { .. }) {
@@ -148,6 +164,7 @@ fn pass<'a>(plan: &Plan, record: &'a Record, promises: &Promises) -> Pass<'a> {
             entry,
             partition: name.and_then(|name| Some((name, view.partition(name)?))),
         };
+        goals.observe(&moment);
         let elected = happened.observe(promises, &moment);
         let excuses = Excuses {
             promises,
@@ -166,6 +183,7 @@ fn pass<'a>(plan: &Plan, record: &'a Record, promises: &Promises) -> Pass<'a> {
         happened,
         outages: outages.finish(),
         findings,
+        goals,
         inconclusive,
     }
 }

@@ -53,6 +53,7 @@ fn crc(value: &str) -> u32 {
     })
 }
 
+#[derive(Clone)]
 pub(crate) struct Story {
     pub(crate) plan: Plan,
     pub(crate) entries: Vec<Entry>,
@@ -142,6 +143,12 @@ impl Story {
         let nodes = ids.iter().map(|id| NodeId::Broker(BrokerId(*id)));
         let nodes = nodes.map(Target::Node).collect();
         self.step(Action::Stop { nodes, how })
+    }
+
+    /// The story with something more.
+    pub(crate) fn also(mut self, more: impl FnOnce(&mut Self) -> &mut Self) -> Self {
+        more(&mut self);
+        self
     }
 
     /// It is this time now.

@@ -4,7 +4,7 @@
 //! written, and written again by the retry. False positives avoided: values of nobody's send (they have
 //! no promise, but occur twice none the less) are reported too, as not permitted.
 
-use super::Case;
+use super::{Allowed, Case};
 use ktrial_core::{NodeId, Offset, TopicPartition};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -53,7 +53,7 @@ pub(in crate::check) fn duplicated<'a>(case: &Case<'a>) -> Vec<Duplicate<'a>> {
                 value: &first.value,
                 offsets,
                 client,
-                permitted: client.is_some_and(|client| case.promises.may_duplicate(client)),
+                permitted: Allowed::duplicate(case, client),
             });
         }
         if let Some(new) = found.get_mut(before..) {

@@ -7,10 +7,20 @@
 //! | `duplicate` | a value at more than one offset of that log | `duplicate.rs` |
 //! | `aborted_read` | a value whose send certainly failed is in a log or was read (G1a) | `aborted_read.rs` |
 //! | `inconsistent_offsets` | an offset with two values, over acknowledgements and polls | `inconsistent_offsets.rs` |
-//! | `nonmonotonic_poll`, `poll_skip` | a consumer's next record is not after its last one, or leaves out a known one | `poll_order.rs` |
+//! | `int_nonmonotonic_poll`, `int_poll_skip` | in one poll, a partition's next record is not after the last one, or leaves out a known one | `poll_order.rs` |
+//! | `nonmonotonic_poll`, `poll_skip` | the same, from the last record of a poll to the first of a later one | `poll_order.rs` |
+//! | `int_nonmonotonic_send` | of the values that one step sends, a later one is acknowledged at a lower offset | `send_order.rs` |
+//! | `nonmonotonic_send` | the same, for values of different steps | `send_order.rs` |
+//! | `int_send_skip` | others' records between two of one step: counted as a goal | `send_order.rs` |
 //! | `unseen` | an acknowledged value that is still there and that a consumer should have got | `unseen.rs` |
 //!
-//! We are omniscient where Jepsen is not: it deduces losses from reads, we look at the disks. Unknown
+//! `allowed.rs` says which configuration allows which. Jepsen's `precommitted_read` (a client reads what it
+//! has not committed yet) and its cycles of dependencies (`G0`, `G1c` and the others of Elle) are about
+//! transactions and come with them.
+//!
+//! We are omniscient where Jepsen is not: it deduces losses from reads (a value below the highest one read
+//! that nobody read), we look at the disks, which shows those above it too; and what was read and is gone
+//! later is `consistent_read`. Unknown
 //! outcomes stay unknown: such a value may be there or not, once.
 //!
 //! The log that counts (`Authority`): the leader's; with no leader at the end, or one whose process is gone
@@ -22,11 +32,14 @@ mod duplicate;
 mod inconsistent_offsets;
 mod lost_write;
 mod poll_order;
+mod send_order;
 mod unseen;
 
 pub(super) use duplicate::{Duplicate, duplicated};
 pub(super) use lost_write::{LostWrite, lost_writes};
+pub(super) use send_order::interleaved;
 
+use super::allowed::Allowed;
 use super::findings::Findings;
 use super::happened::Happened;
 use super::promise::Promises;
@@ -43,6 +56,8 @@ pub(super) enum Read<'a> {
     /// It got a record.
     Record {
         client: NodeId,
+        /// In which poll, counted over all consumers.
+        poll: usize,
         partition: &'a TopicPartition,
         offset: Offset,
         value: &'a str,
@@ -60,6 +75,7 @@ pub(super) enum Read<'a> {
 #[derive(Default)]
 pub(super) struct History<'a> {
     pub(super) reads: Vec<Read<'a>>,
+    polls: usize,
     pub(super) logs: BTreeMap<&'a TopicPartition, BTreeMap<BrokerId, &'a FinalLog>>,
     pub(super) ended: Option<(Timestamp, EndReason)>,
     /// Clients whose process was ever stopped, frozen, started again or given other partitions.
@@ -75,8 +91,11 @@ impl<'a> History<'a> {
     pub(super) fn observe(&mut self, plan: &Plan, entry: &'a Entry) {
         match (&entry.what, entry.node) {
             (What::Event(Event::Polled { records }), Some(client)) => {
+                self.polls += 1;
+                let poll = self.polls;
                 let reads = records.iter().map(|record| Read::Record {
                     client,
+                    poll,
                     partition: &record.partition,
                     offset: record.offset,
                     value: &record.value,
@@ -184,6 +203,7 @@ pub(super) struct Case<'a> {
     pub(super) promises: &'a Promises,
     pub(super) happened: &'a Happened,
     pub(super) values: &'a Values,
+    pub(super) allowed: &'a Allowed,
 }
 
 impl<'a> Case<'a> {
@@ -220,17 +240,9 @@ impl<'a> Case<'a> {
             .collect()
     }
 
-    /// Whether a configured loss in this partition explains an oddity that a client saw.
+    /// Whether a loss that the configuration allows explains an oddity that a client saw.
     pub(super) fn loss_permitted(&self, partition: &TopicPartition) -> bool {
-        let any = self.happened.any_cause(self.promises, partition);
-        any.is_some()
-            || self.happened.was_disturbed(partition)
-                && self.view.operations().list().iter().any(|operation| {
-                    operation.partition == Some(partition.partition)
-                        && operation.topic == partition.topic
-                        && operation.acknowledged()
-                        && self.promises.acks_cause(operation.client).is_some()
-                })
+        self.allowed.loss(self, partition)
     }
 }
 
@@ -270,11 +282,28 @@ impl Values {
     }
 }
 
+/// How many acknowledged records wait in the logs of partitions that nobody leads.
+pub(super) fn waiting(case: &Case<'_>) -> usize {
+    let leaderless = case.view.partitions().filter(|(_, partition)| {
+        let committed = partition.committed.as_ref();
+        committed.is_some_and(|committed| committed.leader.is_none())
+    });
+    let logs = leaderless.map(|(name, _)| case.logs_that_count(name));
+    let records = logs.filter_map(|logs| logs.into_iter().max_by_key(|log| log.records.len()));
+    let values = records.flat_map(|log| &log.records);
+    let waiting = values.filter(|record| {
+        let found = case.values.find(case.view, &record.value);
+        found.is_some_and(|(_, operation)| operation.acknowledged())
+    });
+    waiting.count()
+}
+
 /// Runs the checks whose result is findings only.
 pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
     aborted_read::check(case, findings);
     inconsistent_offsets::check(case, findings);
     poll_order::check(case, findings);
+    send_order::check(case, findings);
     unseen::check(case, findings);
 }
 

@@ -1,10 +1,9 @@
 //! `nonmonotonic_poll` and `poll_skip`: from one record that a consumer gets of a partition to the next,
-//! the step in the dense version order must be exactly one. Less is nonmonotonic, more is a skip.
+//! the step in the dense version order must be exactly one. Less is nonmonotonic, more is a skip. Inside
+//! one poll the classes are `int_nonmonotonic_poll` and `int_poll_skip`.
 //!
 //! The dense version order holds the offsets at which something was acknowledged or polled, without
-//! holes: a gap between offsets is legal where nothing is known to have been. Jepsen judges steps
-//! inside a poll and between polls under separate names; with `assign` both are errors, so here they
-//! have one.
+//! holes: a gap between offsets is legal where nothing is known to have been.
 //!
 //! False positives avoided: a consumer that starts, is assigned anew or has no position begins
 //! anywhere. Permitted where a loss is: a consumer that read what was lost goes back (KIP-320).
@@ -15,7 +14,7 @@ use std::collections::BTreeMap;
 
 pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
     let known = known_offsets(case);
-    let mut last: BTreeMap<(NodeId, &TopicPartition), Offset> = BTreeMap::new();
+    let mut last: BTreeMap<(NodeId, &TopicPartition), (Offset, usize)> = BTreeMap::new();
     for read in &case.history.reads {
         match read {
             Read::Anew {
@@ -35,23 +34,30 @@ pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
                 partition,
                 offset,
                 at,
+                poll,
                 ..
             } => {
-                let before = last.insert((*client, *partition), *offset);
-                let Some(before) = before.filter(|before| before.next() != *offset) else {
+                let before = last.insert((*client, *partition), (*offset, *poll));
+                let before = before.filter(|(before, _)| before.next() != *offset);
+                let Some((before, last_poll)) = before else {
                     continue;
+                };
+                let (nonmonotonic, skip) = if last_poll == *poll {
+                    ("int_nonmonotonic_poll", "int_poll_skip")
+                } else {
+                    ("nonmonotonic_poll", "poll_skip")
                 };
                 if *offset <= before {
                     let what = format!(
                         "{client} got offset {offset} of {partition} after offset {before}"
                     );
-                    report(case, findings, "nonmonotonic_poll", partition, *at, what);
+                    report(case, findings, nonmonotonic, partition, *at, what);
                 } else if let Some(skipped) = between(&known, partition, before, *offset) {
                     let what = format!(
                         "{client} got offset {offset} of {partition} after offset {before}: offset \
                          {skipped}, which held a record, was skipped"
                     );
-                    report(case, findings, "poll_skip", partition, *at, what);
+                    report(case, findings, skip, partition, *at, what);
                 }
             }
         }

@@ -2,8 +2,8 @@
 //!
 //! Source: TLA+ kip-966 `NoCommittedRecordLostGlobally`; KRaft `AckedValueNotLost`.
 //!
-//! The time when the last copy goes, while `lost_write` tells what is missing in the end. Permitted
-//! where the loss of the record is.
+//! The time when the last copy goes, while `lost_write` tells what is missing in the end. Nothing is said
+//! of a loss that is excused: `lost_write` tells it.
 //!
 //! False positives avoided: a log that lost power counts as whole until it is opened again. A record
 //! whose offset two leaders have used meanwhile is not judged.
@@ -54,11 +54,14 @@ fn gone(
     let gone = |written: &&Written| written.acknowledged.is_some() && written.copies.is_empty();
     for written in happened.ledger.between(name, range).filter(gone) {
         let cause = happened.cause(excuses.promises, written.acknowledged, name, written);
+        if cause.is_some() {
+            continue;
+        }
         let what = format!(
             "no broker has the records of {name} from {} to {} of leader epoch {} any more, of which \
              one was acknowledged",
             written.batch.base, written.batch.last, written.batch.epoch
         );
-        findings.report(NAME, Some(name), Some(moment.at()), cause.is_some(), what);
+        findings.broken(NAME, name, moment.at(), what);
     }
 }

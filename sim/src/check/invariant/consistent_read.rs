@@ -4,7 +4,8 @@
 //! Source: TLA+ kip-966 `ConsistentRead`.
 //!
 //! False positives avoided: only a leader that the controller means, when it begins. What a new leader
-//! lacks is forgotten after it was reported. Permitted where the loss of the record is.
+//! lacks is forgotten after it was reported. Nothing is said of a loss that is excused, for
+//! `leader_completeness` tells it.
 //!
 //! It compares only the last record read: with `log_matching`, equal there means equal before. Cost: a
 //! poll adds what is new, and a leader is looked at once, by bisection.
@@ -73,11 +74,15 @@ impl ConsistentRead {
             let mut lost = excuses.happened.ledger.at(name, offset);
             let lost = lost.find(|written| written.batch.epoch == epoch);
             let permitted = lost.is_some_and(|lost| excuses.permits(name, &lost.batch));
+            if permitted {
+                read.truncate(index);
+                return;
+            }
             let what = format!(
                 "broker {broker} leads {name} without the record at offset {offset} of leader epoch \
                  {epoch}, which a consumer has read"
             );
-            findings.report(NAME, Some(name), Some(moment.at()), permitted, what);
+            findings.broken(NAME, name, moment.at(), what);
         }
         read.truncate(index);
     }

@@ -10,8 +10,9 @@
 //!
 //! False positives avoided: a broker that is down, or whose log was not opened since it lost power, says
 //! nothing yet. Who was elected with the same record is judged by `leader_completeness`. After a leader
-//! has begun that lacks records (reported there), its own high watermark counts. Permitted where the
-//! loss of the first record that the member lacks is.
+//! has begun that lacks records (reported there), its own high watermark counts. Nothing is said where
+//! the loss of the first record that the member lacks is excused: it may not come to it, and else
+//! `leader_completeness` tells it.
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::{Committed, PartitionView, Replica};
@@ -125,14 +126,15 @@ impl Case<'_> {
             return;
         }
         let mut lacking = self.excuses.happened.ledger.at(self.name, end);
-        let permitted = lacking.any(|written| self.excuses.permits(self.name, &written.batch));
+        if lacking.any(|written| self.excuses.permits(self.name, &written.batch)) {
+            return;
+        }
         let what = format!(
             "broker {broker} may lead {}, but its log ends at {end}, below the high watermark {} that \
              its leader had",
             self.name, self.high_watermark
         );
-        let at = Some(self.moment.at());
-        findings.report(NAME, Some(self.name), at, permitted, what);
+        findings.broken(NAME, self.name, self.moment.at(), what);
     }
 }
 

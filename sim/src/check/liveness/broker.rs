@@ -33,6 +33,6 @@ fn overtaken(record: &Record, broker: BrokerId) -> bool {
         },
         _ => None,
     });
-    let newest = incarnations.clone().last();
+    let newest = incarnations.clone().next_back();
     newest < incarnations.max()
 }

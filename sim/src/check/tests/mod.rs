@@ -2,9 +2,11 @@
 //! miss that it does not; and the whole verdict of the two flagship cells.
 
 mod clients;
+mod elections;
 mod flagship;
 mod invariants;
 mod promises;
+mod standstill;
 
 use super::assess;
 use super::story::Story;
