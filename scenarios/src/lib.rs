@@ -8,6 +8,7 @@
 //! | [`expect`] | what a cell was expected to end in, held against its verdict |
 //! | [`setting`] | where a setting belongs: broker, controller, topic, client, rule |
 //! | [`diagnostic`] | mistakes and how they are shown |
+//! | [`shrink`] | from a plan that shows a finding to a smallest one that still does |
 //! | [`cli`] | the commands |
 //!
 //! Holds no protocol and draws nothing. The format is described in `docs/scenarios.md`.
@@ -21,4 +22,5 @@ pub mod expect;
 pub mod file;
 pub mod library;
 pub mod setting;
+pub mod shrink;
 mod suggest;
