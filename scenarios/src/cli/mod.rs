@@ -5,6 +5,7 @@ mod library;
 mod output;
 mod replay;
 mod run;
+mod shrink;
 mod starter;
 mod trace;
 
@@ -58,6 +59,8 @@ enum Command {
         #[arg(long, value_name = "TIME", value_parser = time)]
         until: Option<u64>,
     },
+    /// Make a failing plan as small as it can be while it fails in the same way
+    Shrink(shrink::Arguments),
     /// Write a commented file to start a scenario from
     New {
         /// Its name: NAME.toml is written
@@ -127,6 +130,7 @@ fn run_command(command: Command) -> Exit {
         Command::Show { name } => library::show(&name),
         Command::Check { files } => Ok(library::check(&files)),
         Command::Replay { plan, until } => replay::replay(&plan, until),
+        Command::Shrink(arguments) => shrink::shrink_plan(&arguments),
         Command::New { name } => starter::new(&name),
     };
     done.unwrap_or_else(|message| {

@@ -32,7 +32,8 @@ struct Version {
     version: u32,
 }
 
-fn read(file: &Path) -> Result<Plan, String> {
+/// Reads a plan.
+pub(super) fn read(file: &Path) -> Result<Plan, String> {
     let name = file.display();
     let text =
         std::fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"))?;
