@@ -8,6 +8,7 @@
 //! | [`expect`] | what a cell was expected to end in, held against its verdict |
 //! | [`setting`] | where a setting belongs: broker, controller, topic, client, rule |
 //! | [`diagnostic`] | mistakes and how they are shown |
+//! | [`compare`] | two trials that differ in one thing, held against each other |
 //! | [`shrink`] | from a plan that shows a finding to a smallest one that still does |
 //! | [`cli`] | the commands |
 //!
@@ -15,6 +16,7 @@
 //! Start reading at [`mod@file`].
 
 pub mod cli;
+pub mod compare;
 pub mod compile;
 pub mod diagnostic;
 mod duration;

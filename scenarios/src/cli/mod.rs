@@ -1,6 +1,9 @@
 //! The commands. Each returns how it ended; only `output.rs` writes to the terminal.
 
+mod compare;
 mod exit;
+mod filter;
+mod follow;
 mod library;
 mod output;
 mod replay;
@@ -51,14 +54,10 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
     },
-    /// Run a plan again, with the full trace of its events
-    Replay {
-        /// A plan.json of a report folder
-        plan: PathBuf,
-        /// Stop the trace at this time of the trial, such as 12s
-        #[arg(long, value_name = "TIME", value_parser = time)]
-        until: Option<u64>,
-    },
+    /// Run a plan again, with the trace of its events: all, or those that are asked for
+    Replay(replay::Arguments),
+    /// Hold two trials that differ in one setting against each other
+    Compare(compare::Arguments),
     /// Make a failing plan as small as it can be while it fails in the same way
     Shrink(shrink::Arguments),
     /// Write a commented file to start a scenario from
@@ -129,7 +128,8 @@ fn run_command(command: Command) -> Exit {
         Command::List { names } => Ok(library::list(names)),
         Command::Show { name } => library::show(&name),
         Command::Check { files } => Ok(library::check(&files)),
-        Command::Replay { plan, until } => replay::replay(&plan, until),
+        Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
         Command::Shrink(arguments) => shrink::shrink_plan(&arguments),
         Command::New { name } => starter::new(&name),
     };

@@ -4,7 +4,6 @@
 //! whatever way keeps that.
 
 use super::{Exit, output, replay, run};
-use crate::duration::show_millis;
 use crate::expect::class_name;
 use crate::shrink::{Goal, Measure, Options, Progress, Shrunk, shrink};
 use ktrial_reports::Cell;
@@ -74,7 +73,9 @@ fn goal(cell: &Cell, check: Option<&str>) -> Result<Goal, String> {
     };
     let class = class_name(verdict.verdict);
     Err(match check {
-        Some(check) => format!("the plan does not show `{check}`: its verdict is {class}, and {has}"),
+        Some(check) => {
+            format!("the plan does not show `{check}`: its verdict is {class}, and {has}")
+        }
         None if found.is_empty() => {
             format!("the plan does not fail: its verdict is {class}, and {has}")
         }
@@ -117,7 +118,9 @@ fn search(
         if progress.measure < written {
             written = progress.measure;
             let text = pretty(progress.plan);
-            failed = text.and_then(|text| write(folder, "plan.json", &text)).err();
+            failed = text
+                .and_then(|text| write(folder, "plan.json", &text))
+                .err();
         }
     });
     output::status("");
@@ -234,13 +237,19 @@ fn table(shrunk: &Shrunk, before: &Cell, after: &Cell) -> Vec<String> {
             .iter()
             .map(|(name, from, to)| row(name, from.to_string(), to.to_string())),
     );
-    let simulated = |cell: &Cell| show_millis(cell.verdict.simulated_ms);
+    let simulated = |cell: &Cell| {
+        let ms = cell.verdict.simulated_ms;
+        format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)
+    };
     lines.push(row("simulated time", simulated(before), simulated(after)));
     lines
 }
 
 fn story(cell: &Cell) -> String {
-    let (story, verdict) = (ktrial_reports::story(cell), ktrial_reports::verdict_text(cell));
+    let (story, verdict) = (
+        ktrial_reports::story(cell),
+        ktrial_reports::verdict_text(cell),
+    );
     format!("{story}\n{verdict}")
 }
 

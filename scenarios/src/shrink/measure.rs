@@ -150,7 +150,11 @@ fn settings(plan: &Plan) -> usize {
         plan.record_messages,
     ];
     let world = world.into_iter().filter(|unusual| *unusual).count();
-    owners.iter().sum::<usize>() + changed.sum::<usize>() + flipped.count() + world + plan.clocks.len()
+    owners.iter().sum::<usize>()
+        + changed.sum::<usize>()
+        + flipped.count()
+        + world
+        + plan.clocks.len()
 }
 
 /// A time of a plan.
@@ -166,13 +170,23 @@ pub(super) fn each_time(plan: &mut Plan, show: &mut dyn FnMut(Time<'_>)) {
     for step in plan.steps.iter_mut().chain(&mut plan.timeline) {
         times_of_step(step, show);
     }
-    let mut millis = |value| show(Time { value, unit_us: 1_000 });
+    let mut millis = |value| {
+        show(Time {
+            value,
+            unit_us: 1_000,
+        })
+    };
     millis(&mut plan.settle_ms);
     millis(&mut plan.time_limit_ms);
 }
 
 fn times_of_step(step: &mut Step, show: &mut dyn FnMut(Time<'_>)) {
-    let mut millis = |value| show(Time { value, unit_us: 1_000 });
+    let mut millis = |value| {
+        show(Time {
+            value,
+            unit_us: 1_000,
+        })
+    };
     match &mut step.when {
         When::Now => {}
         When::After { ms } | When::At { ms } => millis(ms),
@@ -205,5 +219,9 @@ fn digits(mut value: u64) -> usize {
     while value > 0 && value.is_multiple_of(10) {
         value /= 10;
     }
-    if value == 0 { 0 } else { value.to_string().len() }
+    if value == 0 {
+        0
+    } else {
+        value.to_string().len()
+    }
 }

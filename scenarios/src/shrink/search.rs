@@ -102,10 +102,11 @@ impl<'a> Search<'a> {
     pub(super) fn first(&mut self, plans: impl IntoIterator<Item = Plan>) -> Option<usize> {
         let goal = self.best.goal.clone();
         let goal = move || goal.clone();
-        self.first_of(plans.into_iter().map(move |plan| Candidate {
-            plan,
-            goal: goal(),
-        }))
+        self.first_of(
+            plans
+                .into_iter()
+                .map(move |plan| Candidate { plan, goal: goal() }),
+        )
     }
 
     /// As [`Self::first`], with another goal.

@@ -214,7 +214,10 @@ impl<'a> Names<'a> {
     }
 
     fn partitions(&self, partitions: &[TopicPartition]) -> Vec<TopicPartition> {
-        partitions.iter().filter_map(|p| self.partition(p)).collect()
+        partitions
+            .iter()
+            .filter_map(|p| self.partition(p))
+            .collect()
     }
 
     fn target(&self, target: &Target) -> Option<Target> {

@@ -20,7 +20,9 @@ pub struct Noise {
 
 fn settings(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     let pairs = pairs.iter();
-    pairs.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 impl Noise {
@@ -67,10 +69,13 @@ impl Noise {
                     configs: BTreeMap::new(),
                 },
             ],
-            producers: [client("p1", &[("linger.ms", "3")]), client("p2", &[("linger.ms", "0")])]
-                .into_iter()
-                .map(|(name, config)| ProducerPlan { name, config })
-                .collect(),
+            producers: [
+                client("p1", &[("linger.ms", "3")]),
+                client("p2", &[("linger.ms", "0")]),
+            ]
+            .into_iter()
+            .map(|(name, config)| ProducerPlan { name, config })
+            .collect(),
             consumers: vec![ConsumerPlan {
                 name: "c1".to_owned(),
                 config: settings(&[("auto.offset.reset", "earliest")]),
@@ -117,7 +122,11 @@ impl Noise {
             action: Some(Action::Send {
                 producer: producer.to_owned(),
                 topic: topic.into(),
-                partition: Some(if on_payments { 0 } else { i32::try_from(random.below(3)).unwrap() }),
+                partition: Some(if on_payments {
+                    0
+                } else {
+                    i32::try_from(random.below(3)).unwrap()
+                }),
                 key: None,
                 values: vec![format!("{producer}-{number:04}")],
             }),
@@ -133,7 +142,11 @@ impl Noise {
     fn fault(&self, random: &mut Random) -> Step {
         let one = self.broker(random);
         let leader = Target::Leader(TopicPartition::new("orders", 0));
-        let nodes = if random.below(4) == 0 { vec![leader] } else { vec![one.clone()] };
+        let nodes = if random.below(4) == 0 {
+            vec![leader]
+        } else {
+            vec![one.clone()]
+        };
         let action = match random.below(6) {
             0..=2 => Action::Stop {
                 nodes,

@@ -31,7 +31,9 @@ pub(super) fn clients(search: &mut Search<'_>) {
     loop {
         let plan = search.plan().clone();
         let names: Vec<String> = plan.producers.iter().map(|p| p.name.clone()).collect();
-        let pairs = names.iter().flat_map(|one| names.iter().map(move |other| (one, other)));
+        let pairs = names
+            .iter()
+            .flat_map(|one| names.iter().map(move |other| (one, other)));
         let pairs = pairs.filter(|(one, other)| one != other);
         let plans = pairs.map(|(one, other)| one_producer(&plan, one, other));
         if search.first(plans).is_none() {
@@ -201,7 +203,9 @@ fn renamed(goal: &Goal, topic: &TopicName, only: &[i32]) -> Option<Goal> {
     if let Some(partition) = &mut goal.partition
         && partition.topic == *topic
     {
-        let place = only.iter().position(|number| *number == partition.partition)?;
+        let place = only
+            .iter()
+            .position(|number| *number == partition.partition)?;
         *partition = TopicPartition::new(topic.clone(), i32::try_from(place).ok()?);
     }
     Some(goal)

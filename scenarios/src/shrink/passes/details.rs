@@ -16,7 +16,10 @@ pub(super) fn targets(search: &mut Search<'_>) {
     roles(search);
     let count = search.plan().all_steps().count();
     for index in 0..count {
-        while search.first(simpler(&search.plan().clone(), index)).is_some() {}
+        while search
+            .first(simpler(&search.plan().clone(), index))
+            .is_some()
+        {}
     }
 }
 
@@ -88,7 +91,9 @@ fn roles(search: &mut Search<'_>) {
         name(&mut plan, &record, index);
         plan
     };
-    let all = steps.iter().fold(search.plan().clone(), |plan, index| named(&plan, *index));
+    let all = steps
+        .iter()
+        .fold(search.plan().clone(), |plan, index| named(&plan, *index));
     if search.one(all) {
         return;
     }

@@ -35,7 +35,9 @@ pub(super) fn settings(search: &mut Search<'_>) {
 /// Shows the settings of everybody, always in the same order.
 fn for_each_owner(plan: &mut Plan, show: &mut dyn FnMut(&mut Settings)) {
     show(&mut plan.topic_defaults);
-    plan.controllers.iter_mut().for_each(|c| show(&mut c.config));
+    plan.controllers
+        .iter_mut()
+        .for_each(|c| show(&mut c.config));
     plan.brokers.iter_mut().for_each(|b| show(&mut b.config));
     plan.topics.iter_mut().for_each(|t| show(&mut t.configs));
     plan.producers.iter_mut().for_each(|p| show(&mut p.config));

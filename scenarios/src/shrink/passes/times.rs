@@ -31,13 +31,18 @@ fn limit(search: &mut Search<'_>) {
     let Some(record) = search.record() else {
         return;
     };
-    let took = record.entries.last().map_or(0, |entry| entry.at.as_millis());
+    let took = record
+        .entries
+        .last()
+        .map_or(0, |entry| entry.at.as_millis());
     let plan = search.plan().clone();
     let enough = rungs().take_while(|rung| *rung < plan.time_limit_ms);
-    let plans = enough.filter(|rung| *rung > took).map(|time_limit_ms| Plan {
-        time_limit_ms,
-        ..plan.clone()
-    });
+    let plans = enough
+        .filter(|rung| *rung > took)
+        .map(|time_limit_ms| Plan {
+            time_limit_ms,
+            ..plan.clone()
+        });
     search.first(plans.collect::<Vec<_>>());
 }
 
