@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`library`] | the scenarios that come with ktrial |
+//! | [`fuzz`] | random plans: everything about a trial drawn from its seed |
 //! | [`mod@file`] | a scenario file, read: every mistake with its place |
 //! | [`compile`] | scenario + seed + settings → one plan per cell of the matrix |
 //! | [`expect`] | what a cell was expected to end in, held against its verdict |
@@ -12,7 +13,7 @@
 //! | [`shrink`] | from a plan that shows a finding to a smallest one that still does |
 //! | [`cli`] | the commands |
 //!
-//! Holds no protocol and draws nothing. The format is described in `docs/scenarios.md`.
+//! Holds no protocol, and draws no picture. The format is described in `docs/scenarios.md`.
 //! Start reading at [`mod@file`].
 
 pub mod cli;
@@ -22,6 +23,7 @@ pub mod diagnostic;
 mod duration;
 pub mod expect;
 pub mod file;
+pub mod fuzz;
 pub mod library;
 pub mod setting;
 pub mod shrink;

@@ -87,6 +87,8 @@ fn a_condition_that_does_not_hold_in_time_ends_the_trial() {
     }];
     assert_eq!(end(&trial::run(&plan).unwrap()), EndReason::StepFailed);
     plan.steps.clear();
+    plan.record_limit = Some(100);
+    assert_eq!(end(&trial::run(&plan).unwrap()), EndReason::RecordLimit);
     plan.time_limit_ms = 1;
     assert_eq!(end(&trial::run(&plan).unwrap()), EndReason::TimeLimit);
 }

@@ -274,6 +274,7 @@ pub(crate) fn end(reason: EndReason) -> &'static str {
         EndReason::Settled => "nothing has changed for the settling time",
         EndReason::StepFailed => "a step's condition did not come true in time",
         EndReason::TimeLimit => "the time limit of the trial",
+        EndReason::RecordLimit => "the record has as many entries as it may have",
         EndReason::Panicked => "a machine panicked or could not start",
     }
 }

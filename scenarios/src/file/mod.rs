@@ -173,6 +173,7 @@ fn empty_plan(name: &str) -> Plan {
         recovery: None,
         settle_ms: SETTLE_MS,
         time_limit_ms: TIME_LIMIT_MS,
+        record_limit: None,
         record_messages: false,
     }
 }

@@ -513,6 +513,7 @@ fn plan() -> Plan {
         recovery: None,
         settle_ms: 30_000,
         time_limit_ms: 600_000,
+        record_limit: None,
         record_messages: false,
     }
 }

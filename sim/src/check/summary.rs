@@ -40,6 +40,9 @@ pub(super) fn inconclusive(what: &What) -> Option<String> {
         What::Ended {
             reason: EndReason::TimeLimit,
         } => Some("The trial reached its time limit.".to_owned()),
+        What::Ended {
+            reason: EndReason::RecordLimit,
+        } => Some("The trial reached the limit of its record.".to_owned()),
         _ => None,
     }
 }

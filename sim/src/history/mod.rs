@@ -190,6 +190,8 @@ pub enum EndReason {
     StepFailed,
     /// The time limit.
     TimeLimit,
+    /// The limit on the number of entries.
+    RecordLimit,
     /// A machine panicked or could not start.
     Panicked,
 }

@@ -83,6 +83,10 @@ pub struct Plan {
     pub settle_ms: u64,
     /// The trial ends here whatever happens (simulated).
     pub time_limit_ms: u64,
+    /// The trial ends when its record has this many entries; `None` = however long it gets. A cluster
+    /// that runs in circles without letting much time go by is ended by this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_limit: Option<u64>,
     /// Whether the record holds every message, not just what changed.
     pub record_messages: bool,
 }

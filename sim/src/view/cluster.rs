@@ -48,10 +48,16 @@ impl Committed {
         true
     }
 
-    /// An operator's change of `min.insync.replicas` has made the ELR void.
+    /// An operator's change of `min.insync.replicas` has made the ELR void. That is a change of the
+    /// partition only if there was one.
+    /// Source: `TopicControlInfo` in `ReplicationControlManager.replay(ClearElrRecord)`.
     pub(super) fn clear_elr(&mut self) {
+        if self.elr.is_empty() && self.last_known_elr.is_empty() {
+            return;
+        }
         self.elr.clear();
         self.last_known_elr.clear();
+        self.partition_epoch = self.partition_epoch.next();
     }
 
     fn new(record: &PartitionRecord) -> Self {

@@ -125,6 +125,7 @@ pub(crate) fn plan(seed: u64) -> Plan {
         recovery: None,
         settle_ms: 30_000,
         time_limit_ms: 600_000,
+        record_limit: None,
         record_messages: true,
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! A condition is looked at after each entry of the record, so a step acts at the very event that makes
 //! it true, before anything else happens; it need not still be true when that event's other entries are
-//! in. The time limit ends any phase.
+//! in. The limits on time and entries end any phase.
 //!
 //! Next: `timeline.rs`.
 
@@ -47,6 +47,8 @@ pub(super) struct Script {
     timeline: Timeline,
     operations: Operations,
     due: bool,
+    /// Entries that the record may still have.
+    entries_left: u64,
     /// The next time at which the world wakes it.
     wake: Timestamp,
 }
@@ -72,6 +74,7 @@ impl Script {
     pub(super) fn new(plan: Arc<Plan>, cluster: Arc<Cluster>) -> Self {
         Self {
             view: View::new(&plan),
+            entries_left: plan.record_limit.unwrap_or(u64::MAX),
             plan,
             cluster,
             phase: Phase::Begin,
@@ -267,7 +270,8 @@ impl Director for Script {
             Phase::Settle(settle) => settle.observe(&self.view, at),
             Phase::Begin | Phase::Over => false,
         };
-        self.due = self.due || due;
+        self.entries_left = self.entries_left.saturating_sub(1);
+        self.due = self.due || due || self.entries_left == 0;
     }
 
     fn is_due(&self) -> bool {
@@ -276,8 +280,13 @@ impl Director for Script {
 
     fn act(&mut self, now: Timestamp, orders: &mut Vec<Order>) {
         self.due = false;
-        if now >= self.limit() && !matches!(self.phase, Phase::Over) {
-            self.end(EndReason::TimeLimit, orders);
+        let limit = match () {
+            () if now >= self.limit() => Some(EndReason::TimeLimit),
+            () if self.entries_left == 0 => Some(EndReason::RecordLimit),
+            () => None,
+        };
+        if let (Some(reason), false) = (limit, matches!(self.phase, Phase::Over)) {
+            self.end(reason, orders);
             return;
         }
         match &mut self.phase {

@@ -1,0 +1,96 @@
+//! Families of faults. Which ones a trial has at all is drawn first; then each draws its faults from a
+//! stream of its own.
+//!
+//! | file | families |
+//! |---|---|
+//! | `scene.rs` | what there is to disturb |
+//! | `process.rs` | processes and machines that stop, freeze and come back |
+//! | `link.rs` | the network |
+//! | `disk.rs` | disks and clocks |
+//! | `operator.rs` | what people do to a cluster |
+//!
+//! Next: `scene.rs`.
+
+mod disk;
+mod link;
+mod operator;
+mod process;
+mod scene;
+
+use super::dice::Dice;
+use super::profile::Profile;
+use ktrial_sim::plan::{Plan, Step};
+use scene::Scene;
+
+/// A family of faults.
+#[derive(Clone, Copy)]
+pub struct Family {
+    /// Its name in the draw.
+    pub name: &'static str,
+    /// What its faults do.
+    pub meaning: &'static str,
+    /// The tamest profile that has it.
+    pub from: Profile,
+    /// Draws one fault: one or more steps of the timeline.
+    draw: fn(&mut Dice, &Scene<'_>) -> Vec<Step>,
+}
+
+macro_rules! families {
+    ($($from:ident $name:literal $meaning:literal $draw:path;)*) => {
+        /// Every family.
+        pub const FAMILIES: &[Family] = &[$(Family {
+            name: $name,
+            meaning: $meaning,
+            from: Profile::$from,
+            draw: $draw,
+        }),*];
+    };
+}
+
+families! {
+    Light "kill" "a process dies and comes back" process::kill;
+    Light "shutdown" "a broker is shut down in order and comes back" process::shutdown;
+    Light "pause" "a process freezes for a while" process::pause;
+    Swarm "power loss" "a machine loses power and comes back" process::power_loss;
+    Swarm "rack" "several machines lose power at once" process::rack;
+    Swarm "cascade" "the replicas of a partition die one after the other and come back in any order" process::cascade;
+    Swarm "last stand" "the followers go, then the last member of the ISR" process::last_stand;
+    Swarm "restart storm" "one broker is restarted again and again" process::storm;
+    Swarm "rolling restart" "every broker is restarted, one after the other" process::rolling;
+    Swarm "controller" "the controller dies, freezes or is cut off" process::controller;
+    Swarm "clients" "a client dies or freezes" process::clients;
+    Light "partition" "two groups of nodes cannot reach each other" link::partition;
+    Light "isolate" "one broker is cut off from everybody, perhaps one way" link::isolate;
+    Swarm "ring" "brokers reach only their neighbours, or each other only over one of them" link::ring;
+    Swarm "slow links" "messages between two groups take long" link::slow;
+    Swarm "slow api" "only one kind of request is late, or held back" link::slow_api;
+    Swarm "loss" "segments are lost: they come late, or reset their connection" link::loss;
+    Swarm "throttle" "a link carries few bytes" link::throttle;
+    Swarm "slow disk" "a disk takes many times as long" disk::slow;
+    Swarm "stalled disk" "no disk call comes back" disk::stall;
+    Swarm "failing disk" "disk calls fail" disk::fail;
+    Swarm "full disk" "there is no room on a disk" disk::full;
+    Swarm "torn writes" "power is lost in the middle of a write" disk::torn;
+    Harsh "lying flush" "flushes do nothing, and then power is lost" disk::lying;
+    Harsh "bit rot" "a bit of a log flips" disk::rot;
+    Harsh "wiped disk" "a broker comes back with an empty disk" disk::wipe;
+    Swarm "clocks" "a wall clock jumps and drifts" disk::clock;
+    Swarm "settings" "an operator changes a topic's settings" operator::settings;
+    Swarm "elections" "an operator asks for elections" operator::elections;
+}
+
+/// Draws all faults of a plan.
+pub(super) fn draw(seed: u64, profile: Profile, window_ms: u64, plan: &mut Plan) {
+    let mut steps = Vec::new();
+    let scene = Scene::new(plan, window_ms);
+    for family in FAMILIES.iter().filter(|family| family.from <= profile) {
+        let mut dice = Dice::new(seed, &format!("fault {}", family.name));
+        if !dice.percent(profile.family()) {
+            continue;
+        }
+        for _ in 0..dice.count(profile.faults()) {
+            steps.extend((family.draw)(&mut dice, &scene));
+        }
+    }
+    plan.timeline.extend(steps);
+}

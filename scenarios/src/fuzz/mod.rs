@@ -1,0 +1,133 @@
+//! Random plans: everything about a trial is drawn from its seed, and then nothing is random any more.
+//!
+//! | file | what it draws |
+//! |---|---|
+//! | `profile.rs` | how wild: `light`, `swarm`, `harsh` |
+//! | `dice.rs` | how numbers, picks and chances are drawn |
+//! | `cluster.rs` | brokers, topics, replicas, clients |
+//! | `settings.rs` | settings other than Kafka's defaults |
+//! | `workload.rs` | who sends what, when, with which keys |
+//! | `fault/` | which families of faults exist at all, and each one's place and time |
+//! | `describe.rs` | the draw, for people |
+//!
+//! Rules:
+//! - Swarm testing: a family of faults that is not drawn does not occur in the trial at all. Trials with
+//!   few families reach states that a bit of everything hides.
+//! - Each purpose draws from a stream of its own, so a family more or less changes no other.
+//! - A plan ends in a recovery: then the cluster must come to rest, or a judge must find a reason.
+//!
+//! Source: Groce et al., "Swarm Testing" (2012); `options_swarm` of TigerBeetle's VOPR.
+//! Next: `profile.rs`.
+
+mod cluster;
+mod describe;
+mod dice;
+mod fault;
+mod profile;
+mod settings;
+mod workload;
+
+pub use describe::describe;
+pub use fault::{FAMILIES, Family};
+pub use profile::Profile;
+
+use dice::Dice;
+use ktrial_core::config::Settings;
+use ktrial_core::rules::NEWEST;
+use ktrial_core::{ControllerId, NodeId, Rules};
+use ktrial_sim::plan::{
+    ControllerPlan, DiskPlan, NetworkPlan, PLAN_VERSION, Plan, PowerLoss, Recovery,
+};
+use std::collections::BTreeMap;
+
+/// `node.id` of the controller, far from those of brokers.
+const CONTROLLER: ControllerId = ControllerId(3_000);
+/// Longer than `delivery.timeout.ms` and than the controller's own round of unclean elections and of
+/// leader balancing (both every 300 s), so that whatever would still happen by itself has happened.
+const SETTLE_MS: u64 = 330_000;
+/// Simulated. A cluster that is still changing then has never come to rest.
+const TIME_LIMIT_MS: u64 = 3_600_000;
+
+/// Many times what a trial comes to that does not run in circles.
+const RECORD_LIMIT: u64 = 200_000;
+
+/// The plan of a seed.
+pub fn plan(profile: Profile, seed: u64) -> Plan {
+    let dice = |purpose: &str| Dice::new(seed, purpose);
+    let mut plan = empty(profile, seed);
+    cluster::draw(&mut dice("cluster"), profile, &mut plan);
+    settings::draw(&mut dice("settings"), profile, &mut plan);
+    world(&mut dice("world"), &mut plan);
+    let window_ms = dice("window").between(profile.window_ms());
+    workload::draw(&mut dice("workload"), profile, window_ms, &mut plan);
+    fault::draw(seed, profile, window_ms, &mut plan);
+    plan.timeline.sort_by_key(due);
+    plan.recovery = Some(recovery(&mut dice("recovery"), profile, &plan));
+    plan
+}
+
+/// For the order of the timeline: conditions last.
+fn due(step: &ktrial_sim::plan::Step) -> u64 {
+    match step.when {
+        ktrial_sim::plan::When::After { ms } => ms,
+        _ => u64::MAX,
+    }
+}
+
+fn empty(profile: Profile, seed: u64) -> Plan {
+    Plan {
+        version: PLAN_VERSION,
+        scenario: format!("fuzz-{}", profile.name()),
+        title: format!("Drawn from seed {seed}"),
+        seed,
+        cell: BTreeMap::new(),
+        release: NEWEST.to_owned(),
+        rules: Rules::default(),
+        controllers: vec![ControllerPlan {
+            id: CONTROLLER,
+            config: Settings::new(),
+        }],
+        brokers: Vec::new(),
+        topic_defaults: Settings::new(),
+        topics: Vec::new(),
+        producers: Vec::new(),
+        consumers: Vec::new(),
+        network: NetworkPlan::default(),
+        disk: DiskPlan::default(),
+        clocks: BTreeMap::new(),
+        steps: Vec::new(),
+        timeline: Vec::new(),
+        recovery: None,
+        settle_ms: SETTLE_MS,
+        time_limit_ms: TIME_LIMIT_MS,
+        record_limit: Some(RECORD_LIMIT),
+        record_messages: false,
+    }
+}
+
+/// What the world is like when nothing is wrong with it.
+fn world(dice: &mut Dice, plan: &mut Plan) {
+    if dice.percent(30) {
+        let (min, max) = dice.pick(&[(50, 200), (1_000, 3_000), (10_000, 40_000), (100, 100_000)]);
+        plan.network.latency_min_us = min;
+        plan.network.latency_max_us = max;
+    }
+    if dice.percent(30) {
+        plan.disk.flush_us = dice.pick(&[50, 5_000, 50_000]);
+        plan.disk.cache_us = dice.pick(&[1, 10, 200]);
+    }
+    if dice.percent(50) {
+        plan.disk.power_loss = PowerLoss::RandomPrefix;
+    }
+}
+
+/// Who runs after the last fault: mostly everybody, else all clients, the controller and some brokers.
+fn recovery(dice: &mut Dice, profile: Profile, plan: &Plan) -> Recovery {
+    let all = dice.percent(profile.everybody_recovers());
+    let mut nodes = vec![NodeId::Controller(CONTROLLER)];
+    let clients = plan.producers.len() + plan.consumers.len();
+    let brokers = plan.brokers.iter().map(|broker| NodeId::Broker(broker.id));
+    nodes.extend(brokers.filter(|_| all || dice.percent(60)));
+    nodes.extend((0..clients).map(cluster::client));
+    Recovery { nodes }
+}
