@@ -148,6 +148,7 @@ fn settings(plan: &Plan) -> usize {
         plan.network != NetworkPlan::default(),
         plan.disk != DiskPlan::default(),
         plan.record_messages,
+        plan.record_limit.is_some(),
     ];
     let world = world.into_iter().filter(|unusual| *unusual).count();
     owners.iter().sum::<usize>()

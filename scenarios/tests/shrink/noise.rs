@@ -103,6 +103,7 @@ impl Noise {
             }),
             settle_ms: 31_700,
             time_limit_ms: 600_000,
+            record_limit: None,
             record_messages: false,
         }
     }

@@ -49,9 +49,10 @@ const ROUND: [Pass; 19] = [
 ];
 
 /// When a round finds nothing: what a new seed, or new names, may make possible.
-const LAST: [Pass; 3] = [
+const LAST: [Pass; 4] = [
     ("other seeds", seeds::with_less),
     ("names of values", records::names),
+    ("limit of the record", settings::record_limit),
     ("a small seed", seeds::small),
 ];
 

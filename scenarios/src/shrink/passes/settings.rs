@@ -127,3 +127,10 @@ pub(super) fn world(search: &mut Search<'_>) {
         search.one(plan);
     }
 }
+
+/// No limit on the entries of the record, once it is short.
+pub(super) fn record_limit(search: &mut Search<'_>) {
+    let mut plan = search.plan().clone();
+    plan.record_limit = None;
+    search.one(plan);
+}
