@@ -19,6 +19,8 @@ mod goal;
 mod measure;
 mod passes;
 mod search;
+#[cfg(test)]
+mod tests;
 mod without;
 
 pub use goal::Goal;
