@@ -9,13 +9,13 @@ use ktrial_sim::plan::{
 use std::collections::BTreeMap;
 
 /// How large the noise is.
-pub struct Noise {
-    pub seed: u64,
-    pub brokers: i32,
-    pub faults: usize,
-    pub sends: usize,
+pub(crate) struct Noise {
+    pub(crate) seed: u64,
+    pub(crate) brokers: i32,
+    pub(crate) faults: usize,
+    pub(crate) sends: usize,
     /// Nothing is due after this long.
-    pub ms: u64,
+    pub(crate) ms: u64,
 }
 
 fn settings(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -27,7 +27,7 @@ fn settings(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 impl Noise {
     /// The plan, under the newest rules.
-    pub fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         let mut random = Random::stream(self.seed, "noise");
         let brokers: Vec<BrokerId> = (1..=self.brokers).map(BrokerId).collect();
         let nodes = brokers.iter().copied().map(NodeId::Broker);
