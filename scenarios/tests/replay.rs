@@ -57,9 +57,9 @@ fn replay_shows_what_is_asked_for() {
         "--broker",
         "2",
         "--from",
-        "30s",
+        "28400ms",
         "--until",
-        "31s",
+        "28600ms",
         "--partition",
         "orders-0",
     ];

@@ -78,21 +78,15 @@ fn find(value: &str, record: &Record) -> (Sends, BTreeSet<Place>) {
                 What::Event(Event::SendEnded {
                     operation,
                     partition: Some(partition),
-                    outcome,
+                    outcome: SendOutcome::Acknowledged { offset: Some(at) },
                 }),
                 Some(node),
             ) if sends.contains(&(node, *operation)) => {
-                if let SendOutcome::Acknowledged {
-                    offset: Some(offset),
-                } = outcome
-                {
-                    let mut newest = batches.iter().rev();
-                    let there = newest.find(|(of, base, last, _)| {
-                        *of == partition && (*base..=*last).contains(offset)
-                    });
-                    if let Some((.., epoch)) = there {
-                        add(partition, *offset, *epoch);
-                    }
+                let mut newest = batches.iter().rev();
+                let there = newest
+                    .find(|(of, base, last, _)| *of == partition && (*base..=*last).contains(at));
+                if let Some((.., epoch)) = there {
+                    add(partition, *at, *epoch);
                 }
             }
             (What::Event(Event::Polled { records }), _) => {

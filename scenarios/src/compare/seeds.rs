@@ -48,8 +48,11 @@ pub struct Figure {
     pub differs: u64,
 }
 
+/// Counts something in a verdict.
+type Count = fn(&Verdict) -> u64;
+
 /// What is counted.
-const FIGURES: [(&str, fn(&Verdict) -> u64); 8] = [
+const FIGURES: [(&str, Count); 8] = [
     ("acknowledged", |v| v.acknowledged),
     ("failed", |v| v.failed),
     ("unknown", |v| v.unknown),

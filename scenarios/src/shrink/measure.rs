@@ -175,7 +175,7 @@ pub(super) fn each_time(plan: &mut Plan, show: &mut dyn FnMut(Time<'_>)) {
         show(Time {
             value,
             unit_us: 1_000,
-        })
+        });
     };
     millis(&mut plan.settle_ms);
     millis(&mut plan.time_limit_ms);
@@ -186,7 +186,7 @@ fn times_of_step(step: &mut Step, show: &mut dyn FnMut(Time<'_>)) {
         show(Time {
             value,
             unit_us: 1_000,
-        })
+        });
     };
     match &mut step.when {
         When::Now => {}

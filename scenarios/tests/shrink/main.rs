@@ -42,6 +42,9 @@ fn shrunk(plan: &Plan, check: &str, jobs: usize) -> Shrunk {
     shrunk
 }
 
+/// What is wrong in a plan.
+type Change = fn(&mut Plan);
+
 /// The noise under one changed rule, and what it leads to.
 fn noise(seed: u64, change: impl FnOnce(&mut Plan)) -> Plan {
     let mut plan = Noise {
@@ -66,7 +69,7 @@ fn unclean(plan: &mut Plan) {
 }
 
 /// The first seed whose noise shows a finding.
-fn first_with(check: &str, change: fn(&mut Plan)) -> Plan {
+fn first_with(check: &str, change: Change) -> Plan {
     let plans = (0..40).map(|seed| noise(seed, change));
     let mut plans = plans.filter(|plan| Goal::choose(&verdict(plan), Some(check)).is_some());
     plans.next().unwrap()
@@ -74,7 +77,7 @@ fn first_with(check: &str, change: fn(&mut Plan)) -> Plan {
 
 #[test]
 fn failures_in_noise_end_small() {
-    let table: [(&str, fn(&mut Plan)); 2] = [
+    let table: [(&str, Change); 2] = [
         ("lost_write", old_truncation),
         ("leader_completeness", unclean),
     ];

@@ -25,6 +25,24 @@ fn settings(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
+fn topics(brokers: &[BrokerId]) -> Vec<NewTopic> {
+    vec![
+        NewTopic {
+            topic: "orders".into(),
+            placement: Placement::Spread {
+                partitions: Some(3),
+                replication_factor: Some(3),
+            },
+            configs: settings(&[("max.message.bytes", "100000")]),
+        },
+        NewTopic {
+            topic: "payments".into(),
+            placement: Placement::Manual(vec![brokers.iter().copied().take(3).collect()]),
+            configs: BTreeMap::new(),
+        },
+    ]
+}
+
 impl Noise {
     /// The plan, under the newest rules.
     pub(crate) fn plan(&self) -> Plan {
@@ -54,21 +72,7 @@ impl Noise {
                 })
                 .collect(),
             topic_defaults: settings(&[("segment.bytes", "1000000")]),
-            topics: vec![
-                NewTopic {
-                    topic: "orders".into(),
-                    placement: Placement::Spread {
-                        partitions: Some(3),
-                        replication_factor: Some(3),
-                    },
-                    configs: settings(&[("max.message.bytes", "100000")]),
-                },
-                NewTopic {
-                    topic: "payments".into(),
-                    placement: Placement::Manual(vec![brokers.iter().copied().take(3).collect()]),
-                    configs: BTreeMap::new(),
-                },
-            ],
+            topics: topics(&brokers),
             producers: [
                 client("p1", &[("linger.ms", "3")]),
                 client("p2", &[("linger.ms", "0")]),

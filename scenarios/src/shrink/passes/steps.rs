@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Leaves out faults.
 pub(super) fn faults(search: &mut Search<'_>) {
-    leave_out(search, |step| is_fault(step));
+    leave_out(search, is_fault);
 }
 
 /// Leaves out steps that are no faults.
@@ -61,15 +61,9 @@ fn enders(plan: &Plan, index: usize) -> Vec<usize> {
     let mut found = Vec::new();
     for (later, step) in plan.steps.iter().enumerate().skip(index + 1) {
         match &step.action {
-            Some(Action::Start { nodes: who }) if starts => {
-                if who.iter().all(|node| nodes.contains(node)) {
-                    found.push(later);
-                }
-            }
-            Some(Action::Resume { nodes: who }) if !starts => {
-                if who.iter().all(|node| nodes.contains(node)) {
-                    found.push(later);
-                }
+            Some(Action::Start { nodes: who }) if starts && within(who, nodes) => found.push(later),
+            Some(Action::Resume { nodes: who }) if !starts && within(who, nodes) => {
+                found.push(later);
             }
             Some(action) if stopped(action).is_some_and(|(who, _)| overlap(who, nodes)) => break,
             _ => {}
@@ -87,26 +81,28 @@ fn stopped(action: &Action) -> Option<(&[Target], bool)> {
     }
 }
 
+fn within(some: &[Target], all: &[Target]) -> bool {
+    some.iter().all(|target| all.contains(target))
+}
+
 fn overlap(some: &[Target], others: &[Target]) -> bool {
     some.iter().any(|target| others.contains(target))
 }
 
 /// A fault that a later step ends lasts for a time instead.
 pub(super) fn ends(search: &mut Search<'_>) {
-    let Some(record) = search.record() else {
-        return;
-    };
-    let times = times(&record);
-    loop {
+    // Once a step has gone, the others have other indexes: their times are read anew.
+    while !search.stopped() {
+        let Some(record) = search.record() else {
+            return;
+        };
+        let times = times(&record);
         let plan = search.plan().clone();
         let faults = 0..plan.steps.len();
         let plans = faults.filter_map(|index| lasting(&plan, &times, index));
-        // The times are those of the steps' indexes before: once one has gone, they are old.
-        let plans: Vec<Plan> = plans.collect();
         if search.first(plans).is_none() {
             return;
         }
-        return ends(search);
     }
 }
 
