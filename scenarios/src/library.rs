@@ -30,6 +30,9 @@ library! {
         "all-brokers-down",
         "all-brokers-down-leader-first",
         "isr-shrinks-by-lag";
+    "faults":
+        "zombie-leader",
+        "rolling-restart";
 }
 
 /// A scenario by its name.

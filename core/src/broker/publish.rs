@@ -18,7 +18,7 @@ use super::lifecycle::State;
 use crate::id::{BrokerId, TopicId, TopicIdPartition, TopicName, TopicPartition};
 use crate::machine::Effects;
 use crate::message::ConfigResource;
-use crate::metadata::MetadataRecord;
+use crate::metadata::{MetadataImage, MetadataRecord};
 use crate::offset::Offset;
 use crate::partition::Became;
 use crate::storage::StorageError;
@@ -37,7 +37,8 @@ struct Delta {
 }
 
 impl Delta {
-    fn note(&mut self, record: &MetadataRecord) {
+    /// Notes what `record` is about to change in `image`.
+    fn note(&mut self, image: &MetadataImage, record: &MetadataRecord) {
         match record {
             MetadataRecord::Partition(one) => {
                 self.partitions.insert((one.topic_id, one.partition));
@@ -55,8 +56,21 @@ impl Delta {
             | MetadataRecord::Topic(_)
             | MetadataRecord::FeatureLevel(_)
             | MetadataRecord::BrokerRegistrationChange(_)
-            | MetadataRecord::ClearElr(_)
             | MetadataRecord::NoOp => {}
+            // Where there was an ELR the partition epoch rises, and a leader that does not hear of that
+            // is refused every wish for another ISR (`TopicDelta.replay(ClearElrRecord)`).
+            MetadataRecord::ClearElr(one) => {
+                for topic in image.topics() {
+                    if one.topic.as_ref().is_some_and(|name| *name != topic.topic) {
+                        continue;
+                    }
+                    let cleared = topic.partitions.iter().filter(|(_, partition)| {
+                        !partition.elr.is_empty() || !partition.last_known_elr.is_empty()
+                    });
+                    let cleared = cleared.map(|(number, _)| (topic.topic_id, *number));
+                    self.partitions.extend(cleared);
+                }
+            }
         }
     }
 }
@@ -72,7 +86,7 @@ impl Broker {
         for batch in batches {
             let mut delta = Delta::default();
             for (offset, record) in &batch {
-                delta.note(record);
+                delta.note(&self.shared.image, record);
                 let unusable = |why| StorageError::Io(format!("metadata log: {why}"));
                 self.shared.image.apply(*offset, record).map_err(unusable)?;
             }

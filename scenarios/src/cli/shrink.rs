@@ -11,7 +11,7 @@ use ktrial_sim::plan::Plan;
 use ktrial_sim::verdict::Finding;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -50,7 +50,8 @@ pub(super) fn shrink_plan(arguments: &Arguments) -> Result<Exit, String> {
     let after = run::try_plan(&shrunk.plan)?;
     let files = Files::new(&shrunk, &before, &after, took);
     write(&folder, "plan.json", &pretty(&shrunk.plan)?)?;
-    // `scenario.toml`, the plan as a scenario's file, belongs here once plans can be written as such.
+    let scenario = crate::write::to_toml(&shrunk.plan);
+    write(&folder, "scenario.toml", &scenario)?;
     write(&folder, "story-after.txt", &story(&after))?;
     write(&folder, "shrink.json", &pretty(&files)?)?;
     tell(&shrunk, &before, &after, took, &folder);
@@ -101,7 +102,7 @@ fn search(
     folder: &Path,
     begun: Instant,
 ) -> Result<Shrunk, String> {
-    let interrupted = stop_on_signals();
+    let interrupted = super::sweep::stop_on_signals();
     let limit = arguments.time.map(Duration::from_micros);
     let stop = || {
         interrupted.load(Ordering::Relaxed) || limit.is_some_and(|limit| begun.elapsed() >= limit)
@@ -125,22 +126,6 @@ fn search(
     });
     output::status("");
     failed.map_or(Ok(shrunk), Err)
-}
-
-/// Is set when the process is asked to stop. Asked once more, it stops at once.
-fn stop_on_signals() -> &'static AtomicBool {
-    static STOP: AtomicBool = AtomicBool::new(false);
-    let asked = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(Exit::Usage.code()));
-        }
-        output::status("");
-        output::progress("stopping with the best so far; once more stops at once");
-    });
-    if let Err(error) = asked {
-        output::note(&format!("signals cannot be caught: {error}"));
-    }
-    &STOP
 }
 
 fn status(progress: &Progress<'_>, elapsed: Duration) -> String {

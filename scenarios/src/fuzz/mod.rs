@@ -9,6 +9,7 @@
 //! | `workload.rs` | who sends what, when, with which keys |
 //! | `fault/` | which families of faults exist at all, and each one's place and time |
 //! | `describe.rs` | the draw, for people |
+//! | `source.rs` | random plans as a source of a sweep |
 //!
 //! Rules:
 //! - Swarm testing: a family of faults that is not drawn does not occur in the trial at all. Trials with
@@ -25,11 +26,13 @@ mod dice;
 mod fault;
 mod profile;
 mod settings;
+mod source;
 mod workload;
 
 pub use describe::describe;
 pub use fault::{FAMILIES, Family};
 pub use profile::Profile;
+pub use source::FuzzSource;
 
 use dice::Dice;
 use ktrial_core::config::Settings;

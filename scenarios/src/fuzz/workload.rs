@@ -66,6 +66,7 @@ fn load(dice: &mut Dice, producer: &str, records: u64, window_ms: u64, plan: &mu
             when: When::After { ms },
             action: Some(action),
             for_ms: None,
+            may_miss: false,
         });
     }
 }

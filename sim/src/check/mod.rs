@@ -9,18 +9,22 @@
 //! |---|---|
 //! | `invariant/` | properties of the cluster after every entry, one file each |
 //! | `client/` | what applications may expect, with Jepsen's names |
+//! | `liveness/` | what must not stand still for ever |
 //! | `promise` | what Kafka promises under the plan |
-//! | `happened` | which of the promise's exceptions took place |
+//! | `happened`, `ledger`, `election` | which of the promise's exceptions took place, for which record |
 //! | `explain/` | how records came to be lost, what outages waited for |
 //! | `summary` | the class and its sentence |
 //!
 //! Next: `promise.rs`.
 
 mod client;
+mod election;
 mod explain;
 mod findings;
 mod happened;
 mod invariant;
+mod ledger;
+mod liveness;
 mod moment;
 mod promise;
 #[cfg(test)]
@@ -39,7 +43,7 @@ use findings::Findings;
 use happened::Happened;
 use invariant::{Excuses, Invariant, Invariants};
 use ktrial_core::event::SendOutcome;
-use ktrial_core::{BrokerId, Event, NodeId, TopicPartition};
+use ktrial_core::{BrokerId, Event, TopicPartition};
 use moment::Moment;
 use promise::{LossCause, Promises};
 use std::collections::BTreeMap;
@@ -74,7 +78,7 @@ fn assess(plan: &Plan, record: &Record, digest: String) -> Verdict {
     let losses = client::lost_writes(&case);
     let duplicates = client::duplicated(&case);
     client::check(&case, &mut pass.findings);
-    stuck(&case, &mut pass.findings);
+    liveness::check(&case, record, &mut pass.findings);
     let lost = explain::lost(plan, record, &losses);
     let duplicated = explain::duplicated(record, &pass.view, &duplicates);
     report_records(&lost, &duplicates, &mut pass.findings);
@@ -130,7 +134,7 @@ fn pass<'a>(plan: &Plan, record: &'a Record, promises: &Promises) -> Pass<'a> {
         }
         view.apply(entry);
         history.observe(plan, entry);
-        inconclusive = inconclusive.or_else(|| summary::inconclusive(&entry.what));
+        inconclusive = inconclusive.or_else(|| summary::inconclusive(plan, &entry.what));
         let written;
         let name = match &entry.what {
             What::Event(Event::MetadataWritten { record, .. }) => {
@@ -144,10 +148,11 @@ fn pass<'a>(plan: &Plan, record: &'a Record, promises: &Promises) -> Pass<'a> {
             entry,
             partition: name.and_then(|name| Some((name, view.partition(name)?))),
         };
-        happened.observe(&moment);
+        let elected = happened.observe(promises, &moment);
         let excuses = Excuses {
             promises,
             happened: &happened,
+            elected,
         };
         invariants.observe(&moment, excuses, &mut findings);
         outages.observe(plan, &moment);
@@ -162,36 +167,6 @@ fn pass<'a>(plan: &Plan, record: &'a Record, promises: &Promises) -> Pass<'a> {
         outages: outages.finish(),
         findings,
         inconclusive,
-    }
-}
-
-/// A partition has no leader when nothing moves any more, although a replica that may lead is there.
-fn stuck(case: &Case<'_>, findings: &mut Findings) {
-    let settled = matches!(
-        case.history.ended,
-        Some((_, crate::history::EndReason::Settled))
-    );
-    let controllers = &case.plan.controllers;
-    let controlled = controllers.iter().all(|c| {
-        let process = case.view.process_of(NodeId::Controller(c.id));
-        process.is_none_or(|process| process.state == crate::view::ProcessState::Running)
-    });
-    if !settled || !controlled || case.history.network_disturbed {
-        return;
-    }
-    for (name, partition) in case.view.partitions() {
-        if partition
-            .committed
-            .as_ref()
-            .is_none_or(|committed| committed.leader.is_some())
-        {
-            continue;
-        }
-        if let Some(broker) = explain::could_lead(case.plan, case.view, name) {
-            let what =
-                format!("{name} has no leader although broker {broker} may lead and is alive");
-            findings.report("stuck_partition", Some(name), None, false, what);
-        }
     }
 }
 

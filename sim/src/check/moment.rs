@@ -52,6 +52,7 @@ pub(super) fn named_partition(what: &What) -> Option<&TopicPartition> {
             | Event::HighWatermark { partition, .. }
             | Event::Flushed { partition, .. }
             | Event::IsrAdopted { partition, .. }
+            | Event::IsrProposed { partition, .. }
             | Event::Elected { partition, .. },
         ) => Some(partition),
         What::FinalLog(log) => Some(&log.partition),

@@ -11,19 +11,21 @@
 //! Old rules that are known to lose records are no permission: the promise is what Kafka promised
 //! then too, and a historic bug breaks it.
 //!
-//! Simplified: brokers that stop uncleanly are counted over the whole plan, also when each has caught
-//! up before the next one stops. So a plan may be excused a loss that a patient operator would not
-//! see; `happened.rs` still asks that a log did get shorter.
+//! This is what people are told before anything happened, so it counts over the whole plan: brokers that
+//! stop uncleanly, whether or not each has caught up before the next one stops; a role as whoever may
+//! hold it. What excuses a loss that did happen is looked up in the record, replica by replica
+//! (`happened.rs`).
 //!
 //! Source: KIP-966; `ProducerConfig.ACKS_DOC`; `docs/design.html`, "Availability and durability".
 
-use crate::plan::{Action, Plan, StopKind, Target};
+use crate::plan::{Action, DiskFault, Plan, Step, StopKind, Target};
 use crate::verdict::Promise;
 use crate::view::TopicSettings;
 use ktrial_core::config::{Acks, ProducerConfig};
 use ktrial_core::message::{ConfigResource, ElectionType, Placement};
 use ktrial_core::{BrokerId, Config, NodeId, Rules, Settings, TopicName};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Why a loss is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +34,8 @@ pub(super) enum LossCause {
     Unclean,
     /// By a loss of power.
     PowerLoss,
+    /// By a loss of power, after a change of `min.insync.replicas` had cleared the ELR.
+    ElrCleared,
     /// The producer did not wait for the ISR.
     AcksOne,
 }
@@ -42,6 +46,7 @@ impl LossCause {
         match self {
             Self::Unclean => "unclean.leader.election.enable=true",
             Self::PowerLoss => "power loss without flush",
+            Self::ElrCleared => "power loss after a change of min.insync.replicas",
             Self::AcksOne => "acks=1",
         }
     }
@@ -52,8 +57,12 @@ impl LossCause {
 pub(super) struct TopicPromise {
     /// An unclean election may lose records.
     pub(super) unclean: bool,
+    /// An operator asks for an unclean election.
+    pub(super) asked: bool,
     /// Power loss may lose records.
     pub(super) power_loss: bool,
+    /// A change of `min.insync.replicas` clears the ELR, and power loss may lose records then.
+    pub(super) elr_cleared: bool,
 }
 
 /// What is promised to whom.
@@ -61,6 +70,10 @@ pub(super) struct TopicPromise {
 pub(super) struct Promises {
     /// In sum.
     pub(super) promise: Promise,
+    /// The rules have eligible leader replicas.
+    pub(super) elr: bool,
+    /// The rules let the last known leader be elected when ISR and ELR are empty.
+    pub(super) last_known_leader: bool,
     topics: BTreeMap<TopicName, TopicPromise>,
     other_topics: TopicPromise,
     /// By client number.
@@ -88,13 +101,15 @@ impl Promises {
         let other_topics = settings.topic(plan, "", None, &stops);
         explain_topics(&topics, &stops, &settings, &mut because);
         let waits = producers.iter().all(|config| config.acks == Acks::All);
-        let safe = |topic: &TopicPromise| !topic.unclean && !topic.power_loss;
+        let safe = |topic: &TopicPromise| !topic.unclean && !topic.power_loss && !topic.elr_cleared;
         Self {
             promise: Promise {
                 no_loss: waits && topics.values().all(safe),
                 no_duplicates,
                 because,
             },
+            elr: plan.rules.elr,
+            last_known_leader: plan.rules.elr && plan.rules.elr_last_known_leader,
             topics,
             other_topics,
             producers,
@@ -119,7 +134,15 @@ impl Promises {
             .is_none_or(|config| config.retries > 0 && !config.enable_idempotence)
     }
 
-    fn producer(&self, client: NodeId) -> Option<&ProducerConfig> {
+    /// The longest `delivery.timeout.ms` of the producers, and what may come before it.
+    pub(super) fn longest_delivery(&self) -> Duration {
+        let bounds = self.producers.iter();
+        let bounds = bounds.map(|config| config.max_block + config.delivery_timeout);
+        bounds.max().unwrap_or_default()
+    }
+
+    /// A client's settings, if it is a producer.
+    pub(super) fn producer(&self, client: NodeId) -> Option<&ProducerConfig> {
         let NodeId::Client(id) = client else {
             return None;
         };
@@ -182,23 +205,30 @@ fn explain_topics(
                  leads."
             )
         });
-        let power = stops.power_loss.len();
         if promise.power_loss {
             because.push(format!(
-                "{topic} is not flushed before it is acknowledged, {power} broker(s) lose power and {} \
+                "{topic} is not flushed before it is acknowledged, {} broker(s) lose power and {} \
                  stop uncleanly in all, no fewer than min.insync.replicas={}: the last copy of a \
                  record may go.",
-                stops.unclean.len(),
+                stops.power_loss,
+                stops.unclean,
                 settings.min_insync_replicas(topic),
             ));
-        } else if power > 0 {
+        } else if stops.power_loss > 0 {
             because.push(format!(
-                "{power} broker(s) lose power, but another replica or the disk has every acknowledged \
-                 record of {topic}."
+                "{} broker(s) lose power, but another replica or the disk has every acknowledged \
+                 record of {topic}.",
+                stops.power_loss
+            ));
+        }
+        if promise.elr_cleared {
+            because.push(format!(
+                "min.insync.replicas of {topic} changes, which clears the ELR: who has lost records with \
+                 its power may lead."
             ));
         }
     }
-    if stops.power_loss.is_empty() {
+    if stops.power_loss == 0 {
         because
             .push("No broker loses power: what was written survives in the page cache.".to_owned());
     }
@@ -214,34 +244,60 @@ fn replicas(placement: &Placement) -> Option<usize> {
     }
 }
 
-/// The brokers that a plan stops.
+/// How many brokers a plan stops.
 struct Stops {
-    power_loss: BTreeSet<BrokerId>,
-    /// By a kill or by power loss.
-    unclean: BTreeSet<BrokerId>,
+    /// By power loss, or by a disk that breaks.
+    power_loss: usize,
+    /// By these or a kill.
+    unclean: usize,
 }
 
 impl Stops {
     fn new(plan: &Plan) -> Self {
-        let mut stops = Self {
-            power_loss: BTreeSet::new(),
-            unclean: BTreeSet::new(),
-        };
+        let (mut lossy, mut unclean) = (Hit::default(), Hit::default());
         for step in plan.all_steps() {
-            let Some(Action::Stop { nodes, how }) = &step.action else {
-                continue;
-            };
-            let named = nodes.iter().filter_map(Target::node);
-            for broker in named.filter_map(NodeId::broker) {
-                if *how == StopKind::PowerLoss {
-                    stops.power_loss.insert(broker);
+            match &step.action {
+                Some(Action::Stop { nodes, how }) if *how != StopKind::Shutdown => {
+                    unclean.add(plan, nodes);
+                    if *how == StopKind::PowerLoss {
+                        lossy.add(plan, nodes);
+                    }
                 }
-                if *how != StopKind::Shutdown {
-                    stops.unclean.insert(broker);
+                Some(Action::Disk { nodes, fault, .. }) if fault.is_instant() => {
+                    unclean.add(plan, nodes);
+                    lossy.add(plan, nodes);
                 }
+                _ => {}
             }
         }
-        stops
+        Self {
+            power_loss: lossy.count(plan),
+            unclean: unclean.count(plan),
+        }
+    }
+}
+
+/// Whom something may hit: brokers by name, and as many as hold a role, each time perhaps another one.
+#[derive(Default)]
+struct Hit {
+    named: BTreeSet<BrokerId>,
+    roles: usize,
+}
+
+impl Hit {
+    fn add(&mut self, plan: &Plan, nodes: &[Target]) {
+        for target in nodes {
+            match target {
+                Target::Node(node) => self.named.extend(node.broker()),
+                Target::Leader(_) | Target::LastInIsr(_) => self.roles += 1,
+                Target::Followers(_) | Target::OutOfIsr(_) => self.roles += plan.brokers.len(),
+                Target::Controller | Target::Rest => {}
+            }
+        }
+    }
+
+    fn count(&self, plan: &Plan) -> usize {
+        (self.named.len() + self.roles).min(plan.brokers.len())
     }
 }
 
@@ -287,13 +343,29 @@ impl Levels {
             _ => false,
         });
         let flushes = |level: &TopicSettings| level.get(topic, "flush.messages") == Some("1");
+        let flushed = self.0.iter().all(flushes) && !plan.all_steps().any(breaks_disk);
+        let lossy = stops.power_loss > 0 && !flushed;
         let needed = usize::try_from(self.min_insync_replicas(topic)).unwrap_or(usize::MAX);
         let needed = needed.min(replicas.unwrap_or(usize::MAX));
+        let mut mins = self.0.iter().map(|level| level.min_insync_replicas(topic));
+        let first = mins.next();
+        let power_loss = lossy && stops.unclean >= needed;
         TopicPromise {
             unclean: asked || self.0.iter().any(|level| level.unclean(topic)),
-            power_loss: !stops.power_loss.is_empty()
-                && stops.unclean.len() >= needed
-                && !self.0.iter().all(flushes),
+            asked,
+            power_loss,
+            elr_cleared: lossy
+                && !power_loss
+                && plan.rules.elr
+                && mins.any(|min| Some(min) != first),
         }
+    }
+}
+
+/// The step breaks a disk's word.
+fn breaks_disk(step: &Step) -> bool {
+    match &step.action {
+        Some(Action::Disk { fault, .. }) => fault.is_instant() || *fault == DiskFault::LyingFlush,
+        _ => false,
     }
 }

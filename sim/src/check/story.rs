@@ -58,6 +58,11 @@ pub(crate) struct Story {
     pub(crate) entries: Vec<Entry>,
     now: Timestamp,
     metadata_offset: Offset,
+    /// The ISR and the partition epoch that the controller has written.
+    committed_isr: Vec<BrokerId>,
+    partition_epoch: PartitionEpoch,
+    /// Who last began to lead.
+    leader: i32,
     values: BTreeMap<String, OperationId>,
     starts: BTreeMap<i32, u32>,
 }
@@ -70,6 +75,9 @@ impl Story {
             entries: Vec::new(),
             now: Timestamp::ZERO,
             metadata_offset: Offset::ZERO,
+            committed_isr: Vec::new(),
+            partition_epoch: PartitionEpoch(0),
+            leader: 0,
             values: BTreeMap::new(),
             starts: BTreeMap::new(),
         }
@@ -124,6 +132,7 @@ impl Story {
             when: When::Now,
             action: Some(action),
             for_ms: None,
+            may_miss: false,
         });
         self
     }
@@ -176,6 +185,16 @@ impl Story {
     pub(crate) fn write(&mut self, record: MetadataRecord) -> &mut Self {
         let offset = self.metadata_offset;
         self.metadata_offset = offset.next();
+        match &record {
+            MetadataRecord::Partition(partition) => self.committed_isr.clone_from(&partition.isr),
+            MetadataRecord::PartitionChange(change) => {
+                self.partition_epoch = self.partition_epoch.next();
+                if let Some(isr) = &change.isr {
+                    self.committed_isr.clone_from(isr);
+                }
+            }
+            _ => {}
+        }
         self.controller(Event::MetadataWritten {
             offset,
             record: Box::new(record),
@@ -186,7 +205,37 @@ impl Story {
         self.write(MetadataRecord::PartitionChange(change))
     }
 
+    /// The controller writes another ISR; if it has new members, because the leader wished it.
     pub(crate) fn isr(&mut self, isr: &[i32]) -> &mut Self {
+        let (from, to) = (self.committed_isr.clone(), brokers(isr));
+        let grows = to.iter().any(|id| !from.contains(id));
+        let (leader, partition) = (self.leader, orders());
+        if grows {
+            let to = to.clone();
+            self.broker(
+                leader,
+                Event::IsrProposed {
+                    partition,
+                    from,
+                    to,
+                },
+            );
+        }
+        self.isr_alone(isr);
+        if grows {
+            let (partition, partition_epoch) = (orders(), self.partition_epoch);
+            let adopted = Event::IsrAdopted {
+                partition,
+                isr: to,
+                partition_epoch,
+            };
+            self.broker(leader, adopted);
+        }
+        self
+    }
+
+    /// The controller writes another ISR, and nobody has asked it to.
+    pub(crate) fn isr_alone(&mut self, isr: &[i32]) -> &mut Self {
         self.write_change(PartitionChangeRecord {
             isr: Some(brokers(isr)),
             ..change()
@@ -266,14 +315,17 @@ impl Story {
         )
     }
 
+    /// A broker begins to lead, with the ISR that the controller has written.
     pub(crate) fn leads(&mut self, id: i32, epoch: i32, start: i64) -> &mut Self {
+        let isr = self.committed_isr.clone();
+        self.leader = id;
         self.broker(
             id,
             Event::BecameLeader {
                 partition: orders(),
                 leader_epoch: LeaderEpoch(epoch),
                 start_offset: Offset(start),
-                isr: Vec::new(),
+                isr,
             },
         )
     }

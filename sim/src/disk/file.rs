@@ -25,6 +25,8 @@ pub(crate) struct File {
     tail_start: usize,
     clean: usize,
     stale: Bytes,
+    /// Where the last append began, and how long it was.
+    last_append: (usize, usize),
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +50,7 @@ impl File {
             tail_start: length,
             clean: length,
             stale: Bytes::new(),
+            last_append: (length, 0),
         }
     }
 
@@ -73,7 +76,35 @@ impl File {
 
     /// Adds bytes at the end.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.last_append = (self.length(), bytes.len());
+        }
         self.tail.extend_from_slice(bytes);
+    }
+
+    /// The bytes that are left when the last append is torn: its first half. All of them if it was
+    /// flushed, or cut off by a truncation.
+    pub(crate) fn torn(&self) -> usize {
+        let (start, length) = self.last_append;
+        if start < self.clean {
+            return self.length();
+        }
+        self.length().min(start + length / 2)
+    }
+
+    /// Flips the bits of a mask in the byte at `position`, in the cache, and on the platter if it has
+    /// that byte too. False if there is no such byte. Readers keep what they have read.
+    pub(crate) fn flip(&mut self, position: usize, mask: u8) -> bool {
+        if position >= self.length() {
+            return false;
+        }
+        self.freeze();
+        let index = self.chunks.partition_point(|c| c.start <= position) - 1;
+        let chunk = &mut self.chunks[index];
+        let mut bytes = BytesMut::from(&chunk.bytes[..]);
+        bytes[position - chunk.start] ^= mask;
+        chunk.bytes = bytes.freeze();
+        true
     }
 
     /// Up to `length` bytes from `position`.

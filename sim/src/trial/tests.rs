@@ -81,6 +81,7 @@ fn step(when: When, action: Option<Action>) -> Step {
         when,
         action,
         for_ms: None,
+        may_miss: false,
     }
 }
 
@@ -252,7 +253,7 @@ fn plans_that_contradict_themselves_are_refused() {
     };
     check(
         &|plan| plan.version = 9,
-        "it is version 9 of the format, expected 1",
+        "it is version 9 of the format, expected 2",
     );
     check(
         &|plan| plan.brokers.clear(),

@@ -120,8 +120,14 @@ pub struct Replica {
     /// A leader, or a follower that has taken something from its leader in this leader epoch: its log
     /// is the leader's as far as it goes. A follower that has not may still have to truncate.
     pub agreed: bool,
+    /// The ISR that it leads with, as it last took it over.
+    pub isr: Vec<BrokerId>,
+    /// The ISR that it last proposed since. Its maximal ISR is within the two together.
+    pub proposed: Vec<BrokerId>,
     /// Its log's end before the newest event about it.
     pub previous_end: Offset,
+    /// Its recovery point before the newest event about it.
+    pub previous_recovery_point: Offset,
     /// Its high watermark before the newest event about it.
     pub previous_high_watermark: Offset,
 }
@@ -133,10 +139,17 @@ impl Replica {
         self.agreed = false;
     }
 
+    /// It leads with this ISR from now on; what it proposed before is answered.
+    fn adopt(&mut self, isr: &[BrokerId]) {
+        self.isr = isr.to_vec();
+        self.proposed.clear();
+    }
+
     /// Takes in an event about this replica. Tells whether its log's end changed.
     pub(super) fn apply(&mut self, event: &Event) -> bool {
         self.previous_end = self.log.end;
         self.previous_high_watermark = self.high_watermark;
+        self.previous_recovery_point = self.recovery_point;
         match event {
             Event::LogLoaded {
                 log_start_offset,
@@ -149,10 +162,15 @@ impl Replica {
                 self.recovery_point = self.recovery_point.min(*log_end_offset);
                 self.stop();
             }
-            Event::BecameLeader { leader_epoch, .. } => {
+            Event::BecameLeader {
+                leader_epoch, isr, ..
+            } => {
                 self.role = Role::Leader(*leader_epoch);
                 self.agreed = true;
+                self.adopt(isr);
             }
+            Event::IsrAdopted { isr, .. } => self.adopt(isr),
+            Event::IsrProposed { to, .. } => self.proposed.clone_from(to),
             Event::BecameFollower {
                 leader_epoch,
                 leader,
@@ -202,7 +220,9 @@ pub(super) fn partition_of(event: &Event) -> Option<&TopicPartition> {
         | Event::Appended { partition, .. }
         | Event::Truncated { partition, .. }
         | Event::HighWatermark { partition, .. }
-        | Event::Flushed { partition, .. } => Some(partition),
+        | Event::Flushed { partition, .. }
+        | Event::IsrProposed { partition, .. }
+        | Event::IsrAdopted { partition, .. } => Some(partition),
         _ => None,
     }
 }

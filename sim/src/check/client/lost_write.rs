@@ -40,13 +40,15 @@ pub(in crate::check) fn lost_writes<'a>(case: &Case<'a>) -> Vec<LostWrite<'a>> {
         if counting.has(&operation.value, offset) {
             continue;
         }
-        let (promises, client, since) = (case.promises, operation.client, operation.started);
+        let (promises, client) = (case.promises, operation.client);
+        let at = offset.unwrap_or(Offset(-1));
+        let place = (at, operation.started);
         lost.push(LostWrite {
             operation,
-            offset: offset.unwrap_or(Offset(-1)),
+            offset: at,
             cause: case
                 .happened
-                .loss_cause_for(promises, client, &partition, since),
+                .loss_cause_for(promises, client, &partition, place),
             partition,
         });
     }

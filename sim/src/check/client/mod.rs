@@ -13,8 +13,9 @@
 //! We are omniscient where Jepsen is not: it deduces losses from reads, we look at the disks. Unknown
 //! outcomes stay unknown: such a value may be there or not, once.
 //!
-//! The log that counts (`Authority`): the leader's; with no leader at the end, those of the replicas
-//! that may become leader. A record that only a stopped eligible replica holds is waiting, not lost.
+//! The log that counts (`Authority`): the leader's; with no leader at the end, or one whose process is gone
+//! or has not taken up its leadership, those of the replicas that may become leader. A record that only a
+//! stopped eligible replica holds is waiting, not lost.
 
 mod aborted_read;
 mod duplicate;
@@ -34,7 +35,7 @@ use crate::plan::{Action, Plan};
 use crate::view::{Operation, View};
 use ktrial_core::event::{ResetCause, SendOutcome};
 use ktrial_core::{BrokerId, Event, NodeId, Offset, Timestamp, TopicPartition};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// A step of a consumer's reading.
@@ -61,8 +62,13 @@ pub(super) struct History<'a> {
     pub(super) reads: Vec<Read<'a>>,
     pub(super) logs: BTreeMap<&'a TopicPartition, BTreeMap<BrokerId, &'a FinalLog>>,
     pub(super) ended: Option<(Timestamp, EndReason)>,
-    /// A link that was cut or slowed has not been healed.
-    pub(super) network_disturbed: bool,
+    /// Clients whose process was ever stopped, frozen, started again or given other partitions.
+    pub(super) troubled: BTreeSet<NodeId>,
+    started: BTreeSet<NodeId>,
+    /// When the steps were done.
+    pub(super) steps_done: Option<Timestamp>,
+    /// What is wrong with links, disks and clocks, by step: since when it is over.
+    disturbed: BTreeMap<usize, Option<Timestamp>>,
 }
 
 impl<'a> History<'a> {
@@ -89,7 +95,13 @@ impl<'a> History<'a> {
                 let partition = Some(partition);
                 self.reads.push(Read::Anew { client, partition });
             }
+            (What::ProcessStopped { .. } | What::ProcessPaused, Some(client)) => {
+                self.troubled.insert(client);
+            }
             (What::ProcessStarted, Some(client)) if matches!(client, NodeId::Client(_)) => {
+                if !self.started.insert(client) {
+                    self.troubled.insert(client);
+                }
                 self.reads.push(Read::Anew {
                     client,
                     partition: None,
@@ -97,12 +109,22 @@ impl<'a> History<'a> {
             }
             (
                 What::Step {
+                    index,
                     action: Some(action),
-                    ..
                 },
                 _,
-            ) => self.step(plan, action),
-            (What::StepsDone, _) if plan.recovery.is_some() => self.network_disturbed = false,
+            ) => self.step(plan, *index, action),
+            (What::FaultEffect { step, .. }, _) => {
+                if let Some(over) = self.disturbed.get_mut(step) {
+                    over.get_or_insert(entry.at);
+                }
+            }
+            (What::StepsDone, _) => {
+                self.steps_done = Some(entry.at);
+                if plan.recovery.is_some() {
+                    self.disturbed.clear();
+                }
+            }
             (What::Ended { reason }, _) => self.ended = Some((entry.at, *reason)),
             (What::FinalLog(log), _) => {
                 let logs = self.logs.entry(&log.partition).or_default();
@@ -112,16 +134,36 @@ impl<'a> History<'a> {
         }
     }
 
-    fn step(&mut self, plan: &Plan, action: &Action) {
+    /// Nothing is wrong with any link, disk or clock at the end. (What lasts until then is told of when
+    /// the trial ends.)
+    pub(super) fn undisturbed(&self) -> bool {
+        let end = self.ended.map(|(at, _)| at);
+        let mut faults = self.disturbed.values();
+        faults.all(|over| over.is_some_and(|over| Some(over) < end))
+    }
+
+    fn step(&mut self, plan: &Plan, index: usize, action: &Action) {
         match action {
-            Action::Link { .. } => self.network_disturbed = true,
-            Action::Heal => self.network_disturbed = false,
+            Action::Link { .. } | Action::Clock { .. } => {
+                self.disturbed.insert(index, None);
+            }
+            Action::Disk { fault, .. } if !fault.is_instant() => {
+                self.disturbed.insert(index, None);
+            }
+            Action::Heal => {
+                let link = |step: &usize| {
+                    let action = plan.step(*step).and_then(|step| step.action.as_ref());
+                    matches!(action, Some(Action::Link { .. }))
+                };
+                self.disturbed.retain(|step, _| !link(step));
+            }
             Action::Assign { consumer, .. } => {
                 let index = plan.consumers.iter().position(|c| c.name == *consumer);
                 let number =
                     index.and_then(|index| u32::try_from(plan.producers.len() + index).ok());
                 if let Some(number) = number {
                     let client = NodeId::Client(ktrial_core::ClientId(number));
+                    self.troubled.insert(client);
                     self.reads.push(Read::Anew {
                         client,
                         partition: None,
@@ -152,7 +194,11 @@ impl<'a> Case<'a> {
             return Vec::new();
         };
         if let Some(leader) = committed.leader {
-            return vec![leader];
+            let replica = state.and_then(|state| state.replicas.get(&leader));
+            let epoch = replica.and_then(|replica| replica.role.epoch());
+            if epoch == Some(committed.leader_epoch) {
+                return vec![leader];
+            }
         }
         let eligible = super::explain::eligible(self.plan, self.view, partition);
         if eligible.is_empty() {
@@ -176,17 +222,15 @@ impl<'a> Case<'a> {
 
     /// Whether a configured loss in this partition explains an oddity that a client saw.
     pub(super) fn loss_permitted(&self, partition: &TopicPartition) -> bool {
-        let at_all = self
-            .happened
-            .loss_cause(self.promises, partition, Timestamp::ZERO)
-            .is_some();
-        at_all
-            || self.view.operations().list().iter().any(|operation| {
-                operation.partition == Some(partition.partition)
-                    && operation.topic == partition.topic
-                    && operation.acknowledged()
-                    && self.promises.acks_cause(operation.client).is_some()
-            })
+        let any = self.happened.any_cause(self.promises, partition);
+        any.is_some()
+            || self.happened.was_disturbed(partition)
+                && self.view.operations().list().iter().any(|operation| {
+                    operation.partition == Some(partition.partition)
+                        && operation.topic == partition.topic
+                        && operation.acknowledged()
+                        && self.promises.acks_cause(operation.client).is_some()
+                })
     }
 }
 

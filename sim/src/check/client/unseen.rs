@@ -3,11 +3,11 @@
 //!
 //! Jepsen lets a final reader run until it has caught up and then takes every acknowledged value that
 //! was never polled. A trial has no final reader, so a consumer counts only if it is assigned the
-//! partition by the plan, starts at the earliest offset and runs; and "all the time" is a trial that
-//! settled (nothing changed for the settling time) with an undisturbed network and a leader.
+//! partition by the plan, starts at the earliest offset and runs; and "all the time" is a trial at rest in
+//! which progress may be demanded (`liveness/`), with a leader that serves.
 
 use super::{Case, Findings, Read};
-use crate::history::EndReason;
+use crate::check::liveness;
 use crate::plan::ConsumerPlan;
 use crate::view::ProcessState;
 use ktrial_core::{ClientId, NodeId, Offset, TopicPartition};
@@ -41,7 +41,7 @@ fn check_partition(
     let (Some(log), Some((_, leader))) = (logs.first(), leader) else {
         return;
     };
-    let had_time = had_time(case);
+    let had_time = liveness::demanded(case) && liveness::serves(case, partition);
     let last_read = read.last().copied();
     for record in &log.records {
         // What is acknowledged (acks=1) but not below the high watermark cannot be read yet.
@@ -71,11 +71,6 @@ fn begins_at_the_start(consumer: &ConsumerPlan) -> bool {
 fn runs(case: &Case<'_>, client: NodeId) -> bool {
     let process = case.view.process_of(client);
     process.is_none_or(|process| process.state == ProcessState::Running)
-}
-
-fn had_time(case: &Case<'_>) -> bool {
-    let settled = matches!(case.history.ended, Some((_, EndReason::Settled)));
-    settled && !case.history.network_disturbed
 }
 
 fn offsets_read<'a>(

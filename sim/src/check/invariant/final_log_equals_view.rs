@@ -2,20 +2,19 @@
 //! catches events that lie, and bytes that changed behind the broker's back.
 //!
 //! Source: ours. False positives avoided: a log that could not be read to its end is not judged
-//! (`damage` says so), and after a power loss from which the broker has not come back its log may be
-//! shorter than it was.
+//! (`damage` says so), and after a power loss after which the log was not opened again it may be shorter
+//! than it was.
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::history::{FinalLog, What};
-use crate::plan::StopKind;
-use crate::view::{Replica, View};
-use ktrial_core::{NodeId, Offset};
+use crate::view::Replica;
+use ktrial_core::Offset;
 
 #[derive(Default)]
 pub(super) struct FinalLogEqualsView;
 
 impl Invariant for FinalLogEqualsView {
-    fn observe(&mut self, moment: &Moment<'_>, _: Excuses<'_>, findings: &mut Findings) {
+    fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
         let (What::FinalLog(log), Some((name, partition))) = (&moment.entry.what, moment.partition)
         else {
             return;
@@ -25,16 +24,11 @@ impl Invariant for FinalLogEqualsView {
         }
         let silent = Replica::default();
         let replica = partition.replicas.get(&log.broker).unwrap_or(&silent);
-        if let Some(problem) = problem(log, replica, lost_power(moment.view, log)) {
+        if let Some(problem) = problem(log, replica, excuses.happened.is_unread(name, log.broker)) {
             let what = format!("{name} on broker {}: {problem}", log.broker);
             findings.report("final_log_equals_view", Some(name), None, false, what);
         }
     }
-}
-
-fn lost_power(view: &View, log: &FinalLog) -> bool {
-    let process = view.process_of(NodeId::Broker(log.broker));
-    process.is_some_and(|process| !process.is_up() && process.stopped == Some(StopKind::PowerLoss))
 }
 
 fn problem(log: &FinalLog, replica: &Replica, may_be_shorter: bool) -> Option<String> {

@@ -12,7 +12,7 @@
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::{Batch, Replica};
 use ktrial_core::event::ElectionRule;
-use ktrial_core::{BrokerId, Event, Offset, Timestamp, TopicPartition};
+use ktrial_core::{BrokerId, Event, Offset, TopicPartition};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
@@ -22,8 +22,8 @@ pub(super) struct LeaderCompleteness {
 
 /// What leaders have exposed.
 struct Exposed {
-    /// In order, each with the time from which it was exposed.
-    batches: Vec<(Batch, Timestamp)>,
+    /// In order.
+    batches: Vec<Batch>,
     by: BrokerId,
 }
 
@@ -31,24 +31,24 @@ impl Exposed {
     fn end(&self) -> Offset {
         self.batches
             .last()
-            .map_or(Offset::ZERO, |(batch, _)| batch.last.next())
+            .map_or(Offset::ZERO, |batch| batch.last.next())
     }
 
     /// Takes in what a leader exposes.
-    fn extend(&mut self, leader: BrokerId, replica: &Replica, at: Timestamp) {
+    fn extend(&mut self, leader: BrokerId, replica: &Replica) {
         let high_watermark = replica.high_watermark;
         if high_watermark <= self.end() {
             return;
         }
         let new = replica.log.from(self.end()).iter();
         let new = new.take_while(|batch| batch.last < high_watermark);
-        self.batches.extend(new.map(|batch| (*batch, at)));
+        self.batches.extend(new);
         self.by = leader;
     }
 
     /// The first batch that the replica lacks.
     fn lacking(&self, replica: &Replica) -> Option<usize> {
-        let has = |(batch, _): &(Batch, Timestamp)| replica.log.batch_at(batch.base) == Some(batch);
+        let has = |batch: &Batch| replica.log.batch_at(batch.base) == Some(batch);
         if self.batches.last().is_none_or(has) {
             return None;
         }
@@ -84,10 +84,8 @@ impl Invariant for LeaderCompleteness {
         let lacking = exposed.lacking(replica).filter(|_| begins && current);
         if let Some(index) = lacking {
             let first = exposed.batches.get(index);
-            let (from, since) =
-                first.map_or_else(Default::default, |(batch, at)| (batch.base, *at));
-            let cause = excuses.happened.loss_cause(excuses.promises, name, since);
-            let permitted = cause.is_some();
+            let from = first.map_or(Offset::ZERO, |batch| batch.base);
+            let permitted = first.is_some_and(|batch| excuses.permits(name, batch));
             let rule = partition.elected_by.map_or("", rule_name);
             let what = format!(
                 "broker {broker} leads {name}{rule} without the records from {from} to {} that were \
@@ -100,7 +98,7 @@ impl Invariant for LeaderCompleteness {
             exposed.batches.truncate(index);
         }
         if current {
-            exposed.extend(broker, replica, moment.at());
+            exposed.extend(broker, replica);
         }
     }
 }

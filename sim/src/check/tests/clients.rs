@@ -7,7 +7,7 @@ use crate::plan::StopKind;
 use crate::verdict::Class;
 use ktrial_core::event::{ResetCause, SendOutcome};
 use ktrial_core::metadata::{LeaderChange, PartitionChangeRecord};
-use ktrial_core::{ErrorCode, Event};
+use ktrial_core::{BrokerId, ErrorCode, Event};
 
 type Log<'a> = &'a [(i64, i32, &'a str)];
 
@@ -31,8 +31,35 @@ fn lost_write() {
     // The setting alone is no excuse: no unclean election took place.
     let unclean = Story::new().topic_setting("unclean.leader.election.enable", "true");
     caught(&two_records(unclean, &[A], &[A]), "lost_write");
+    // Nor is acks=1 for what every member of the ISR has.
     let acks = Story::new().producer_setting("acks", "1");
-    excused(&two_records(acks, &[A], &[A]), "lost_write");
+    caught(&two_records(acks, &[A], &[A]), "lost_write");
+}
+
+#[test]
+fn acks_one_loses_what_only_a_deposed_leader_has() {
+    let story = |acks: &str, elected: bool| {
+        let mut story = Story::new().producer_setting("acks", acks);
+        story.send("a").append(0, 0, 0, "a").acknowledged("a", 0);
+        if elected {
+            story
+                .stop(0, StopKind::Kill)
+                .write_change(PartitionChangeRecord {
+                    isr: Some(brokers(&[1, 2])),
+                    leader: LeaderChange::Leader(BrokerId(1)),
+                    ..change()
+                });
+            story.leads(1, 1, 0).follows(2, 1, 1);
+        }
+        story.end(EndReason::Settled);
+        for id in 0..3 {
+            story.final_log(id, &[]);
+        }
+        story
+    };
+    excused(&story("1", true), "lost_write");
+    caught(&story("1", false), "lost_write");
+    caught(&story("all", true), "lost_write");
 }
 
 #[test]
@@ -96,6 +123,7 @@ fn duplicate() {
             },
         );
         story
+            .high_watermark(0, 3)
             .acknowledged("b", 2)
             .end(EndReason::Converged)
             .final_log(0, twice);

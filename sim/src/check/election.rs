@@ -1,0 +1,67 @@
+//! What the controller's records say about how a leader was found, whatever the controller says of it.
+//!
+//! | the new leader was | kind |
+//! |---|---|
+//! | a member of the ISR or the ELR | clean |
+//! | the last known leader, with nobody else left in ISR and ELR | last known |
+//! | anybody else | unclean |
+//!
+//! Source: KIP-966, `PartitionChangeBuilder.electLeader`.
+
+use crate::view::Committed;
+use ktrial_core::{BrokerId, LeaderEpoch};
+
+/// How a leader was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It has every record below the high watermark, if it lost nothing with its power.
+    Clean,
+    /// It led last, but has stopped uncleanly since.
+    LastKnown,
+    /// It may lack records.
+    Unclean,
+}
+
+/// A partition's sets before a record changed them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Before {
+    pub(super) isr: Vec<BrokerId>,
+    pub(super) elr: Vec<BrokerId>,
+    last_known_elr: Vec<BrokerId>,
+    leader_epoch: LeaderEpoch,
+    known: bool,
+}
+
+impl Before {
+    pub(super) fn of(committed: &Committed) -> Self {
+        Self {
+            isr: committed.isr.clone(),
+            elr: committed.elr.clone(),
+            last_known_elr: committed.last_known_elr.clone(),
+            leader_epoch: committed.leader_epoch,
+            known: true,
+        }
+    }
+
+    /// The new leader and how it was found, if the record that led from here to `now` elected one.
+    pub(super) fn election(&self, now: &Committed, last_known: bool) -> Option<(BrokerId, Kind)> {
+        let leader = now.leader?;
+        if !self.known || now.leader_epoch == self.leader_epoch {
+            return None;
+        }
+        // A leader that is on its way out may have taken it into the ISR with its last wish.
+        let taken_in = now.isr.len() > 1 && now.isr.contains(&leader);
+        if self.isr.contains(&leader) || self.elr.contains(&leader) || taken_in {
+            return Some((leader, Kind::Clean));
+        }
+        // Of ISR and ELR may be left who leaves them with this very record.
+        let left = self.isr.len() + self.elr.len();
+        let led_last = self.last_known_elr == [leader] && left <= 1;
+        let kind = if last_known && led_last {
+            Kind::LastKnown
+        } else {
+            Kind::Unclean
+        };
+        Some((leader, kind))
+    }
+}

@@ -1,0 +1,81 @@
+//! The leader counts with everybody whom the controller may elect: its maximal ISR holds the committed
+//! ISR, and the ELR too while its own ISR has `min.insync.replicas` members.
+//!
+//! Source: TLA+ kip-966 `ReplicationQuorumSuperset`; KIP-497.
+//!
+//! What a leader believes is told by `became_leader`, `isr_adopted` and `isr_proposed`.
+//!
+//! False positives avoided: only the leader that the controller means, in its epoch. A proposal counts
+//! until the leader takes over another ISR, so what is called maximal here may be larger than it is.
+//! The highest `min.insync.replicas` that the topic ever had decides about the ELR, for the leader may
+//! not have heard of the newest.
+
+use super::{Excuses, Findings, Invariant, Moment};
+use crate::view::{Committed, Replica};
+use ktrial_core::{BrokerId, Event, TopicName};
+use std::collections::BTreeMap;
+
+const NAME: &str = "maximal_isr_superset";
+
+#[derive(Default)]
+pub(super) struct MaximalIsrSuperset {
+    /// The highest `min.insync.replicas` so far.
+    highest: BTreeMap<TopicName, usize>,
+}
+
+impl Invariant for MaximalIsrSuperset {
+    fn observe(&mut self, moment: &Moment<'_>, _: Excuses<'_>, findings: &mut Findings) {
+        let Some((name, partition)) = moment.partition else {
+            return;
+        };
+        let relevant = matches!(
+            moment.event(),
+            Some(
+                Event::MetadataWritten { .. }
+                    | Event::BecameLeader { .. }
+                    | Event::IsrAdopted { .. }
+                    | Event::IsrProposed { .. }
+            )
+        );
+        let (Some(committed), Some((leader, replica))) = (&partition.committed, partition.leader())
+        else {
+            return;
+        };
+        if !relevant {
+            return;
+        }
+        let min = moment.view.settings().min_insync_replicas(&name.topic);
+        let min = usize::try_from(min).unwrap_or(usize::MAX);
+        let highest = self.highest.entry(name.topic.clone()).or_insert(min);
+        *highest = (*highest).max(min);
+        let leads = replica.role.leads() && replica.role.epoch() == Some(committed.leader_epoch);
+        if !leads {
+            return;
+        }
+        if let Some((member, list)) = outside(committed, replica, *highest) {
+            let what = format!(
+                "leader {leader} of {name} does not count with broker {member}, which is in the {list}"
+            );
+            findings.broken(NAME, name, moment.at(), what);
+        }
+    }
+}
+
+/// A member of the controller's sets that the leader does not count with.
+fn outside(
+    committed: &Committed,
+    leader: &Replica,
+    min_insync: usize,
+) -> Option<(BrokerId, &'static str)> {
+    let outside = |list: &[BrokerId]| {
+        let mut members = list.iter().copied();
+        members.find(|id| !leader.isr.contains(id) && !leader.proposed.contains(id))
+    };
+    if let Some(member) = outside(&committed.isr) {
+        return Some((member, "ISR"));
+    }
+    let needed = min_insync.min(committed.replicas.len());
+    let enough = leader.isr.len() >= needed;
+    let member = outside(&committed.elr).filter(|_| enough);
+    member.map(|member| (member, "ELR"))
+}

@@ -1,0 +1,47 @@
+//! `stuck_partition`: nobody leads a partition although a replica that may lead is alive, or whom the
+//! controller made leader runs and does not take it up.
+//!
+//! False positives avoided: with unclean election on anybody may lead, but Kafka looks for such a leader
+//! at once only if the setting was on before (else every five minutes); so only a plan that never changes
+//! settings is held to that.
+
+use super::{Case, Findings, is_healthy, serves};
+use crate::check::explain;
+use crate::plan::Action;
+use ktrial_core::{BrokerId, TopicPartition};
+
+const NAME: &str = "stuck_partition";
+
+pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
+    for (name, partition) in case.view.partitions() {
+        let Some(committed) = &partition.committed else {
+            continue;
+        };
+        let what = match committed.leader {
+            None => could_lead(case, name).map(|broker| {
+                format!("{name} has no leader although broker {broker} may lead and is alive")
+            }),
+            Some(leader) if is_healthy(case, leader) && !serves(case, name) => Some(format!(
+                "broker {leader} was elected for {name}, is alive and does not lead"
+            )),
+            Some(_) => None,
+        };
+        if let Some(what) = what {
+            findings.report(NAME, Some(name), None, false, what);
+        }
+    }
+}
+
+fn could_lead(case: &Case<'_>, name: &TopicPartition) -> Option<BrokerId> {
+    if let Some(broker) = explain::could_lead(case.plan, case.view, name) {
+        return Some(broker);
+    }
+    let altered = |action: &Option<Action>| matches!(action, Some(Action::AlterConfig { .. }));
+    let settled = !case.plan.all_steps().any(|step| altered(&step.action));
+    if !settled || !case.view.settings().unclean(&name.topic) {
+        return None;
+    }
+    let committed = case.view.partition(name)?.committed.as_ref()?;
+    let mut replicas = committed.replicas.iter().copied();
+    replicas.find(|broker| is_healthy(case, *broker))
+}
