@@ -38,13 +38,12 @@ fn plan() -> Plan {
     let scenario = parse("file", "file.toml", FILE).unwrap_or_else(|p| panic!("{p}"));
     let mut plan = compile(&scenario, 1, &[]).unwrap().plans.remove(0);
     // The second producer freezes: a client is named by its number.
-    plan.steps.push(Step {
-        when: When::After { ms: 1_000 },
-        action: Some(Action::Pause {
-            nodes: vec![NodeId::Client(ClientId(1)).into()],
-        }),
-        for_ms: None,
+    let mut step = plan.steps[0].clone();
+    step.when = When::After { ms: 1_000 };
+    step.action = Some(Action::Pause {
+        nodes: vec![NodeId::Client(ClientId(1)).into()],
     });
+    plan.steps.push(step);
     plan
 }
 

@@ -242,12 +242,13 @@ impl<'a> Names<'a> {
         {
             return None;
         }
-        let action = action.flatten();
-        Some(Step {
-            when: self.when(&step.when),
-            for_ms: step.for_ms.filter(|_| action.is_some()),
-            action,
-        })
+        let mut left = step.clone();
+        left.when = self.when(&step.when);
+        left.action = action.flatten();
+        if left.action.is_none() {
+            left.for_ms = None;
+        }
+        Some(left)
     }
 
     fn when(&self, when: &When) -> When {

@@ -6,6 +6,7 @@ use ktrial_sim::plan::{
     Action, BrokerPlan, ClockPlan, ConsumerPlan, ControllerPlan, DiskPlan, Latency, LinkFault,
     NetworkPlan, PLAN_VERSION, Plan, ProducerPlan, Recovery, Step, StopKind, Target, When,
 };
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// How large the noise is.
@@ -87,7 +88,7 @@ impl Noise {
             }],
             network: NetworkPlan {
                 latency_min_us: 300,
-                latency_max_us: 2_000,
+                ..NetworkPlan::default()
             },
             disk: DiskPlan {
                 flush_us: 700,
@@ -112,31 +113,29 @@ impl Noise {
         }
     }
 
-    fn at(&self, random: &mut Random) -> When {
-        When::After {
-            ms: random.below(self.ms),
-        }
+    fn step(&self, random: &mut Random, action: &Action, for_ms: Option<u64>) -> Step {
+        // By way of text: what a step can say besides is left out.
+        let ms = random.below(self.ms);
+        let step = json!({"when": When::After { ms }, "action": action, "for_ms": for_ms});
+        serde_json::from_value(step).unwrap()
     }
 
     fn send(&self, random: &mut Random, number: usize) -> Step {
         let on_payments = random.below(4) == 0;
         let producer = if random.below(2) == 0 { "p1" } else { "p2" };
         let topic = if on_payments { "payments" } else { "orders" };
-        Step {
-            when: self.at(random),
-            action: Some(Action::Send {
-                producer: producer.to_owned(),
-                topic: topic.into(),
-                partition: Some(if on_payments {
-                    0
-                } else {
-                    i32::try_from(random.below(3)).unwrap()
-                }),
-                key: None,
-                values: vec![format!("{producer}-{number:04}")],
+        let action = Action::Send {
+            producer: producer.to_owned(),
+            topic: topic.into(),
+            partition: Some(if on_payments {
+                0
+            } else {
+                i32::try_from(random.below(3)).unwrap()
             }),
-            for_ms: None,
-        }
+            key: None,
+            values: vec![format!("{producer}-{number:04}")],
+        };
+        self.step(random, &action, None)
     }
 
     fn broker(&self, random: &mut Random) -> Target {
@@ -176,10 +175,7 @@ impl Noise {
                 },
             },
         };
-        Step {
-            when: self.at(random),
-            action: Some(action),
-            for_ms: Some(500 + random.below(14_000)),
-        }
+        let for_ms = 500 + random.below(14_000);
+        self.step(random, &action, Some(for_ms))
     }
 }
