@@ -81,6 +81,7 @@ impl Measure {
     fn add_steps(&mut self, plan: &Plan) {
         self.details += plan.timeline.len();
         for step in plan.all_steps() {
+            self.details += usize::from(step.may_miss);
             if let When::Until { condition, .. } = &step.when {
                 self.details += conditions(condition);
             }

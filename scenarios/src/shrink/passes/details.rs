@@ -11,8 +11,13 @@ use super::steps::times;
 use ktrial_sim::history::{Record, What};
 use ktrial_sim::plan::{Action, Condition, Plan, Target, When};
 
-/// Names fewer targets, and nodes instead of roles.
+/// Names fewer targets, and nodes instead of roles; excuses no step that misses.
 pub(super) fn targets(search: &mut Search<'_>) {
+    let mut plan = search.plan().clone();
+    for step in plan.steps.iter_mut().chain(&mut plan.timeline) {
+        step.may_miss = false;
+    }
+    search.one(plan);
     roles(search);
     let count = search.plan().all_steps().count();
     for index in 0..count {
