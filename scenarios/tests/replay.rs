@@ -10,8 +10,8 @@ fn cells(test: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
-    let (code, ..) = ktrial(&folder, &["run", "all-brokers-down", "--out", "out"]);
-    assert_eq!(code, 0);
+    // Whether that is as the scenario's file expects is the matter of other tests.
+    ktrial(&folder, &["run", "all-brokers-down", "--out", "out"]);
     folder
 }
 
