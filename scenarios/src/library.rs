@@ -32,7 +32,8 @@ library! {
         "isr-shrinks-by-lag";
     "faults":
         "zombie-leader",
-        "rolling-restart";
+        "rolling-restart",
+        "stalled-disk";
 }
 
 /// A scenario by its name.

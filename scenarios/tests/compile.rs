@@ -58,6 +58,13 @@ fn key_parts(plans: &[Plan]) -> String {
     for step in &first.steps {
         writeln!(text, "{}", serde_json::to_string(step).unwrap()).unwrap();
     }
+    for step in &first.timeline {
+        writeln!(text, "beside {}", serde_json::to_string(step).unwrap()).unwrap();
+    }
+    if let Some(recovery) = &first.recovery {
+        let json = serde_json::to_string(recovery).unwrap();
+        writeln!(text, "recovery {json}").unwrap();
+    }
     text
 }
 

@@ -97,6 +97,7 @@ fn with_faults(mut plan: Plan) -> Plan {
             how: StopKind::Kill,
         }),
         for_ms: Some(3_000),
+        may_miss: true,
     });
     plan.recovery = Some(Recovery {
         nodes: vec![common::b(1), common::b(2), common::b(3)],

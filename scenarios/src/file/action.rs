@@ -11,9 +11,9 @@
 //!
 //! Next: `who.rs`.
 
+use super::before::Before;
 use super::node::{Entry, Table};
 use super::reader::Reader;
-use super::step::Before;
 use super::who::Drawn;
 use super::{device, link, operator, process, rounds, send};
 use crate::diagnostic::Span;

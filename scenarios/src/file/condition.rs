@@ -1,8 +1,8 @@
 //! What a step waits for: one optional key per condition. Each can be asked of a real cluster too.
 
+use super::before::Before;
 use super::node::{Node, Table, Value};
 use super::reader::Reader;
-use super::step::Before;
 use crate::diagnostic::Span;
 use crate::suggest;
 use ktrial_core::{BrokerId, Offset, TopicPartition};

@@ -2,9 +2,9 @@
 //!
 //! Next: `rounds.rs`.
 
+use super::before::Before;
 use super::node::{Entry, Node, Table, Value};
 use super::reader::Reader;
-use super::step::Before;
 use super::who;
 use crate::diagnostic::Span;
 use crate::duration;

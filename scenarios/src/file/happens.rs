@@ -8,10 +8,11 @@
 //! Next: `step.rs`.
 
 use super::action::Part;
+use super::before::Before;
 use super::names::Names;
 use super::node::{Node, Table, Value};
 use super::reader::Reader;
-use super::step::{self, Before};
+use super::step;
 use super::workload::{self, Workload};
 use crate::diagnostic::Span;
 use crate::draw::Draw;

@@ -8,9 +8,9 @@
 //! Next: `device.rs`.
 
 use super::action::Part;
+use super::before::Before;
 use super::node::{Node, Table, Value};
 use super::reader::Reader;
-use super::step::Before;
 use super::who;
 use crate::diagnostic::Span;
 use ktrial_core::message::Api;

@@ -4,6 +4,7 @@
 //! for the rest names them. Next: `compile.rs` makes plans of what is read here.
 
 mod action;
+mod before;
 mod cluster;
 mod condition;
 mod device;

@@ -7,9 +7,9 @@
 //! Next: `link.rs`.
 
 use super::action::{Part, parts};
+use super::before::Before;
 use super::node::Table;
 use super::reader::Reader;
-use super::step::Before;
 use super::who;
 use crate::diagnostic::Span;
 use ktrial_core::NodeId;

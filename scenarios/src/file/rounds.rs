@@ -8,10 +8,11 @@
 //! Next: `send.rs`.
 
 use super::action::Part;
+use super::before::Before;
 use super::node::Table;
 use super::process;
 use super::reader::Reader;
-use super::step::{Before, WITHIN_MS};
+use super::step::WITHIN_MS;
 use super::who;
 use crate::diagnostic::Span;
 use crate::duration::show_millis;

@@ -2,9 +2,9 @@
 //!
 //! Next: `workload.rs`, which sends many.
 
+use super::before::Before;
 use super::node::{Node, Table};
 use super::reader::Reader;
-use super::step::Before;
 use crate::diagnostic::Span;
 use ktrial_core::TopicName;
 use ktrial_sim::plan::Action;

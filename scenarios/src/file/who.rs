@@ -12,10 +12,10 @@
 //!
 //! Next: `process.rs`, the simplest actions that are about somebody.
 
+use super::before::Before;
 use super::names::Names;
 use super::node::{Node, Table, Value};
 use super::reader::Reader;
-use super::step::Before;
 use crate::diagnostic::Span;
 use ktrial_core::{BrokerId, NodeId, TopicPartition};
 use ktrial_sim::plan::Target;

@@ -16,10 +16,11 @@
 //!
 //! Next: `../draw.rs`, which draws the jitter.
 
+use super::before::Before;
 use super::node::{Entry, Node, Table, Value};
 use super::reader::Reader;
 use super::send::{Destination, destination};
-use super::step::{Before, in_time};
+use super::step::in_time;
 use crate::diagnostic::Span;
 use ktrial_sim::plan::{Action, Step, When};
 

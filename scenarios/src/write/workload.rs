@@ -1,8 +1,9 @@
 //! Sends of the timeline that belong together, as one `[[workload]]`: the same producer and partition,
 //! numbered values, a pace or a list of times.
 //!
-//! Simplified: sends whose numbers have a gap (a shrinker took some out) are several workloads; sends
-//! with keys that do not come in turn stay single.
+//! Simplified: sends whose numbers have a gap (a shrinker took some out), or between which others stand (of
+//! another producer), are several workloads or stay single: a long file, not a wrong one. So do sends
+//! with keys that do not come in turn.
 
 use super::toml;
 use super::words::Words;

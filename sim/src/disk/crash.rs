@@ -2,7 +2,7 @@
 //!
 //! | plan | bytes since the last flush | names since the last flush of their directory |
 //! |---|---|---|
-//! | `LoseUnflushed` | gone; truncated bytes are back | as they were then |
+//! | `LoseUnflushed` | gone; what was truncated since the last flush of any file is back | as they were then |
 //! | `RandomPrefix` | a random prefix is kept; half the time its last sector is torn (zeros from some byte on); a truncation holds or not | a random prefix of the changes holds |
 //!
 //! Where a `TornWrite` stands, its files keep all that was not flushed, names and truncations included, but

@@ -4,6 +4,10 @@
 //! plus its dirty bytes at the device's speed, and waits until the device has done the flush before it.
 //! The time of all calls within one `handle` of a machine adds up; the host asks for it afterwards.
 //!
+//! Rule: a flush of any file makes every earlier truncation durable, as the journals of ext4 and XFS do
+//! (changes of lengths are committed in their order). Without it, a checkpoint that was written after a
+//! truncation could outlive a power loss that brings the truncated bytes back.
+//!
 //! Every call passes [`Device::enter`] first, where faults stand: `fault.rs`.
 //!
 //! Simplified: a flush that a power loss interrupts has been done: only its effects (such as an
@@ -18,7 +22,7 @@ use super::names::{Inode, Names};
 use crate::plan::{DiskCall, DiskPlan};
 use bytes::Bytes;
 use ktrial_core::{StorageError, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A disk.
@@ -27,6 +31,8 @@ pub(crate) struct Device {
     pub(super) plan: DiskPlan,
     pub(super) names: Names,
     pub(super) files: BTreeMap<Inode, File>,
+    /// Files with a truncation that the platter does not know of.
+    truncated: BTreeSet<Inode>,
     /// What is wrong with it, in the order in which it began.
     pub(super) faults: Vec<Ongoing>,
     /// How many files had a name when that was last looked at.
@@ -59,6 +65,7 @@ impl Device {
             plan,
             names: Names::default(),
             files: BTreeMap::new(),
+            truncated: BTreeSet::new(),
             faults: Vec::new(),
             named: FEW,
             next_inode: 0,
@@ -109,7 +116,11 @@ impl Device {
     pub(crate) fn truncate(&mut self, path: &str, length: u64) -> Result<(), StorageError> {
         self.write("truncation", path, false)?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        self.file(path)?.truncate(length);
+        let file = self.file(path)?;
+        file.truncate(length);
+        if file.has_stale() {
+            self.truncated.extend(self.names.get(path));
+        }
         Ok(())
     }
 
@@ -118,14 +129,26 @@ impl Device {
         let asked = asked(DiskCall::Flush, "flush", path);
         if self.enter(asked, Cost::Flush(dirty))? {
             self.file(path)?.flush();
+            self.commit_truncations();
         }
         Ok(())
+    }
+
+    /// What a journal does at each flush, of whatever file: it carries all earlier changes of lengths to
+    /// the platter, in their order.
+    fn commit_truncations(&mut self) {
+        for inode in std::mem::take(&mut self.truncated) {
+            if let Some(file) = self.files.get_mut(&inode) {
+                file.commit_truncation();
+            }
+        }
     }
 
     pub(crate) fn flush_directory(&mut self, directory: &str) -> Result<(), StorageError> {
         let asked = asked(DiskCall::Flush, "flush", directory);
         if self.enter(asked, Cost::Flush(0))? {
             self.names.flush(directory);
+            self.commit_truncations();
         }
         // Looking at every name is dear: only when as many files may have lost theirs as have one.
         if self.files.len() > 2 * self.named {

@@ -5,7 +5,8 @@
 //! then fetched by two followers and a consumer) copies its bytes once.
 //!
 //! The platter needs no copy of its own: it holds the first `clean` bytes of the cache and then
-//! `stale`, bytes that a truncation has taken out of the cache but that no flush has taken off the
+//! `stale`, bytes that a truncation has taken out of the cache but that no flush (of any file of the
+//! disk: `device.rs`) has taken off the
 //! platter yet.
 //!
 //! Invariants: `clean <= length`. After a flush `clean == length` and `stale` is empty.
@@ -156,6 +157,11 @@ impl File {
     /// Makes the platter hold what the cache holds.
     pub(crate) fn flush(&mut self) {
         self.clean = self.length();
+        self.stale = Bytes::new();
+    }
+
+    /// Takes off the platter what was truncated. Bytes that were written since stay unflushed.
+    pub(crate) fn commit_truncation(&mut self) {
         self.stale = Bytes::new();
     }
 
