@@ -10,6 +10,8 @@
 //! | [`expect`] | what a cell was expected to end in, held against its verdict |
 //! | [`setting`] | where a setting belongs: broker, controller, topic, client, rule |
 //! | [`diagnostic`] | mistakes and how they are shown |
+//! | [`compare`] | two trials that differ in one thing, held against each other |
+//! | [`shrink`] | from a plan that shows a finding to a smallest one that still does |
 //! | [`write`](mod@write) | a plan as a scenario file |
 //! | [`selftest`] | are the checks awake: planted bugs in random plans |
 //! | [`sweep`] | many trials: workers, shards, results |
@@ -19,6 +21,7 @@
 //! Start reading at [`mod@file`].
 
 pub mod cli;
+pub mod compare;
 pub mod compile;
 pub mod diagnostic;
 pub mod draw;
@@ -29,6 +32,7 @@ pub mod fuzz;
 pub mod library;
 pub mod selftest;
 pub mod setting;
+pub mod shrink;
 mod suggest;
 pub mod sweep;
 pub mod write;

@@ -1,7 +1,10 @@
 //! The commands. Each returns how it ended; only `output.rs` writes to the terminal.
 
+mod compare;
 mod determinism;
 mod exit;
+mod filter;
+mod follow;
 mod fuzz;
 mod library;
 mod merge;
@@ -9,6 +12,7 @@ mod output;
 mod replay;
 mod run;
 mod selftest;
+mod shrink;
 mod starter;
 mod sweep;
 mod trace;
@@ -55,14 +59,12 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
     },
-    /// Run a plan again, with the full trace of its events
-    Replay {
-        /// A plan.json of a report folder
-        plan: PathBuf,
-        /// Stop the trace at this time of the trial, such as 12s
-        #[arg(long, value_name = "TIME", value_parser = time)]
-        until: Option<u64>,
-    },
+    /// Run a plan again, with the trace of its events: all, or those that are asked for
+    Replay(replay::Arguments),
+    /// Hold two trials that differ in one setting against each other
+    Compare(compare::Arguments),
+    /// Make a failing plan as small as it can be while it fails in the same way
+    Shrink(shrink::Arguments),
     /// Try a scenario or a plan under many seeds, on all cores: counts, findings, the first failures
     Sweep(sweep::Arguments),
     /// Random trials: clusters, settings, loads and faults drawn from the seed
@@ -148,7 +150,9 @@ fn run_command(command: Command) -> Exit {
         Command::List { names } => Ok(library::list(names)),
         Command::Show { name } => library::show(&name),
         Command::Check { files } => Ok(library::check(&files)),
-        Command::Replay { plan, until } => replay::replay(&plan, until),
+        Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Shrink(arguments) => shrink::shrink_plan(&arguments),
         Command::Sweep(arguments) => sweep::sweep(&arguments),
         Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Command::Selftest(arguments) => selftest::selftest(&arguments),
