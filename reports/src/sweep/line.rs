@@ -149,7 +149,7 @@ impl Line {
             duplicated: verdict.duplicated.len(),
             events: verdict.events,
             simulated_ms: verdict.simulated_ms,
-            goals: BTreeMap::new(),
+            goals: verdict.goals.clone(),
             digest: verdict.digest.clone(),
         }
     }

@@ -52,6 +52,9 @@ pub struct Identity {
     pub seeds: SeedRange,
     /// The part of them that was to be tried; `None` = all.
     pub shard: Option<Shard>,
+    /// The goals that it is meant to reach, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<String>,
 }
 
 /// Why a sweep ended before its last seed.

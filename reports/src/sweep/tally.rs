@@ -169,22 +169,23 @@ impl Tally {
 
     fn add_goals(&mut self, line: &Line) {
         for (goal, times) in &line.goals {
-            let reached = self.goals_reached.entry(goal.clone()).or_default();
-            *reached += u64::from(*times > 0);
+            if *times > 0 {
+                *self.goals_reached.entry(goal.clone()).or_default() += 1;
+            }
         }
     }
 
-    /// To be called once, after the last line.
+    /// To be called once, after the last line, with the goals that were to be reached.
     #[must_use]
-    pub fn finished(mut self) -> Self {
+    pub fn finished(mut self, wanted: &[String]) -> Self {
         for checked in self.findings.values_mut() {
             for seed in std::mem::take(&mut checked.allowed_seeds) {
                 remember(&mut checked.first_seeds, seed);
             }
         }
-        let never = self.goals_reached.iter().filter(|(_, times)| **times == 0);
-        self.goals_never_reached = never.map(|(goal, _)| goal.clone()).collect();
-        self.goals_reached.retain(|_, times| *times > 0);
+        let reached = |goal: &&String| self.goals_reached.contains_key(*goal);
+        let never = wanted.iter().filter(|goal| !reached(goal));
+        self.goals_never_reached = never.cloned().collect();
         self
     }
 }

@@ -49,11 +49,12 @@ fn summary(lines: &[Line]) -> Summary {
                 to: Some(1_000),
             },
             shard: None,
+            goals: Vec::new(),
         },
         complete: true,
         stopped: None,
         missing: Vec::new(),
-        tally: tally.finished(),
+        tally: tally.finished(&["disk_was_full".to_owned(), "isr_shrank".to_owned()]),
         effort: Some(Effort::new(2, 4_000, 2_000, 400_000, 84_000_000)),
         folder: "out".to_owned(),
     }

@@ -88,6 +88,15 @@ impl Source for FuzzSource {
         }
     }
 
+    /// What a random trial of any profile but `light` comes to sooner or later.
+    fn goals(&self) -> Vec<String> {
+        if self.profile == Profile::Light {
+            return Vec::new();
+        }
+        let goals = ktrial_sim::check::goals::GOALS.iter();
+        goals.map(|goal| goal.name.to_owned()).collect()
+    }
+
     /// What draws the plans is part of ktrial: its plans of the first seeds stand for it.
     fn fingerprint(&self) -> String {
         let plans = (0..4).map(|seed| match self.plan(seed) {

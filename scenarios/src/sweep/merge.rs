@@ -60,12 +60,13 @@ pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Merged, String> {
         add(&mut tally, &group.lines, out);
     }
     let missing = gaps.finish();
+    let goals = identity.goals.clone();
     let summary = Summary {
         complete: missing.is_empty() && identity.seeds.to.is_some(),
         sweep: identity,
         stopped: None,
         missing,
-        tally: tally.finished(),
+        tally: tally.finished(&goals),
         effort: None,
         folder: out.display().to_string(),
     };

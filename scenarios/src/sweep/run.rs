@@ -58,6 +58,7 @@ pub fn sweep(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seeds: options.seeds.range,
         shard: options.seeds.shard,
+        goals: source.goals(),
     };
     let mut tally = Tally::default();
     let mut folder = Folder::open(&options.folder, &identity, options.existing, &mut |group| {
@@ -107,12 +108,13 @@ pub fn sweep(
         tally.simulated_ms - before.2,
     );
     effort.peak_memory_kib = peak_memory_kib();
+    let goals = identity.goals.clone();
     let summary = Summary {
         sweep: identity,
         complete: stopped.is_none(),
         stopped,
         missing: Vec::new(),
-        tally: tally.finished(),
+        tally: tally.finished(&goals),
         effort: Some(effort),
         folder: options.folder.display().to_string(),
     };

@@ -30,6 +30,11 @@ pub trait Source: Sync {
     /// What was not as expected of a trial, in words; nothing if it was.
     fn unmet(&self, plan: &Plan, verdict: &Verdict) -> Vec<String>;
 
+    /// The goals that its trials are meant to reach between them, by name.
+    fn goals(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Hash of all that decides plans and expectations but the seed. See [`fingerprint`].
     fn fingerprint(&self) -> String;
 }
@@ -48,6 +53,8 @@ pub fn fingerprint<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 #[derive(Clone, Debug)]
 pub struct ScenarioSource {
     scenario: Scenario,
+    overrides: Vec<Override>,
+    /// Those of seed 0.
     plans: Vec<Plan>,
     overridden: BTreeSet<String>,
 }
@@ -61,6 +68,7 @@ impl ScenarioSource {
         let compiled = compile(&scenario, 0, overrides)?;
         Ok(Self {
             scenario,
+            overrides: overrides.to_vec(),
             plans: compiled.plans,
             overridden: compiled.overridden,
         })
@@ -73,7 +81,13 @@ impl Source for ScenarioSource {
     }
 
     fn plans(&self, seed: u64) -> Result<Vec<Plan>, String> {
-        Ok(self.plans.iter().map(|plan| seeded(plan, seed)).collect())
+        if self.scenario.draws.is_empty() {
+            return Ok(self.plans.iter().map(|plan| seeded(plan, seed)).collect());
+        }
+        // The seed decides more than the plan's own figure: who is meant, when a workload sends.
+        let compiled = compile(&self.scenario, seed, &self.overrides);
+        let compiled = compiled.map_err(|problems| problems.render(false))?;
+        Ok(compiled.plans)
     }
 
     fn unmet(&self, plan: &Plan, verdict: &Verdict) -> Vec<String> {
