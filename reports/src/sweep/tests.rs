@@ -49,7 +49,7 @@ fn summary(lines: &[Line]) -> Summary {
                 to: Some(1_000),
             },
             shard: None,
-            goals: Vec::new(),
+            goals: vec!["disk_was_full".to_owned(), "isr_shrank".to_owned()],
         },
         complete: true,
         stopped: None,

@@ -120,12 +120,10 @@ fn findings(summary: &Summary) -> Option<String> {
 
 fn goals(summary: &Summary) -> Option<String> {
     let tally = &summary.tally;
-    let (reached, never) = (&tally.goals_reached, &tally.goals_never_reached);
+    let (all, never) = (summary.sweep.goals.len(), &tally.goals_never_reached);
     if never.is_empty() {
-        let all = reached.len() as u64;
         return (all > 0).then(|| format!("goals: all {all} were reached\n"));
     }
-    let all = reached.len() + never.len();
     let text = format!("goals never reached ({} of {all}):\n", never.len());
     Some(
         never
