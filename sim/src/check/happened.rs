@@ -215,6 +215,11 @@ impl Happened {
         state.is_some_and(|state| state.undone)
     }
 
+    /// Whether a power loss may have undone a truncation anywhere.
+    pub(super) fn any_undone(&self) -> bool {
+        self.partitions.values().any(|state| state.undone)
+    }
+
     /// Whether the log that this entry says was opened may have lost bytes by force.
     pub(super) fn opened_after_force(&self) -> bool {
         self.opened_after_force

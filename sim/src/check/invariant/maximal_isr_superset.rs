@@ -5,15 +5,17 @@
 //!
 //! What a leader believes is told by `became_leader`, `isr_adopted` and `isr_proposed`.
 //!
-//! False positives avoided: only the leader that the controller means, in its epoch. A proposal counts
-//! until the leader takes over another ISR, so what is called maximal here may be larger than it is.
+//! False positives avoided: only the leader that the controller means, in its epoch. Whom it has ever
+//! proposed in this epoch counts: when metadata of the partition epoch that it has already arrives, Kafka's
+//! leader forgets a wish that is under way, and the controller may grant it all the same. (Whether the
+//! high watermark then passes that member is for `high_watermark_bounds` to see.)
 //! The highest `min.insync.replicas` that the topic ever had decides about the ELR, for the leader may
 //! not have heard of the newest.
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::{Committed, Replica};
-use ktrial_core::{BrokerId, Event, TopicName};
-use std::collections::BTreeMap;
+use ktrial_core::{BrokerId, Event, LeaderEpoch, TopicName, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
 
 const NAME: &str = "maximal_isr_superset";
 
@@ -21,6 +23,8 @@ const NAME: &str = "maximal_isr_superset";
 pub(super) struct MaximalIsrSuperset {
     /// The highest `min.insync.replicas` so far.
     highest: BTreeMap<TopicName, usize>,
+    /// Whom the leader of that epoch has proposed.
+    proposed: BTreeMap<TopicPartition, (LeaderEpoch, BTreeSet<BrokerId>)>,
 }
 
 impl Invariant for MaximalIsrSuperset {
@@ -52,7 +56,13 @@ impl Invariant for MaximalIsrSuperset {
         if !leads {
             return;
         }
-        if let Some((member, list)) = outside(committed, replica, *highest) {
+        let none = || (committed.leader_epoch, BTreeSet::new());
+        let proposed = self.proposed.entry(name.clone()).or_insert_with(none);
+        if proposed.0 != committed.leader_epoch {
+            *proposed = none();
+        }
+        proposed.1.extend(&replica.proposed);
+        if let Some((member, list)) = outside(committed, (replica, &proposed.1), *highest) {
             let what = format!(
                 "leader {leader} of {name} does not count with broker {member}, which is in the {list}"
             );
@@ -64,12 +74,12 @@ impl Invariant for MaximalIsrSuperset {
 /// A member of the controller's sets that the leader does not count with.
 fn outside(
     committed: &Committed,
-    leader: &Replica,
+    (leader, proposed): (&Replica, &BTreeSet<BrokerId>),
     min_insync: usize,
 ) -> Option<(BrokerId, &'static str)> {
     let outside = |list: &[BrokerId]| {
         let mut members = list.iter().copied();
-        members.find(|id| !leader.isr.contains(id) && !leader.proposed.contains(id))
+        members.find(|id| !leader.isr.contains(id) && !proposed.contains(id))
     };
     if let Some(member) = outside(&committed.isr) {
         return Some((member, "ISR"));
