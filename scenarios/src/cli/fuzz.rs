@@ -7,6 +7,7 @@ use crate::fuzz::{FAMILIES, FuzzSource, Profile, describe};
 use crate::selftest::hunt;
 use crate::sweep::Source;
 use ktrial_core::planted::Bug;
+use ktrial_sim::check::goals::GOALS;
 use ktrial_sim::verdict::Class;
 
 /// Seeds in which the canary must show itself.
@@ -30,6 +31,9 @@ pub(super) struct Arguments {
     /// List the families of faults
     #[arg(long)]
     families: bool,
+    /// List the coverage goals: what random trials are to come to
+    #[arg(long)]
+    goals: bool,
     #[command(flatten)]
     how: How,
 }
@@ -40,6 +44,16 @@ pub(super) fn fuzz(arguments: &Arguments) -> Result<Exit, String> {
         for family in FAMILIES {
             let (name, from) = (family.name, family.from.name());
             output::say(&format!("{name:<16} {from:<6} {}", family.meaning));
+        }
+        return Ok(Exit::AsExpected);
+    }
+    if arguments.goals {
+        for goal in GOALS {
+            let needs = match goal.needs {
+                "" => String::new(),
+                needs => format!(" Needs {needs}."),
+            };
+            output::say(&format!("{:<32} {}{needs}", goal.name, goal.meaning));
         }
         return Ok(Exit::AsExpected);
     }

@@ -6,6 +6,7 @@
 //! | unclean election | one that was allowed, to a later leader epoch than the record's |
 //! | loss of power | a replica that lost the record with its power or by a broken disk; and since the record was written as many replicas at once had stopped uncleanly and not come back to the ISR as `min.insync.replicas` says |
 //! | the ELR was cleared | as before, but one replica is enough: Kafka clears the ELR when `min.insync.replicas` is changed |
+//! | a truncation undone | a replica lost power when it had cut its log and not flushed since: it may have the old records again under the new leader epochs, for Kafka flushes the epochs and not the cut |
 //! | acks=1 | a later leader epoch, or a copy lost by force; and the record was never below a high watermark |
 //!
 //! A controller cannot tell a kill from a power loss, so each unclean stop counts (KIP-966). A disk that
@@ -64,6 +65,8 @@ struct OfPartition {
     stops: Vec<(Timestamp, BrokerId, bool)>,
     /// Replicas that may have lost bytes and whose logs were not opened since.
     unread: BTreeSet<BrokerId>,
+    /// A power loss may have undone a truncation.
+    undone: bool,
     /// When an ELR was last cleared that had members.
     elr_cleared: Option<Timestamp>,
     /// How many replicas it has.
@@ -121,6 +124,9 @@ impl Happened {
         }
         let waits = |copy: &BrokerId| state.unread.contains(copy);
         let forced = !written.lost_by.is_empty() || written.copies.iter().any(waits);
+        if state.undone {
+            return Some(LossCause::UndoneCut);
+        }
         // Who leads may not have heard of a higher min.insync.replicas yet.
         let isr = written.exposed.map_or(usize::MAX, |(least, _)| least);
         let cause = forced.then(|| self.forced(partition, state, written.at, isr));
@@ -185,6 +191,9 @@ impl Happened {
         if promises.topic(&partition.topic).unclean && state.unclean.is_some() {
             return Some(LossCause::Unclean);
         }
+        if state.undone {
+            return Some(LossCause::UndoneCut);
+        }
         self.forced(partition, state, state.lost_by_force?, usize::MAX)
     }
 
@@ -198,6 +207,17 @@ impl Happened {
     pub(super) fn is_unread(&self, partition: &TopicPartition, broker: BrokerId) -> bool {
         let state = self.partitions.get(partition);
         state.is_some_and(|state| state.unread.contains(&broker))
+    }
+
+    /// Whether a power loss may have undone a truncation of the partition.
+    pub(super) fn is_undone(&self, partition: &TopicPartition) -> bool {
+        let state = self.partitions.get(partition);
+        state.is_some_and(|state| state.undone)
+    }
+
+    /// Whether a power loss may have undone a truncation anywhere.
+    pub(super) fn any_undone(&self) -> bool {
+        self.partitions.values().any(|state| state.undone)
     }
 
     /// Whether the log that this entry says was opened may have lost bytes by force.
@@ -299,11 +319,12 @@ impl Happened {
         else {
             return false;
         };
-        let range = (replica.log.end(), replica.previous_end);
+        let range = replica.changed_by_load();
         let Some(state) = self.partitions.get_mut(partition) else {
             return false;
         };
         let by_force = state.unread.remove(&broker);
+        state.undone |= by_force && replica.had_cuts;
         if by_force && range.0 < range.1 {
             let lost = self.ledger.between(partition, range);
             let lost = lost.filter(|written| written.copies.contains(&broker));

@@ -77,8 +77,11 @@ impl Ledger {
             Some(Event::HighWatermark { .. }) if replica.role.leads() => self.expose(name, replica),
             Some(Event::Truncated { from, to, .. }) => self.cut(name, broker, (*to, *from), false),
             Some(Event::LogLoaded { .. }) => {
-                let range = (replica.log.end(), replica.previous_end);
+                let range = replica.changed_by_load();
                 self.cut(name, broker, range, by_force);
+                for batch in replica.log.from(range.0) {
+                    self.append(name, broker, *batch, moment.at());
+                }
             }
             _ => {}
         }

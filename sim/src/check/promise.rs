@@ -36,6 +36,8 @@ pub(super) enum LossCause {
     PowerLoss,
     /// By a loss of power, after a change of `min.insync.replicas` had cleared the ELR.
     ElrCleared,
+    /// By a loss of power that may have undone a truncation.
+    UndoneCut,
     /// The producer did not wait for the ISR.
     AcksOne,
 }
@@ -47,6 +49,7 @@ impl LossCause {
             Self::Unclean => "unclean.leader.election.enable=true",
             Self::PowerLoss => "power loss without flush",
             Self::ElrCleared => "power loss after a change of min.insync.replicas",
+            Self::UndoneCut => "power loss before a truncation was flushed",
             Self::AcksOne => "acks=1",
         }
     }

@@ -3,10 +3,15 @@
 //! The log is a list of batches without their records: base and last offset, leader epoch, checksum.
 //! Kafka appends and truncates whole batches, so nothing finer is needed to compare two logs.
 //!
+//! A truncation is not flushed either: after a power loss a log may have again what was cut off before,
+//! and lack what was appended since. So what was cut is kept until the log is flushed, and when a log
+//! that is opened again cannot be a beginning of what it was, the cuts are taken back one by one until
+//! it can be. The leader epochs of the opened log tell which.
+//!
 //! Simplified: the log's start never moves but at a load (no retention yet); a truncation into a batch
 //! drops that batch and leaves the end where the event says, as Kafka does.
 
-use ktrial_core::{BrokerId, Event, LeaderEpoch, Offset, TopicPartition};
+use ktrial_core::{BrokerId, EpochOffset, Event, LeaderEpoch, Offset, TopicPartition};
 
 /// A batch in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +32,8 @@ pub struct ReplicaLog {
     start: Offset,
     end: Offset,
     batches: Vec<Batch>,
+    /// What was cut off since the last flush: where, and what.
+    cuts: Vec<(Offset, Vec<Batch>)>,
 }
 
 impl ReplicaLog {
@@ -67,15 +74,59 @@ impl ReplicaLog {
     }
 
     fn truncate(&mut self, to: Offset) {
-        while self.batches.last().is_some_and(|batch| batch.last >= to) {
-            self.batches.pop();
-        }
+        let kept = self.batches.partition_point(|batch| batch.last < to);
+        self.batches.truncate(kept);
         self.end = to;
     }
 
-    fn load(&mut self, start: Offset, end: Offset) {
+    /// As `truncate`, for a cut that a power loss may undo.
+    fn cut(&mut self, to: Offset) {
+        let kept = self.batches.partition_point(|batch| batch.last < to);
+        let removed = self.batches.get(kept..).unwrap_or_default().to_vec();
+        if !removed.is_empty() {
+            self.cuts.push((to, removed));
+        }
+        self.truncate(to);
+    }
+
+    /// Everything before this offset is on the platter.
+    fn flushed(&mut self, recovery_point: Offset) {
+        if recovery_point >= self.end {
+            self.cuts.clear();
+        }
+    }
+
+    /// It is opened. Returns from where on it holds again what was cut off before, if it does.
+    fn load(&mut self, start: Offset, end: Offset, epochs: &[EpochOffset]) -> Option<Offset> {
+        let mut restored = None;
+        while !self.may_end(end, epochs) {
+            let Some((to, removed)) = self.cuts.pop() else {
+                break;
+            };
+            self.truncate(to);
+            self.end = removed.last().map_or(to, |batch| batch.last.next());
+            self.batches.extend(removed);
+            restored = Some(restored.map_or(to, |before: Offset| before.min(to)));
+        }
         self.truncate(end);
         self.start = start;
+        restored
+    }
+
+    /// Whether it may end here with these leader epochs.
+    fn may_end(&self, end: Offset, epochs: &[EpochOffset]) -> bool {
+        if end > self.end {
+            return false;
+        }
+        let before = self.batches.partition_point(|batch| batch.last < end);
+        let last = before
+            .checked_sub(1)
+            .and_then(|index| self.batches.get(index));
+        let Some(last) = last else {
+            return true;
+        };
+        let entry = epochs.iter().rev().find(|entry| entry.offset <= last.base);
+        entry.is_none_or(|entry| entry.epoch == last.epoch)
     }
 }
 
@@ -126,6 +177,11 @@ pub struct Replica {
     pub proposed: Vec<BrokerId>,
     /// Its log's end before the newest event about it.
     pub previous_end: Offset,
+    /// When it was last opened, something had been cut off since its last flush.
+    pub had_cuts: bool,
+    /// When it was last opened it held again what was cut off before, from here on: a power loss had
+    /// undone the cut.
+    pub restored_from: Option<Offset>,
     /// Its recovery point before the newest event about it.
     pub previous_recovery_point: Offset,
     /// Its high watermark before the newest event about it.
@@ -133,6 +189,13 @@ pub struct Replica {
 }
 
 impl Replica {
+    /// After it was opened: the offsets that are not what they were.
+    pub fn changed_by_load(&self) -> (Offset, Offset) {
+        let end = self.log.end;
+        let from = self.restored_from.map_or(end, |from| from.min(end));
+        (from, self.previous_end.max(end))
+    }
+
     /// Its process is gone; its log stays as it is until it is loaded again.
     pub(super) fn stop(&mut self) {
         self.role = Role::None;
@@ -155,9 +218,12 @@ impl Replica {
                 log_start_offset,
                 log_end_offset,
                 high_watermark,
+                leader_epochs,
                 ..
             } => {
-                self.log.load(*log_start_offset, *log_end_offset);
+                let (start, end) = (*log_start_offset, *log_end_offset);
+                self.had_cuts = !self.log.cuts.is_empty();
+                self.restored_from = self.log.load(start, end, leader_epochs);
                 self.high_watermark = *high_watermark;
                 self.recovery_point = self.recovery_point.min(*log_end_offset);
                 self.stop();
@@ -195,7 +261,7 @@ impl Replica {
                 self.agreed = true;
             }
             Event::Truncated { to, .. } => {
-                self.log.truncate(*to);
+                self.log.cut(*to);
                 self.high_watermark = self.high_watermark.min(*to);
                 self.recovery_point = self.recovery_point.min(*to);
             }
@@ -204,7 +270,10 @@ impl Replica {
                 self.agreed |= *offset > self.high_watermark && self.role != Role::None;
                 self.high_watermark = *offset;
             }
-            Event::Flushed { recovery_point, .. } => self.recovery_point = *recovery_point,
+            Event::Flushed { recovery_point, .. } => {
+                self.recovery_point = *recovery_point;
+                self.log.flushed(*recovery_point);
+            }
             _ => {}
         }
         self.previous_end != self.log.end

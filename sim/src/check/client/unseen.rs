@@ -4,7 +4,8 @@
 //! Jepsen lets a final reader run until it has caught up and then takes every acknowledged value that
 //! was never polled. A trial has no final reader, so a consumer counts only if it is assigned the
 //! partition by the plan, starts at the earliest offset and runs; and "all the time" is a trial at rest in
-//! which progress may be demanded (`liveness/`), with a leader that serves.
+//! which progress may be demanded and nothing has changed for long (`liveness/`), with a leader that
+//! serves.
 
 use super::{Case, Findings, Read};
 use crate::check::liveness;
@@ -41,7 +42,8 @@ fn check_partition(
     let (Some(log), Some((_, leader))) = (logs.first(), leader) else {
         return;
     };
-    let had_time = liveness::demanded(case) && liveness::serves(case, partition);
+    let at_rest = liveness::demanded(case) && liveness::long_at_rest(case);
+    let had_time = at_rest && liveness::serves(case, partition);
     let last_read = read.last().copied();
     for record in &log.records {
         // What is acknowledged (acks=1) but not below the high watermark cannot be read yet.

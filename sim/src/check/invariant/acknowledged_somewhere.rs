@@ -31,7 +31,7 @@ impl Invariant for AcknowledgedSomewhere {
                 let Some((_, replica)) = moment.replica() else {
                     return;
                 };
-                (partition, (replica.log.end(), replica.previous_end))
+                (partition, replica.changed_by_load())
             }
             Some(Event::SendEnded {
                 partition: Some(partition),

@@ -2,8 +2,8 @@
 //! catches events that lie, and bytes that changed behind the broker's back.
 //!
 //! Source: ours. False positives avoided: a log that could not be read to its end is not judged
-//! (`damage` says so), and after a power loss after which the log was not opened again it may be shorter
-//! than it was.
+//! (`damage` says so), and one that was not opened since its broker lost power may hold less, or what had
+//! been cut off; nor is one judged whose last cut a power loss may have undone, for its broker may not know.
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::history::{FinalLog, What};
@@ -19,19 +19,22 @@ impl Invariant for FinalLogEqualsView {
         else {
             return;
         };
-        if log.damage.is_some() {
+        if log.damage.is_some()
+            || excuses.happened.is_unread(name, log.broker)
+            || excuses.happened.is_undone(name)
+        {
             return;
         }
         let silent = Replica::default();
         let replica = partition.replicas.get(&log.broker).unwrap_or(&silent);
-        if let Some(problem) = problem(log, replica, excuses.happened.is_unread(name, log.broker)) {
+        if let Some(problem) = problem(log, replica) {
             let what = format!("{name} on broker {}: {problem}", log.broker);
             findings.report("final_log_equals_view", Some(name), None, false, what);
         }
     }
 }
 
-fn problem(log: &FinalLog, replica: &Replica, may_be_shorter: bool) -> Option<String> {
+fn problem(log: &FinalLog, replica: &Replica) -> Option<String> {
     let start = replica.log.start();
     let end = log
         .records
@@ -41,7 +44,7 @@ fn problem(log: &FinalLog, replica: &Replica, may_be_shorter: bool) -> Option<St
     // Without its last batches a log ends where a truncation put its end, with no record before it.
     let last = replica.log.from(Offset::ZERO).last();
     let known = last.map_or(start, |batch| batch.last.next());
-    if end > told || (end < known && !may_be_shorter) {
+    if end > told || end < known {
         return Some(format!("the disk ends at {end}, the events say {told}"));
     }
     let mut batches = replica.log.from(start).iter().peekable();

@@ -8,7 +8,7 @@
 //! an ISR that the leader adopted. A replica that comes back after an unclean election still has its
 //! old high watermark and its old records until its first fetch makes it truncate. The ISR matters
 //! where a log that parted from the leader's ends where that ends, so that there is nothing to take:
-//! the divergence of KIP-101. Cost: each pair keeps how far it was found equal, so every
+//! the divergence of KIP-101. Permitted after a power loss that may have undone a truncation. Cost: each pair keeps how far it was found equal, so every
 //! batch is compared once per pair.
 
 use super::{Excuses, Findings, Invariant, Moment};
@@ -25,7 +25,7 @@ pub(super) struct LogMatching {
 }
 
 impl Invariant for LogMatching {
-    fn observe(&mut self, moment: &Moment<'_>, _: Excuses<'_>, findings: &mut Findings) {
+    fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
         let (Some((name, partition)), Some((broker, replica))) =
             (moment.partition, moment.replica())
         else {
@@ -42,10 +42,16 @@ impl Invariant for LogMatching {
             Some(Event::HighWatermark { .. }) => {}
             Some(Event::IsrAdopted { isr: adopted, .. }) if replica.role.leads() => isr = adopted,
             Some(Event::Truncated { .. } | Event::LogLoaded { .. }) => {
+                let loaded = matches!(moment.event(), Some(Event::LogLoaded { .. }));
+                let from = if loaded {
+                    replica.changed_by_load().0
+                } else {
+                    replica.log.end()
+                };
                 let pairs = self.equal_to.get_mut(name);
                 for (pair, equal_to) in pairs.into_iter().flatten() {
                     if pair.0 == broker || pair.1 == broker {
-                        *equal_to = (*equal_to).min(replica.log.end());
+                        *equal_to = (*equal_to).min(from);
                     }
                 }
                 return;
@@ -55,7 +61,8 @@ impl Invariant for LogMatching {
         if let Some(pairs) = self.equal_to.get_mut(name) {
             let changed = (broker, replica);
             compare(pairs, changed, partition, isr, |what| {
-                findings.broken(NAME, name, moment.at(), what);
+                let permitted = excuses.happened.is_undone(name);
+                findings.report(NAME, Some(name), Some(moment.at()), permitted, what);
             });
         }
     }

@@ -68,7 +68,7 @@ pub(super) fn demanded(case: &Case<'_>) -> bool {
 }
 
 /// So long nothing has changed at the end that any other wait of the cluster is over.
-fn long_at_rest(case: &Case<'_>) -> bool {
+pub(super) fn long_at_rest(case: &Case<'_>) -> bool {
     let end = case.history.ended.map(|(at, _)| at).unwrap_or_default();
     let change = case
         .view

@@ -3,7 +3,7 @@
 //!
 //! False positives avoided: asked is only when nothing has changed for longer than a lost request takes
 //! to be repeated; not of brokers whose disks break their word, or whose leader's does, for a rotten
-//! batch cannot be copied.
+//! batch cannot be copied; and not where a power loss may have undone a truncation.
 
 use super::{Case, Findings, is_healthy, long_at_rest, serves};
 
@@ -16,7 +16,8 @@ pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
         else {
             continue;
         };
-        if !serves(case, name) || case.happened.is_unreliable(leader) {
+        let rotten = case.happened.is_unreliable(leader) || case.happened.is_undone(name);
+        if !serves(case, name) || rotten {
             continue;
         }
         for broker in committed

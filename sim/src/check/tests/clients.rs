@@ -2,7 +2,7 @@
 
 use super::{caught, excused, findings, judged, passed};
 use crate::check::story::{Story, brokers, change};
-use crate::history::EndReason;
+use crate::history::{EndReason, What};
 use crate::plan::StopKind;
 use crate::verdict::Class;
 use ktrial_core::event::{ResetCause, SendOutcome};
@@ -216,7 +216,8 @@ fn unseen() {
             .written("a", 0, 0, &[0])
             .written("b", 1, 0, &[0])
             .polled(log);
-        story.end(reason).final_log(0, &[A, B]);
+        story.world(What::StepsDone).at(100_000);
+        story.world(What::Ended { reason }).final_log(0, &[A, B]);
         story
     };
     caught(&read(&[B], EndReason::Converged), "unseen");
