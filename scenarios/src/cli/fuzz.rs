@@ -9,6 +9,7 @@ use crate::sweep::Source;
 use ktrial_core::planted::Bug;
 use ktrial_sim::check::goals::GOALS;
 use ktrial_sim::verdict::Class;
+use std::sync::atomic::AtomicBool;
 
 /// Seeds in which the canary must show itself.
 const CANARY: u64 = 20;
@@ -69,7 +70,7 @@ pub(super) fn fuzz(arguments: &Arguments) -> Result<Exit, String> {
 
 /// A bug that must be found, or nothing that is not found means anything.
 fn canary(profile: Profile) -> Result<(), String> {
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     let hunt = hunt(profile, Bug::Canary, (0, CANARY), &stop)?;
     if hunt.is_some_and(|hunt| hunt.seed.is_some()) {
         return Ok(());
