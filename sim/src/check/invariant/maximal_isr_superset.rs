@@ -29,9 +29,6 @@ pub(super) struct MaximalIsrSuperset {
 
 impl Invariant for MaximalIsrSuperset {
     fn observe(&mut self, moment: &Moment<'_>, _: Excuses<'_>, findings: &mut Findings) {
-        let Some((name, partition)) = moment.partition else {
-            return;
-        };
         let relevant = matches!(
             moment.event(),
             Some(
@@ -41,13 +38,13 @@ impl Invariant for MaximalIsrSuperset {
                     | Event::IsrProposed { .. }
             )
         );
+        let Some((name, partition)) = moment.partition.filter(|_| relevant) else {
+            return;
+        };
         let (Some(committed), Some((leader, replica))) = (&partition.committed, partition.leader())
         else {
             return;
         };
-        if !relevant {
-            return;
-        }
         let min = moment.view.settings().min_insync_replicas(&name.topic);
         let min = usize::try_from(min).unwrap_or(usize::MAX);
         let highest = self.highest.entry(name.topic.clone()).or_insert(min);
