@@ -15,6 +15,7 @@
 //! | [`producer`] | accumulator and sender | `RecordAccumulator`, `Sender` |
 //! | [`consumer`] | positions and fetching | `SubscriptionState`, `AbstractFetch` |
 //! | [`rules`] | protocol generations as switches | KIPs and JIRAs |
+//! | [`planted`] | wrong changes of the rules, for the checks to find | |
 //!
 //! Start reading at [`machine`], then `partition/high_watermark.rs`.
 
@@ -36,6 +37,7 @@ pub mod message;
 pub mod metadata;
 pub mod offset;
 pub mod partition;
+pub mod planted;
 pub mod producer;
 pub mod random;
 pub mod record;
@@ -51,6 +53,7 @@ pub use id::{BrokerId, ClientId, ConnectionId, ControllerId, CorrelationId, Inca
 pub use id::{NodeId, OperationId, TopicId, TopicIdPartition, TopicName, TopicPartition};
 pub use machine::{Command, Effect, Effects, Input, Lane, Machine, ReplyTo};
 pub use offset::{BrokerEpoch, EpochOffset, LeaderEpoch, Offset, PartitionEpoch};
+pub use planted::Bug;
 pub use random::Random;
 pub use rules::Rules;
 pub use snapshot::Snapshot;

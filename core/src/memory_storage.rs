@@ -10,7 +10,10 @@
 //! | written, not flushed | its last flushed contents, empty if never flushed |
 //! | created, directory not flushed | gone |
 //! | deleted, directory not flushed | there again |
-//! | truncated, not flushed | its last flushed, longer contents |
+//! | truncated, nothing flushed since | its last flushed, longer contents |
+//!
+//! Rule: a flush, of whatever file or directory, makes all earlier truncations durable: the journals of
+//! ext4 and XFS commit changes of lengths in their order.
 //!
 //! Simplified: nothing unflushed survives (a real disk keeps any part of it), nothing fails, no limit.
 //! That hides torn writes; the simulator's disk has them.
@@ -79,6 +82,12 @@ impl MemoryStorage {
         }
     }
 
+    fn commit_truncations(&mut self) {
+        for file in self.files.values_mut() {
+            file.platter.truncate(file.same_below);
+        }
+    }
+
     fn file(&mut self, path: &str) -> Result<&mut File, StorageError> {
         let file = self.names.get(path).and_then(|id| self.files.get_mut(id));
         file.ok_or_else(|| StorageError::NotFound(path.to_owned()))
@@ -132,6 +141,7 @@ impl Storage for MemoryStorage {
 
     fn flush(&mut self, path: &str) -> Result<(), StorageError> {
         self.file(path)?.flush();
+        self.commit_truncations();
         Ok(())
     }
 
@@ -144,6 +154,7 @@ impl Storage for MemoryStorage {
             }
         }
         self.forget_nameless();
+        self.commit_truncations();
         Ok(())
     }
 
@@ -200,9 +211,13 @@ mod tests {
         disk.flush_directory("d").unwrap();
         disk.truncate("d/a", 3).unwrap();
         disk.append("d/a", b"2").unwrap();
-        let mut flushed = disk.clone();
+        let (mut flushed, mut committed) = (disk.clone(), disk.clone());
         disk.power_loss();
         assert_eq!(disk.read_all("d/a").unwrap().unwrap(), "onetwo");
+        committed.append("d/b", b"").unwrap();
+        committed.flush("d/b").unwrap();
+        committed.power_loss();
+        assert_eq!(committed.read_all("d/a").unwrap().unwrap(), "one");
         flushed.flush("d/a").unwrap();
         flushed.power_loss();
         assert_eq!(flushed.read_all("d/a").unwrap().unwrap(), "one2");

@@ -62,9 +62,9 @@ impl Sub for Offset {
 }
 
 impl LeaderEpoch {
-    /// The epoch of the next leader.
+    /// The epoch of the next leader. Saturates, as epochs from a rotten disk may be anything.
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 

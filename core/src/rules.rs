@@ -2,13 +2,15 @@
 //!
 //! The same code path runs every generation. A switch is read where its rule is applied and nowhere
 //! else, so a historic data loss is a scenario that can be run, its fix is one flipped switch, and
-//! the switches double as planted bugs that show the checks awake.
+//! the switches double as planted bugs that show the checks awake. Bugs that no release had are in
+//! `planted.rs`; one of them may be on.
 //!
 //! Presets by release (`kafka.release`): a patch release falls to the nearest preset below. The
 //! defaults of settings that changed with releases are in [`Rules::default_settings`].
 //!
 //! Next: the places that read a switch are the uses of its field.
 
+use crate::planted::Bug;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -37,6 +39,9 @@ macro_rules! switches {
             /// How a follower finds the point where its log parts from the leader's: `hw` before
             /// 0.11, `epoch101` before 2.0, `epoch279` before 2.7, `on_fetch` since.
             pub truncation: Truncation,
+            /// A wrong change of the rules that the checks have to find; `None` in every release.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub planted: Option<Bug>,
             $($(#[doc = $meaning])+ #[doc = concat!("Since ", $since, " (", $source, ").")] pub $field: bool,)*
         }
 
@@ -59,6 +64,7 @@ macro_rules! switches {
                         () if since("0.11") => Truncation::Epoch101,
                         () => Truncation::Hw,
                     },
+                    planted: None,
                     $($field: since($since),)*
                 }
             }
@@ -67,6 +73,7 @@ macro_rules! switches {
             pub fn get(&self, key: &str) -> Option<String> {
                 match key {
                     "truncation" => serde_json::to_value(self.truncation).ok()?.as_str().map(str::to_owned),
+                    "planted" => Some(self.planted.map_or("none", Bug::name).to_owned()),
                     $(stringify!($field) => Some(self.$field.to_string()),)*
                     _ => None,
                 }
@@ -84,6 +91,10 @@ macro_rules! switches {
                     "truncation" => {
                         self.truncation = serde_json::from_value(value.into())
                             .map_err(|_| invalid("hw, epoch101, epoch279 or on_fetch"))?;
+                    }
+                    "planted" => {
+                        let bug = (value != "none").then(|| value.parse()).transpose();
+                        self.planted = bug.map_err(|_| invalid("none or a name in core/src/planted.rs"))?;
                     }
                     $(stringify!($field) => {
                         self.$field = value.parse().map_err(|_| invalid("true or false"))?;
@@ -176,6 +187,11 @@ impl Rules {
         Release::checked(release).map(|release| Self::of(&release))
     }
 
+    /// Whether this bug is planted.
+    pub fn has(self, bug: Bug) -> bool {
+        self.planted == Some(bug)
+    }
+
     /// Settings whose defaults were others in `release`: (key, default then).
     ///
     /// # Errors
@@ -233,7 +249,9 @@ impl Release {
 impl fmt::Display for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let newest = Self::default();
-        let keys = std::iter::once("truncation").chain(SWITCHES.iter().map(|switch| switch.key));
+        let keys = ["truncation", "planted"]
+            .into_iter()
+            .chain(SWITCHES.iter().map(|switch| switch.key));
         let mut first = true;
         for key in keys.filter(|key| self.get(key) != newest.get(key)) {
             let separator = if first { "" } else { ", " };

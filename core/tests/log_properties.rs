@@ -289,6 +289,7 @@ impl Trial {
             log_start_offset: self.log.log_start_offset(),
             high_watermark: self.log.high_watermark(),
             clean,
+            rules: ktrial_core::Rules::default(),
         };
         let config = self.config.clone();
         let (log, _) = Log::open(&mut self.disk, DIRECTORY, from, config, now(self.time)).unwrap();

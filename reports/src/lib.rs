@@ -12,6 +12,7 @@
 //! | `chart` | log ends and high watermarks over time, as SVG |
 //! | `html` | the report page |
 //! | `folder` | writes it all to disk |
+//! | [`sweep`] | what many trials come to: results, summaries, JUnit, Markdown |
 //!
 //! Start reading at `story/narrate.rs`.
 
@@ -24,6 +25,7 @@ mod json;
 mod model;
 mod palette;
 mod story;
+pub mod sweep;
 #[cfg(test)]
 mod tests;
 mod values;

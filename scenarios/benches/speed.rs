@@ -125,6 +125,7 @@ fn throughput(records: usize) {
         when,
         action: None,
         for_ms: None,
+        may_miss: false,
     });
     let (took, record) = best(3, || trial::run(&plan).unwrap());
     let polled = record.entries.iter().filter_map(|entry| match &entry.what {

@@ -4,6 +4,7 @@
 //! `kafka.release`, Kafka's newest defaults.
 
 use crate::diagnostic::{Diagnostic, Problems, Span};
+use crate::draw::draw;
 use crate::file::{Axis, Scenario};
 use crate::setting::{Kind, Nowhere, Target, target};
 use ktrial_core::Rules;
@@ -150,12 +151,14 @@ fn plan(scenario: &Scenario, seed: u64, cell: &[Chosen<'_>]) -> Result<Plan, Vec
     for (_, target, value) in cell {
         target.apply(&mut plan, value);
     }
-    let defaults = Rules::default_settings(&plan.release).unwrap_or_default();
+    let release = scenario.defaults.as_ref().unwrap_or(&plan.release);
+    let defaults = Rules::default_settings(release).unwrap_or_default();
     for (key, value) in defaults {
         if let Ok(target) = target(key, &plan) {
             target.fill(&mut plan, value);
         }
     }
+    draw(&scenario.draws, &mut plan).map_err(|mistake| vec![mistake])?;
     let mistakes = conflicts(&plan, &scenario.places);
     if mistakes.is_empty() {
         Ok(plan)

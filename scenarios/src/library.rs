@@ -30,6 +30,10 @@ library! {
         "all-brokers-down",
         "all-brokers-down-leader-first",
         "isr-shrinks-by-lag";
+    "faults":
+        "zombie-leader",
+        "rolling-restart",
+        "stalled-disk";
 }
 
 /// A scenario by its name.

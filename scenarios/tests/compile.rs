@@ -5,8 +5,11 @@
 use ktrial::compile::{Override, compile};
 use ktrial::file::{Scenario, parse};
 use ktrial::library::LIBRARY;
+use ktrial_core::NodeId;
 use ktrial_core::rules::Truncation;
-use ktrial_sim::plan::Plan;
+use ktrial_sim::plan::{Action, Plan, Step, Target, When};
+use ktrial_sim::trial;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -54,6 +57,13 @@ fn key_parts(plans: &[Plan]) -> String {
     }
     for step in &first.steps {
         writeln!(text, "{}", serde_json::to_string(step).unwrap()).unwrap();
+    }
+    for step in &first.timeline {
+        writeln!(text, "beside {}", serde_json::to_string(step).unwrap()).unwrap();
+    }
+    if let Some(recovery) = &first.recovery {
+        let json = serde_json::to_string(recovery).unwrap();
+        writeln!(text, "recovery {json}").unwrap();
     }
     text
 }
@@ -229,4 +239,165 @@ fn the_example_in_the_documentation_is_right() {
     let example = docs.split("```toml\n").nth(1).unwrap();
     let example = example.split("```").next().unwrap();
     assert_eq!(plans(example, &[]).len(), 1);
+}
+
+/// A small cluster of four brokers for what follows.
+fn four(rest: &str) -> String {
+    let head = "title = \"t\"\nwhy = \"w\"\n[cluster]\nbrokers = 4\n[topics.orders]\n\
+        replicas = [[1, 2, 3]]\n[producers.p1]\n[consumers.c1]\n";
+    format!("{head}{rest}")
+}
+
+fn plan_of(rest: &str, seed: u64) -> Plan {
+    let compiled = compile(&scenario(&four(rest)), seed, &[]);
+    let compiled = compiled.unwrap_or_else(|problems| panic!("{problems}"));
+    compiled.plans.into_iter().next().unwrap()
+}
+
+fn json(steps: &[Step]) -> Vec<String> {
+    let json = |step| serde_json::to_string(step).unwrap();
+    steps.iter().map(json).collect()
+}
+
+#[test]
+fn each_seed_draws_its_own() {
+    let kill = "[[step]]\nkill = { node = \"random-broker\" }\n";
+    let twice = format!("{kill}{kill}[[step]]\nstart = {{ broker = 4 }}\n");
+    let text = format!("[[step]]\nkill = {{ broker = 4 }}\n{twice}");
+    let mut drawn = BTreeSet::new();
+    for seed in 0..40 {
+        let plan = plan_of(&text, seed);
+        assert_eq!(plan, plan_of(&text, seed));
+        // Whom the file stops and starts by name is never drawn, and nobody twice.
+        trial::check(&plan).unwrap();
+        drawn.insert(json(&plan.steps));
+    }
+    assert_eq!(drawn.len(), 6, "two of three, in either order");
+    let isolate =
+        "[[step]]\nisolate = { nodes = [2, \"random-follower(orders-0)\"], one_way = \"in\" }\n";
+    for seed in 0..10 {
+        let text = json(&plan_of(isolate, seed).steps).concat();
+        assert!(
+            text.contains("\"from\":[\"rest\"],\"to\":[\"b2\",\"b3\"]"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn storms_and_rings_are_several_steps() {
+    let storm = "[[fault]]\nafter = \"5s\"\nrestart_storm = \
+        { node = \"random-broker\", times = 3, every = \"10s\", down = \"1s\" }\n";
+    let plan = plan_of(storm, 3);
+    let whens: Vec<&When> = plan.timeline.iter().map(|step| &step.when).collect();
+    let after = |ms| When::After { ms };
+    assert_eq!(whens, [&after(5_000), &after(15_000), &after(25_000)]);
+    assert!(plan.timeline.iter().all(|step| step.for_ms == Some(1_000)));
+    let drawn: BTreeSet<String> = (0..10)
+        .flat_map(|seed| plan_of(storm, seed).timeline)
+        .map(|step| format!("{:?}", step.action))
+        .collect();
+    assert_eq!(drawn.len(), 4, "each round draws anew");
+
+    let pairs = |brokers: &str| -> BTreeSet<(i32, i32)> {
+        let ring = format!("[[step]]\nring = {{ brokers = {brokers} }}\n");
+        let text = four(&ring).replace("brokers = 4", "brokers = 6");
+        let plan = compile(&scenario(&text), 1, &[]).unwrap().plans.remove(0);
+        let id = |target: &Target| match target.node() {
+            Some(NodeId::Broker(id)) => id.0,
+            _ => panic!("{target}"),
+        };
+        let cuts = plan.steps.iter().flat_map(|step| match &step.action {
+            Some(Action::Link { from, to, .. }) => {
+                to.iter().map(|b| (id(&from[0]), id(b))).collect()
+            }
+            _ => Vec::new(),
+        });
+        cuts.collect()
+    };
+    assert_eq!(pairs("[1, 2, 3, 4]"), BTreeSet::from([(1, 3), (2, 4)]));
+    let five = [(1, 3), (1, 4), (2, 4), (2, 5), (3, 5)];
+    assert_eq!(pairs("[1, 2, 3, 4, 5]"), BTreeSet::from(five));
+}
+
+#[test]
+fn workloads_are_sends_with_times() {
+    let sends = |rest: &str, seed| -> Vec<(u64, Option<String>, String)> {
+        let plan = plan_of(&format!("[[workload]]\nproducer = \"p1\"\n{rest}\n"), seed);
+        let send = |step: &Step| match (&step.when, &step.action) {
+            (When::After { ms }, Some(Action::Send { key, values, .. })) => {
+                (*ms, key.clone(), values.join(" "))
+            }
+            other => panic!("{other:?}"),
+        };
+        plan.timeline.iter().map(send).collect()
+    };
+    let key = |key: &str| Some(key.to_owned());
+    let text = |text: &str| text.to_owned();
+    // 3 a second: every third of a second, without drifting away.
+    let times: Vec<u64> = sends("records = 7\nrate = \"3/s\"\nstart = \"1s\"", 1)
+        .iter()
+        .map(|send| send.0)
+        .collect();
+    assert_eq!(times, [1_000, 1_333, 1_666, 2_000, 2_333, 2_666, 3_000]);
+    assert_eq!(
+        sends(
+            "records = 5\nrate = \"4/s\"\nburst = 2\nvalue = \"<{n}>\"\nfirst = 8",
+            1
+        ),
+        [
+            (0, None, text("<8> <9>")),
+            (500, None, text("<10> <11>")),
+            (1_000, None, text("<12>")),
+        ]
+    );
+    assert_eq!(
+        sends("records = 3\nevery = \"1s\"\nburst = 2\nkeys = 2", 1),
+        [
+            (0, key("k0"), text("w1-0")),
+            (0, key("k1"), text("w1-1")),
+            (1_000, key("k0"), text("w1-2")),
+        ]
+    );
+    let jitter = "records = 20\nevery = \"1s\"\njitter = true";
+    let (one, other) = (sends(jitter, 1), sends(jitter, 2));
+    assert_ne!(one, other);
+    assert_eq!(one, sends(jitter, 1));
+    let within = |(n, send): (u64, &(u64, Option<String>, String))| send.0 / 1_000 == n;
+    assert!((0..).zip(&one).all(within), "{one:?}");
+}
+
+/// Every example in the tables of faults is right, and can last as the table says.
+#[test]
+fn the_faults_in_the_documentation_are_right() {
+    let docs = include_str!("../../docs/scenarios.md");
+    let table = docs.split("## Faults\n").nth(1).unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let mut name = String::new();
+    let mut count = 0;
+    for row in table
+        .lines()
+        .filter(|line| line.starts_with("| `") || line.starts_with("| |"))
+    {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        if let Some(written) = cells[1].strip_prefix('`') {
+            name = written.trim_end_matches('`').to_owned();
+        }
+        let examples: Vec<&str> = cells[2].split('`').skip(1).step_by(2).collect();
+        for example in examples.iter().filter(|example| example.starts_with('{')) {
+            let lasts = matches!(cells[4], "yes" | "must be");
+            let lasts = if lasts { "for = \"5s\"\n" } else { "" };
+            let plan = plan_of(&format!("[[fault]]\n{name} = {example}\n{lasts}"), 1);
+            assert!(
+                plan.timeline.iter().all(|step| step.action.is_some()),
+                "{row}"
+            );
+            count += 1;
+        }
+    }
+    assert!(count >= 23, "only {count} examples");
+    let beside = docs.split("```toml\n").nth(2).unwrap();
+    let beside = beside.split("```").next().unwrap();
+    let plan = plan_of(beside, 1);
+    assert!(plan.recovery.is_some() && plan.timeline.len() == 101);
 }

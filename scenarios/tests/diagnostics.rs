@@ -250,3 +250,230 @@ fn settings_of_the_command_line() {
     insta::assert_snapshot!("set_release", told("kafka.release", "four"));
     insta::assert_snapshot!("set_placed", told("topics.order.min.insync.replicas", "2"));
 }
+
+fn step(action: &str) -> String {
+    format!("[[step]]\n{action}\n")
+}
+
+fn fault(action: &str) -> String {
+    format!("[[fault]]\n{action}\n")
+}
+
+#[test]
+fn targets() {
+    check(
+        "role_misspelt",
+        &step("kill = { node = \"leder(orders-0)\" }"),
+    );
+    check("role_of_nothing", &step("kill = { node = \"leader\" }"));
+    check(
+        "role_of_an_unknown_topic",
+        &step("kill = { node = \"leader(order-0)\" }"),
+    );
+    check(
+        "role_of_an_unknown_partition",
+        &step("cut = { from = [\"leader(orders-7)\"], to = [1] }"),
+    );
+    check(
+        "coordinator",
+        &step("kill = { node = \"coordinator(g1)\" }"),
+    );
+    check("rest_of_what", &step("kill = { node = \"rest\" }"));
+    check(
+        "rest_on_both_sides",
+        &step("cut = { from = [\"rest\"], to = [\"rest\", 1] }"),
+    );
+    check(
+        "controller_is_no_broker",
+        &step("kill = { broker = \"controller\" }"),
+    );
+    check("broker_twice", &step("kill = { brokers = [1, 1] }"));
+    check(
+        "start_of_somebody",
+        &step("start = { node = \"random-broker\" }"),
+    );
+    check(
+        "random_misspelt",
+        &step("kill = { node = \"random-brokr\" }"),
+    );
+    check(
+        "random_replica_of_a_spread_topic",
+        &format!(
+            "[topics.b]\npartitions = 1\n{}",
+            step("kill = { node = \"random-replica(b-0)\" }")
+        ),
+    );
+    let kills = step("kill = { node = \"random-broker\" }").repeat(3);
+    let more = step("kill = { broker = 2 }");
+    check("nobody_left_to_draw", &format!("{kills}{more}"));
+    check(
+        "names_that_are_roles",
+        "[consumers.rest]\n[[step]]\nheal = {}\n",
+    );
+}
+
+#[test]
+fn links() {
+    let delay = |by: &str| step(&format!("delay = {{ from = [1], to = [2], by = {by} }}"));
+    check(
+        "delay_upside_down",
+        &delay("{ min = \"9ms\", max = \"1ms\" }"),
+    );
+    check("delay_without_max", &delay("{ min = \"9ms\" }"));
+    check("delay_too_long", &delay("\"2h\""));
+    check(
+        "lose_nothing",
+        &step("lose = { from = [1], to = [2], per_mille = 0 }"),
+    );
+    check("lose_how_many", &step("lose = { from = [1], to = [2] }"));
+    check(
+        "throttle_to_nothing",
+        &step("throttle = { from = [1], to = [2], bytes_per_ms = 0 }"),
+    );
+    check(
+        "isolate_sideways",
+        &step("isolate = { broker = 1, one_way = \"outt\" }"),
+    );
+    check("may_miss_perhaps", &step("heal = {}\nmay_miss = \"yes\""));
+    check("ring_of_three", &step("ring = {}"));
+    check(
+        "bridge_over_nothing",
+        &step("bridge = { brokers = [1, 2, 3] }"),
+    );
+    check(
+        "bridge_over_a_stranger",
+        &step("bridge = { brokers = [1, 2], over = 3 }"),
+    );
+    let stranger = "[cluster]\nbrokers = 4\n[[step]]\nbridge = { brokers = [1, 2, 3], over = 4 }\n";
+    check("bridge_over_one_outside", stranger);
+}
+
+#[test]
+fn disks_and_clocks() {
+    let disk = |what: &str| step(&format!("disk = {{ broker = 1, {what} }}"));
+    check("disk_without_fault", &step("disk = { broker = 1 }"));
+    check("disk_with_two_faults", &disk("slow = 2, full = true"));
+    check("disk_misspelt", &disk("stal = true"));
+    check("disk_not_full", &disk("full = false"));
+    check("disk_slow_by_nothing", &disk("slow = 1"));
+    check("disk_fails_strangely", &disk("fail = [\"wriet\"]"));
+    check("disk_fails_nothing", &disk("fail = []"));
+    check("disk_stalls_for_ever", &disk("stall = true"));
+    check(
+        "disk_of_a_client",
+        &step("disk = { node = \"p1\", full = true }"),
+    );
+    check("clock_that_is_right", &step("clock = { broker = 1 }"));
+    check(
+        "clock_in_numbers",
+        &step("clock = { broker = 1, jump = -5 }"),
+    );
+    check(
+        "clock_years_away",
+        &step("clock = { broker = 1, jump = \"-9000h\" }"),
+    );
+}
+
+#[test]
+fn faults_that_last() {
+    check(
+        "wipe_for_a_while",
+        &step("disk = { broker = 1, wipe = true }\nfor = \"1s\""),
+    );
+    check(
+        "send_for_a_while",
+        &step("send = { values = [\"A\"] }\nfor = \"1s\""),
+    );
+    check(
+        "restart_for_a_while",
+        &step("restart = { broker = 1, down = \"1s\" }\nfor = \"1s\""),
+    );
+    check(
+        "rolling_for_a_while",
+        &step("rolling_restart = {}\nfor = \"1s\""),
+    );
+    check("for_without_action", &step("after = \"1s\"\nfor = \"1s\""));
+    check("restart_without_down", &step("restart = { broker = 1 }"));
+    check(
+        "restart_in_a_strange_way",
+        &step("restart = { broker = 1, down = \"1s\", how = \"killl\" }"),
+    );
+}
+
+#[test]
+fn beside_the_steps() {
+    let storm = "restart_storm = { broker = 1, times = 3, every = \"10s\", down = \"1s\" }";
+    check("storm_as_a_step", &step(storm));
+    check(
+        "storm_that_waits",
+        &fault(&format!("until = {{ quiet = \"1s\" }}\n{storm}")),
+    );
+    check(
+        "storm_past_the_end",
+        &fault(&format!("at = \"29m50s\"\n{storm}")),
+    );
+    check(
+        "storm_on_the_ground",
+        &fault("restart_storm = { broker = 1, times = 3, every = \"1s\", down = \"1s\" }"),
+    );
+    check("rolling_beside", &fault("rolling_restart = {}"));
+    check("fault_without_action", &fault(""));
+    check("fault_as_table", "[fault]\nheal = {}\n");
+    check("fault_past_the_end", &fault("after = \"31m\"\nheal = {}"));
+    let twice = format!("{SEND}{}", fault("send = { values = [\"A\"] }"));
+    check("value_twice_beside", &twice);
+    check(
+        "recovery_of_some",
+        &format!("{SEND}[recovery]\nnodes = \"al\"\n"),
+    );
+    check(
+        "recovery_of_strangers",
+        &format!("{SEND}[recovery]\nnodes = [1, \"b7\"]\n"),
+    );
+}
+
+#[test]
+fn workloads() {
+    let load = |rest: &str| format!("[[workload]]\n{rest}\n");
+    check("workload_without_pace", &load("records = 5"));
+    check(
+        "workload_with_two",
+        &load("records = 5\nrate = \"1/s\"\nevery = \"1s\""),
+    );
+    check(
+        "workload_at_a_strange_rate",
+        &load("records = 5\nrate = \"20 per second\""),
+    );
+    check("workload_of_nothing", &load("records = 0\nrate = \"1/s\""));
+    check(
+        "workload_all_alike",
+        &load("records = 5\nrate = \"1/s\"\nvalue = \"x\""),
+    );
+    check(
+        "workload_with_strange_keys",
+        &load("records = 5\nrate = \"1/s\"\nkeys = \"uniq\""),
+    );
+    check(
+        "workload_past_the_end",
+        &load("records = 5000\nrate = \"1/s\""),
+    );
+    check("workload_misspelt", &load("record = 5\nrate = \"1/s\""));
+    check(
+        "workload_to_a_stranger",
+        &load("records = 5\nrate = \"1/s\"\nproducer = \"p7\""),
+    );
+    check(
+        "workload_of_few_times",
+        &load("records = 3\ntimes = [\"1s\"]"),
+    );
+    check("workload_as_table", "[workload]\nrecords = 1\n");
+    let twice = load("name = \"a\"\nrecords = 1\nevery = \"1s\"").repeat(2);
+    check("workload_twice", &twice);
+    let same = load("records = 1\nevery = \"1s\"\nvalue = \"A{n}\"").repeat(2);
+    check("workload_with_the_same_values", &same);
+    let wait = step("until = { ended = { workload = \"w2\" } }");
+    check(
+        "workload_unknown",
+        &format!("{}{wait}", load("records = 1\nevery = \"1s\"")),
+    );
+}

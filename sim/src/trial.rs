@@ -51,6 +51,15 @@ pub enum TrialError {
     Simulator(String),
 }
 
+/// Looks whether the plan can be run, without running it.
+///
+/// # Errors
+/// The plan contradicts itself.
+pub fn check(plan: &Plan) -> Result<(), TrialError> {
+    let cluster = Cluster::new(plan);
+    cluster.map(drop).map_err(TrialError::InvalidPlan)
+}
+
 /// Runs the plan on a thread and a runtime of its own. The same plan gives the same record.
 ///
 /// # Errors

@@ -142,6 +142,9 @@ pub struct Finding {
     pub check: String,
     /// What it found.
     pub what: String,
+    /// In which partition, if in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<TopicPartition>,
     /// When, in milliseconds of simulated time, if at a time.
     pub at_ms: Option<u64>,
     /// The configuration allows it.

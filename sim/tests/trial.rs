@@ -84,6 +84,7 @@ fn a_condition_that_does_not_hold_in_time_ends_the_trial() {
         },
         action: None,
         for_ms: None,
+        may_miss: false,
     }];
     assert_eq!(end(&trial::run(&plan).unwrap()), EndReason::StepFailed);
     plan.steps.clear();

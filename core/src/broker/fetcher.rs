@@ -31,6 +31,7 @@ use crate::message::{
 };
 use crate::offset::{LeaderEpoch, Offset};
 use crate::partition::Divergence;
+use crate::planted::Bug;
 use crate::rules::Truncation;
 use crate::storage::StorageError;
 use crate::time::{Now, Timestamp, earliest};
@@ -130,7 +131,8 @@ impl ReplicaFetcher {
             id: id.clone(),
             offset,
             leader_epoch: partition.leader_epoch(),
-            last_fetched_epoch: last_epoch.filter(|_| on_fetch),
+            last_fetched_epoch: last_epoch
+                .filter(|_| on_fetch && !shared.rules.has(Bug::LastFetchedEpochForgotten)),
             state: if on_fetch {
                 State::Fetching
             } else {
@@ -270,6 +272,10 @@ impl ReplicaFetcher {
             return Ok(());
         };
         let mut context = shared.context(now);
+        if answer.diverging_epoch.is_some() && context.rules.has(Bug::TruncationSkipped) {
+            following.last_fetched_epoch = None;
+            return Ok(());
+        }
         if let Some(diverging) = answer.diverging_epoch {
             let divergence = Divergence::of(diverging);
             let cut = partition.cut_at(divergence, following.offset);

@@ -43,7 +43,7 @@ use crate::random::Random;
 use crate::rules::Rules;
 use crate::snapshot::{BrokerSnapshot, Snapshot};
 use crate::storage::{Storage, StorageError};
-use crate::time::{Now, Timestamp};
+use crate::time::{Now, Timestamp, earliest};
 use alter_partition::AlterPartitions;
 use lifecycle::{Lifecycle, Turn};
 use observer::Observer;
@@ -85,6 +85,8 @@ pub struct Broker {
     scheduler: Scheduler,
     /// When `flush.ms` last flushed a log.
     flushed_at: BTreeMap<TopicPartition, Timestamp>,
+    /// The metadata has been caught up with: now the logs can be opened.
+    open_logs_at: Option<Timestamp>,
     /// The logs are open and metadata is applied as it comes.
     published: bool,
     /// The process has ended.
@@ -124,6 +126,7 @@ impl Broker {
             fetchers: Fetchers::new(),
             scheduler: Scheduler::default(),
             flushed_at: BTreeMap::new(),
+            open_logs_at: None,
             published: false,
             ended: false,
         })
@@ -285,7 +288,10 @@ impl Broker {
             }
             Lane::Metadata => {
                 self.observer.timer(&mut self.shared, at, out);
-                Ok(())
+                match self.open_logs_at.take() {
+                    Some(_) => self.first_publish(now, out),
+                    None => Ok(()),
+                }
             }
             Lane::AlterPartition => {
                 self.alter_partitions.timer(&mut self.shared, at, out);
@@ -305,7 +311,11 @@ impl Broker {
     fn turn(&mut self, now: Now, turn: Turn, out: &mut Effects) -> Result<(), StorageError> {
         match turn {
             Turn::None => Ok(()),
-            Turn::CaughtUp => self.first_publish(now, out),
+            Turn::CaughtUp => {
+                // The loader's thread opens the logs; heartbeats go on meanwhile.
+                self.open_logs_at = Some(now.monotonic);
+                Ok(())
+            }
             Turn::Stop => self.stop(out),
         }
     }
@@ -350,7 +360,10 @@ impl Machine for Broker {
         }
         let parts = [
             (Lane::Lifecycle, self.lifecycle.next_deadline()),
-            (Lane::Metadata, self.observer.next_deadline()),
+            (
+                Lane::Metadata,
+                earliest(self.observer.next_deadline(), self.open_logs_at),
+            ),
             (Lane::AlterPartition, self.alter_partitions.next_deadline()),
             (Lane::Scheduler, self.scheduler.next_deadline()),
             (Lane::Purgatory, self.purgatory.next_deadline()),

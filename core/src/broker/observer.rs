@@ -206,6 +206,14 @@ impl Observer {
             Some(ours) => ours.offset,
             None => diverging.offset,
         };
+        let committed = self.log.high_watermark();
+        if to < committed {
+            // The quorum has forgotten what it committed: `KafkaRaftLog.truncateTo` throws, and the
+            // process ends.
+            let why =
+                format!("the leader's metadata log ends at {to}, but {committed} was committed");
+            return Err(StorageError::Malformed(why));
+        }
         self.log.truncate_to(storage, to)?;
         Ok(())
     }
@@ -228,7 +236,8 @@ impl Observer {
             let before = self.next_to_apply;
             for batch in record::batches(&bytes) {
                 let unreadable = |why: String| StorageError::Io(format!("metadata log: {why}"));
-                let batch = batch.map_err(|error| unreadable(error.to_string()))?;
+                let sound = batch.and_then(|batch| batch.verify().map(|()| batch));
+                let batch = sound.map_err(|error| unreadable(error.to_string()))?;
                 committed.push(codec::decode_batch(&batch).map_err(unreadable)?);
                 self.next_to_apply = batch.last_offset().next();
             }

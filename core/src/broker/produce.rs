@@ -19,6 +19,7 @@ use crate::message::{
 };
 use crate::offset::Offset;
 use crate::partition::{Partition, Refusal};
+use crate::planted::Bug;
 use crate::storage::StorageError;
 use crate::time::Now;
 
@@ -95,10 +96,20 @@ impl Broker {
                 response.base_offset = Some(batch.base_offset);
                 response.log_append_time = batch.log_append_time;
                 response.log_start_offset = Some(start);
-                Ok((response, (acks == -1).then(|| batch.last_offset.next())))
+                let rules = self.shared.rules;
+                let waits = acks == -1 && !rules.has(Bug::AcknowledgedBeforeReplication);
+                let required = if rules.has(Bug::AcknowledgedOneRecordEarly) {
+                    batch.last_offset
+                } else {
+                    batch.last_offset.next()
+                };
+                Ok((response, waits.then_some(required)))
             }
             Err(error) => {
-                response.error = error;
+                let unnoticed = self.shared.rules.has(Bug::NotEnoughReplicasAcknowledged);
+                if !(unnoticed && error == ErrorCode::NotEnoughReplicas) {
+                    response.error = error;
+                }
                 let from = reply.connection.client;
                 let partition = Some(one.partition.partition.clone());
                 out.observe(Event::Refused {

@@ -4,7 +4,8 @@
 //! `ReplicaManager.checkpointHighWatermarks`. Simplified: one log directory; log start offsets are not
 //! checkpointed, for nothing here moves them away from the first segment. A checkpoint that would say
 //! the same again is not written, where Kafka writes it every time: a broker that is idle notices a dead
-//! disk only with its next write, not within 5 s.
+//! disk only with its next write, not within 5 s. A topic id that has rotted into another id is not noticed,
+//! where Kafka takes the directory for a stray and begins an empty log.
 //! Next: `partition/mod.rs`.
 
 use super::shared::{LOG_DIRECTORY, Shared};
@@ -44,7 +45,7 @@ impl Replicas {
         let clean = marker.is_some();
         let replicas = Self {
             partitions: BTreeMap::new(),
-            recovery_points: checkpoint::read_offsets_or_none(storage, &path(RECOVERY_POINTS))?,
+            recovery_points: checkpoint::read_offsets(storage, &path(RECOVERY_POINTS))?,
             high_watermarks: checkpoint::read_offsets(storage, &path(HIGH_WATERMARKS))?,
             clean,
         };
@@ -87,6 +88,7 @@ impl Replicas {
             log_start_offset: Offset::ZERO,
             high_watermark: of(&self.high_watermarks),
             clean: self.clean,
+            rules: shared.rules,
         };
         let directory = path(&name.to_string());
         let storage = shared.storage.as_mut();

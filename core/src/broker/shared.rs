@@ -50,7 +50,7 @@ impl Shared {
             rules: start.rules,
             storage,
             random: start.random,
-            image: MetadataImage::default(),
+            image: MetadataImage::new(start.rules),
             broker_epoch: None,
             rolled: false,
         }

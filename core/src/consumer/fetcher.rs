@@ -21,6 +21,7 @@ use crate::machine::Effects;
 use crate::message::{FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse};
 use crate::message::{Fetcher, Request};
 use crate::offset::{LeaderEpoch, Offset};
+use crate::planted::Bug;
 use crate::record::{BatchError, RecordBatch, batches};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -147,6 +148,12 @@ impl Consumer {
         error: ErrorCode,
         out: &mut Effects,
     ) {
+        if self.rules.has(Bug::SkipsAfterError)
+            && let Some(position) = self.positions.fetching(partition)
+        {
+            let offset = position.offset.next();
+            self.positions.advance(partition, offset, None);
+        }
         match error {
             ErrorCode::NotLeaderOrFollower
             | ErrorCode::ReplicaNotAvailable

@@ -96,7 +96,7 @@ impl Consumer {
         let connector = Connector::new(node, start.incarnation, setup, &start.random);
         Self {
             retry,
-            positions: Positions::new(config.auto_offset_reset, start.rules.fetch_epoch_fencing),
+            positions: Positions::new(config.auto_offset_reset, start.rules),
             network: Network::new(metadata, connector, settings, start.random),
             fetching_from: BTreeSet::new(),
             metadata_version: 0,

@@ -14,6 +14,7 @@ use crate::id::{BrokerId, TopicPartition};
 use crate::machine::Effects;
 use crate::message::{Fetcher, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse};
 use crate::message::{OffsetTarget, Request};
+use crate::planted::Bug;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -47,6 +48,7 @@ impl Consumer {
         out: &mut Effects,
     ) {
         let target = match self.config.auto_offset_reset {
+            _ if self.rules.has(Bug::ResetsToLatest) => OffsetTarget::Latest,
             AutoOffsetReset::Earliest => OffsetTarget::Earliest,
             AutoOffsetReset::Latest | AutoOffsetReset::None => OffsetTarget::Latest,
         };

@@ -17,6 +17,8 @@ use crate::id::TopicPartition;
 use crate::machine::Effects;
 use crate::message::EpochAnswer;
 use crate::offset::{EpochOffset, LeaderEpoch, Offset};
+use crate::planted::Bug;
+use crate::rules::Rules;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -62,17 +64,16 @@ pub(super) struct Assigned {
 pub(super) struct Positions {
     partitions: BTreeMap<TopicPartition, Assigned>,
     policy: AutoOffsetReset,
-    /// KIP-320: positions are validated.
-    validate: bool,
+    rules: Rules,
     next_turn: u64,
 }
 
 impl Positions {
-    pub(super) fn new(policy: AutoOffsetReset, validate: bool) -> Self {
+    pub(super) fn new(policy: AutoOffsetReset, rules: Rules) -> Self {
         Self {
             partitions: BTreeMap::new(),
             policy,
-            validate,
+            rules,
             next_turn: 0,
         }
     }
@@ -126,14 +127,14 @@ impl Positions {
     /// Looks at who leads now: positions under another leader await validation.
     pub(super) fn update_leaders(&mut self, metadata: &ClientMetadata) {
         for (partition, assigned) in &mut self.partitions {
-            assigned.update_leader(metadata.leadership(partition), self.validate);
+            assigned.update_leader(metadata.leadership(partition), self.rules);
         }
     }
 
     /// As `update_leaders`, for one partition.
     pub(super) fn update_leader(&mut self, partition: &TopicPartition, leadership: Leadership) {
         if let Some(assigned) = self.partitions.get_mut(partition) {
-            assigned.update_leader(leadership, self.validate);
+            assigned.update_leader(leadership, self.rules);
         }
     }
 
@@ -244,6 +245,12 @@ impl Positions {
         if end >= asked.offset {
             assigned.state = FetchState::Fetching;
             assigned.retry_at = Timestamp::ZERO;
+            if self.rules.has(Bug::ValidPositionJumps) {
+                assigned.position = Some(Position {
+                    offset: end,
+                    ..asked
+                });
+            }
             return;
         }
         let cause = ResetCause::Truncated(Some(EpochOffset::new(epoch, end)));
@@ -288,7 +295,8 @@ impl Positions {
 }
 
 impl Assigned {
-    fn update_leader(&mut self, leadership: Leadership, validate: bool) {
+    /// Positions are validated since KIP-320.
+    fn update_leader(&mut self, leadership: Leadership, rules: Rules) {
         let active = matches!(
             self.state,
             FetchState::Fetching | FetchState::AwaitValidation
@@ -301,7 +309,10 @@ impl Assigned {
         }
         position.leadership = leadership;
         let known = position.epoch.is_some() && leadership.epoch.is_some();
-        self.state = if validate && known {
+        if rules.has(Bug::RereadsAfterLeaderChange) {
+            position.offset = Offset::ZERO.max(position.offset + -1);
+        }
+        self.state = if rules.fetch_epoch_fencing && known {
             FetchState::AwaitValidation
         } else {
             FetchState::Fetching

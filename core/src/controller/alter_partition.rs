@@ -28,6 +28,7 @@ use crate::message::{
 };
 use crate::metadata::{LeaderChange, MetadataRecord, PartitionRegistration};
 use crate::offset::BrokerEpoch;
+use crate::planted::Bug;
 use std::collections::BTreeSet;
 
 impl Cluster {
@@ -75,7 +76,11 @@ impl Cluster {
             .change_of(key)
             .ok_or(ErrorCode::UnknownTopicOrPartition)?;
         let mut partition = builder.partition.clone();
-        validate(from, &partition, proposal)?;
+        check_newness(&partition, proposal)?;
+        if !self.rules.has(Bug::DeposedLeaderProposes) {
+            check_leadership(from, &partition, proposal)?;
+        }
+        check_members(from, &partition, proposal)?;
         if !proposal
             .new_isr
             .iter()
@@ -90,7 +95,7 @@ impl Cluster {
         changes.events.extend(change.event(name));
         if let Some(record) = change.record {
             let leader = record.leader;
-            partition.merge(&record);
+            partition.merge(&record, self.rules);
             changes
                 .records
                 .push(MetadataRecord::PartitionChange(record));
@@ -123,9 +128,8 @@ fn members(proposal: &AlterPartitionProposal) -> Vec<BrokerId> {
     proposal.new_isr.iter().map(|(broker, _)| *broker).collect()
 }
 
-/// Every check that needs nothing but the partition.
-fn validate(
-    from: BrokerId,
+/// The proposer does not know more than this controller.
+fn check_newness(
     partition: &PartitionRegistration,
     proposal: &AlterPartitionProposal,
 ) -> Result<(), ErrorCode> {
@@ -134,6 +138,15 @@ fn validate(
     {
         return Err(ErrorCode::NotController);
     }
+    Ok(())
+}
+
+/// The proposer leads, and knows of every change.
+fn check_leadership(
+    from: BrokerId,
+    partition: &PartitionRegistration,
+    proposal: &AlterPartitionProposal,
+) -> Result<(), ErrorCode> {
     if proposal.leader_epoch < partition.leader_epoch {
         return Err(ErrorCode::FencedLeaderEpoch);
     }
@@ -143,6 +156,15 @@ fn validate(
     if proposal.partition_epoch < partition.partition_epoch {
         return Err(ErrorCode::InvalidUpdateVersion);
     }
+    Ok(())
+}
+
+/// The proposed ISR fits the partition.
+fn check_members(
+    from: BrokerId,
+    partition: &PartitionRegistration,
+    proposal: &AlterPartitionProposal,
+) -> Result<(), ErrorCode> {
     let isr = members(proposal);
     let distinct: BTreeSet<&BrokerId> = isr.iter().collect();
     let known = isr.iter().all(|member| partition.replicas.contains(member));

@@ -67,7 +67,7 @@ impl Cluster {
         random: Random,
     ) -> Self {
         Self {
-            image: MetadataImage::default(),
+            image: MetadataImage::new(rules),
             index: PartitionIndex::default(),
             heartbeats: Heartbeats::new(config.broker_session_timeout),
             register_offsets: BTreeMap::new(),

@@ -20,6 +20,8 @@
 use crate::event::{Candidate, ElectionRule};
 use crate::id::BrokerId;
 use crate::metadata::PartitionRegistration;
+use crate::planted::Bug;
+use crate::rules::Rules;
 
 /// Which election to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,7 @@ pub(super) struct Electorate<'a> {
     /// The last known leader, if the rules let it be elected now.
     pub(super) last_known_leader: Option<BrokerId>,
     pub(super) acceptable: &'a dyn Fn(BrokerId) -> bool,
+    pub(super) rules: Rules,
 }
 
 impl Electorate<'_> {
@@ -61,7 +64,11 @@ impl Electorate<'_> {
             .into_iter()
             .chain(self.partition.leader)
             .chain(replicas());
-        if let Some(leader) = in_order.into_iter().find(|broker| self.is_valid(*broker)) {
+        let unchecked = first.filter(|broker| {
+            self.rules.has(Bug::PreferredLeaderUnchecked) && (self.acceptable)(*broker)
+        });
+        let valid = in_order.into_iter().find(|broker| self.is_valid(*broker));
+        if let Some(leader) = unchecked.or(valid) {
             let rule = if self.target_isr.contains(&leader) {
                 ElectionRule::Isr
             } else {
@@ -109,7 +116,8 @@ impl Electorate<'_> {
 
     fn is_valid(&self, broker: BrokerId) -> bool {
         let eligible = self.target_isr.contains(&broker)
-            || (self.target_isr.is_empty() && self.target_elr.contains(&broker));
+            || (self.target_isr.is_empty() && self.target_elr.contains(&broker))
+            || self.rules.has(Bug::ElectsOutsideIsr);
         eligible && (self.acceptable)(broker)
     }
 }

@@ -24,6 +24,7 @@ use crate::id::{BrokerId, TopicPartition};
 use crate::message::{ElectLeadersRequest, ElectLeadersResponse, ElectionType};
 use crate::metadata::{BrokerRegistrationChangeRecord, MetadataRecord};
 use crate::offset::BrokerEpoch;
+use crate::planted::Bug;
 
 /// A periodic election stops after this many records and goes on soon.
 const MAX_ELECTIONS_PER_IMBALANCE: usize = 1_000;
@@ -62,6 +63,9 @@ impl Cluster {
         changes
             .records
             .push(registration_change(broker, epoch, Some(false), None));
+        if self.rules.has(Bug::NoElectionOnReturn) {
+            return;
+        }
         let partitions = self.index.leaderless().iter().copied();
         self.update_leaders(BrokerChange::Added(broker), partitions, changes);
     }
@@ -142,15 +146,17 @@ impl Cluster {
             target_isr: partition.isr.clone(),
             target_recovery_state: partition.leader_recovery_state,
             unclean_shutdown: None,
+            rules: self.rules,
         };
         Some((builder, TopicPartition::new(topic.topic.clone(), key.1)))
     }
 
     /// How a leader may be found in this partition without being asked.
     pub(super) fn election_kind(&self, partition: &TopicPartition) -> ElectionKind {
-        if self
-            .topic_config(&partition.topic)
-            .unclean_leader_election_enable
+        if self.rules.has(Bug::UncleanElectionAlways)
+            || self
+                .topic_config(&partition.topic)
+                .unclean_leader_election_enable
         {
             ElectionKind::Unclean
         } else {

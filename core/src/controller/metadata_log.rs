@@ -25,7 +25,9 @@ use crate::machine::{Effects, StartError};
 use crate::metadata::wire::Writer;
 use crate::metadata::{MetadataRecord, codec};
 use crate::offset::{EpochOffset, LeaderEpoch, Offset};
+use crate::planted::Bug;
 use crate::record::{BatchBuilder, batches};
+use crate::rules::Rules;
 use crate::storage::{Storage, StorageError};
 use crate::time::{Now, Timestamp};
 use bytes::Bytes;
@@ -42,6 +44,7 @@ pub(super) struct MetadataLog {
     storage: Box<dyn Storage>,
     log: Log,
     epoch: LeaderEpoch,
+    rules: Rules,
     linger: Duration,
     pending: Vec<MetadataRecord>,
     write_at: Option<Timestamp>,
@@ -54,7 +57,7 @@ impl MetadataLog {
     /// The disk failed, or the log cannot be used.
     pub(super) fn open(
         id: ControllerId,
-        linger: Duration,
+        (linger, rules): (Duration, Rules),
         mut storage: Box<dyn Storage>,
         now: Now,
         replay: &mut dyn FnMut(Offset, &MetadataRecord) -> Result<(), String>,
@@ -67,6 +70,7 @@ impl MetadataLog {
             storage,
             log,
             epoch: last.next(),
+            rules,
             linger,
             pending: Vec::new(),
             write_at: None,
@@ -95,7 +99,8 @@ impl MetadataLog {
                 return Err(unusable(format!("nothing to read at offset {next}")));
             }
             for batch in batches(&bytes) {
-                let batch = batch.map_err(|error| unusable(error.to_string()))?;
+                let sound = batch.and_then(|batch| batch.verify().map(|()| batch));
+                let batch = sound.map_err(|error| unusable(error.to_string()))?;
                 for (offset, record) in codec::decode_batch(&batch).map_err(unusable)? {
                     replay(offset, &record).map_err(unusable)?;
                 }
@@ -182,8 +187,10 @@ impl MetadataLog {
             .append_as_controller(&mut *self.storage, batch, self.epoch, now);
         let appended = appended.map_err(|error: AppendError| error.to_string())?;
         let end = appended.last_offset.next();
-        let flushed = self.log.flush(&mut *self.storage, end);
-        flushed.map_err(|error: StorageError| error.to_string())?;
+        if !self.rules.has(Bug::MetadataNotForced) {
+            let flushed = self.log.flush(&mut *self.storage, end);
+            flushed.map_err(|error: StorageError| error.to_string())?;
+        }
         self.log.set_high_watermark(end);
         Ok(())
     }

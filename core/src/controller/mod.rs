@@ -101,7 +101,8 @@ impl Controller {
             start.random,
         );
         let mut replay = |offset, record: &_| cluster.replay(offset, record);
-        let log = MetadataLog::open(start.id, linger, storage, now, &mut replay)?;
+        let kept = (linger, start.rules);
+        let log = MetadataLog::open(start.id, kept, storage, now, &mut replay)?;
         out.observe(Event::ControllerActivated { epoch: log.epoch() });
         let changes = cluster.activate(now.monotonic);
         let mut controller = Self {

@@ -25,6 +25,8 @@ use crate::event::{Candidate, ElectionRule, Event};
 use crate::id::{BrokerId, TopicPartition};
 use crate::message::LeaderRecoveryState;
 use crate::metadata::{LeaderChange, PartitionChangeRecord, PartitionRegistration};
+use crate::planted::Bug;
+use crate::rules::Rules;
 use std::collections::BTreeSet;
 
 /// A change of one partition under construction.
@@ -43,6 +45,7 @@ pub(super) struct PartitionChangeBuilder<'a> {
     pub(super) target_recovery_state: LeaderRecoveryState,
     /// A broker that may have lost records.
     pub(super) unclean_shutdown: Option<BrokerId>,
+    pub(super) rules: Rules,
 }
 
 /// A finished change.
@@ -89,6 +92,7 @@ impl PartitionChangeBuilder<'_> {
             target_elr: &elr,
             last_known_leader: self.last_known_leader(&elr),
             acceptable,
+            rules: self.rules,
         };
         let choice = electorate.elect(self.election);
         let candidates = electorate.candidates();
@@ -116,11 +120,14 @@ impl PartitionChangeBuilder<'_> {
         if !self.elr_enabled {
             return (partition.elr.clone(), partition.last_known_elr.clone());
         }
-        if self.target_isr.len() >= self.min_isr {
+        if self.target_isr.len() >= self.min_isr && !self.rules.has(Bug::ElrNotEmptied) {
             return (Vec::new(), Vec::new());
         }
         let mut candidates: BTreeSet<BrokerId> = partition.elr.iter().copied().collect();
         candidates.extend(&partition.isr);
+        if self.rules.has(Bug::ElrTakesAnyReplica) {
+            candidates.extend(&partition.replicas);
+        }
         let outside = |broker: &BrokerId| !self.target_isr.contains(broker);
         let elr: Vec<BrokerId> = candidates
             .iter()
@@ -156,13 +163,17 @@ impl PartitionChangeBuilder<'_> {
         let Some(leader) = choice.leader else { return };
         if elr.contains(&leader) {
             self.target_isr = vec![leader];
-            elr.retain(|broker| *broker != leader);
+            if !self.rules.has(Bug::ElrKeepsLeader) {
+                elr.retain(|broker| *broker != leader);
+            }
         }
         if matches!(
             choice.rule,
             ElectionRule::Unclean | ElectionRule::LastKnownLeader
         ) {
-            record.isr = Some(vec![leader]);
+            if !self.rules.has(Bug::UncleanLeaderOutsideIsr) {
+                record.isr = Some(vec![leader]);
+            }
             if self.partition.leader_recovery_state != LeaderRecoveryState::Recovering {
                 record.leader_recovery_state = Some(LeaderRecoveryState::Recovering);
             }

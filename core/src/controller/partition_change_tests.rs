@@ -92,6 +92,7 @@ impl Case {
             target_isr: ids(self.target_isr),
             target_recovery_state: partition.leader_recovery_state,
             unclean_shutdown: self.unclean_shutdown.map(BrokerId),
+            rules: Rules::default(),
         };
         builder.build(&|broker| live.contains(&broker))
     }

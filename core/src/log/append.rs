@@ -10,6 +10,9 @@
 //! epoch cache before its batch is in the log. A segment that cannot take the batches is closed and a
 //! new one started; its predecessor should then be forced to disk soon, which nobody waits for.
 //!
+//! An append forces nothing to disk; whoever appends then asks for what `flush.messages` wants
+//! ([`Log::flush_if_due`]), so that an append is told even if the flush that follows fails.
+//!
 //! Invariants: offsets rise; the CRC is computed once per batch and append.
 //! Simplified: a follower that got more than `segment.bytes` writes it in parts, where Kafka refuses it
 //! (Kafka's segments are never smaller than a fetch). After a failed write the log must be opened
@@ -22,6 +25,7 @@ use super::validate::{self, Stamp};
 use super::{AppendError, AppendedBatch, Log};
 use crate::error::ErrorCode;
 use crate::offset::{LeaderEpoch, Offset};
+use crate::planted::Bug;
 use crate::record::{BatchError, RecordBatch, batches, layout};
 use crate::storage::{Storage, StorageError};
 use crate::time::{Now, WallClock};
@@ -234,16 +238,19 @@ impl Log {
         now: WallClock,
     ) -> Result<(), StorageError> {
         let config = &self.config;
-        if self.active.should_roll(storage, config, incoming, now)? {
+        let rolls = self.active.should_roll(storage, config, incoming, now)?;
+        if rolls {
             self.roll(storage, first_offset.max(self.log_end_offset), now)?;
         }
         let interval = self.config.index_interval_bytes;
-        self.active.append(storage, batches, interval)?;
-        self.log_end_offset = incoming.last_offset.next();
-        let unflushed = self.log_end_offset - self.recovery_point;
-        if u64::try_from(unflushed).is_ok_and(|records| records >= self.config.flush_messages) {
-            self.flush(storage, self.log_end_offset)?;
+        if !(rolls && self.rules.has(Bug::RollingBatchNotWritten)) {
+            self.active.append(storage, batches, interval)?;
         }
+        self.log_end_offset = if self.rules.has(Bug::OffsetReused) {
+            incoming.last_offset
+        } else {
+            incoming.last_offset.next()
+        };
         Ok(())
     }
 

@@ -11,14 +11,16 @@
 //!
 //! | malformed file | what Kafka does |
 //! |---|---|
-//! | recovery points, log starts | as if there were none: everything is checked |
-//! | high watermarks, leader epochs | the log directory goes offline |
+//! | recovery points, high watermarks, leader epochs, `partition.metadata` | the log directory goes offline |
 //! | clean shutdown marker | clean, but of an unknown broker epoch |
 //!
 //! A checkpoint that is cut off after its first line, or empty, counts as none.
 //!
-//! Source: `CheckpointFile`, `OffsetCheckpointFile`, `LeaderEpochCheckpointFile`,
-//! `CleanShutdownFileHandler`, `PartitionMetadataFile`.
+//! (`LogManager.loadLogs` says that it resets the recovery points then; but whoever read them has told
+//! `LogDirFailureChannel`, and the directory goes offline all the same.)
+//!
+//! Source: `CheckpointFile`, `CheckpointFileWithFailureHandler`, `OffsetCheckpointFile`,
+//! `LeaderEpochCheckpointFile`, `CleanShutdownFileHandler`, `PartitionMetadataFile`.
 //! Next: `leader_epoch_cache.rs`.
 
 use crate::id::{TopicId, TopicPartition};
@@ -50,20 +52,6 @@ pub fn read_offsets(
 ) -> Result<BTreeMap<TopicPartition, Offset>, StorageError> {
     let entries = read_entries(storage, path, offset_line)?;
     Ok(entries.into_iter().collect())
-}
-
-/// As [`read_offsets`], but a malformed file counts as none (`LogManager.loadLogs`).
-///
-/// # Errors
-/// The disk failed.
-pub fn read_offsets_or_none(
-    storage: &mut dyn Storage,
-    path: &str,
-) -> Result<BTreeMap<TopicPartition, Offset>, StorageError> {
-    match read_offsets(storage, path) {
-        Err(StorageError::Malformed(_)) => Ok(BTreeMap::new()),
-        read => read,
-    }
 }
 
 fn offset_line(line: &str) -> Option<(TopicPartition, Offset)> {
@@ -160,19 +148,22 @@ pub fn write_clean_shutdown(
     storage.replace(&format!("{directory}/{CLEAN_SHUTDOWN}"), json.as_bytes())
 }
 
-/// Reads `partition.metadata`.
+/// Reads `partition.metadata`; `None` if there is none.
 ///
 /// # Errors
-/// The disk failed.
+/// The disk failed, or the file is malformed.
 pub fn read_topic_id(
     storage: &mut dyn Storage,
     directory: &str,
 ) -> Result<Option<TopicId>, StorageError> {
-    let text = read_text(storage, &format!("{directory}/{PARTITION_METADATA}"))?;
-    let line = text.as_deref().and_then(|text| text.lines().nth(1));
-    Ok(line
-        .and_then(|line| line.strip_prefix("topic_id: "))
-        .and_then(parse_topic_id))
+    let path = format!("{directory}/{PARTITION_METADATA}");
+    let Some(bytes) = storage.read_all(&path)? else {
+        return Ok(None);
+    };
+    let text = std::str::from_utf8(&bytes).ok();
+    let id = text.and_then(|text| text.strip_prefix("version: 0\ntopic_id: "));
+    let id = id.and_then(|id| parse_topic_id(id.trim_end()));
+    id.map(Some).ok_or(StorageError::Malformed(path))
 }
 
 /// Writes `partition.metadata`.
@@ -213,11 +204,6 @@ fn parse_topic_id(text: &str) -> Option<TopicId> {
         };
     }
     Some(TopicId(id))
-}
-
-fn read_text(storage: &mut dyn Storage, path: &str) -> Result<Option<String>, StorageError> {
-    let bytes = storage.read_all(path)?;
-    Ok(bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()))
 }
 
 /// The entries of a checkpoint file; none without a file.
@@ -299,8 +285,6 @@ mod tests {
                 malformed,
                 "{wrong:?}"
             );
-            let none = read_offsets_or_none(&mut disk, "data/wrong").unwrap();
-            assert!(none.is_empty(), "{wrong:?}");
         }
     }
 
@@ -342,5 +326,16 @@ mod tests {
         let text = file(&mut disk, "d/partition.metadata");
         assert_eq!(text, "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ");
         assert_eq!(read_topic_id(&mut disk, "e"), Ok(None));
+        let path = "d/partition.metadata";
+        let malformed = Err(StorageError::Malformed(path.to_owned()));
+        for rotten in [
+            "",
+            "version: 1\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ",
+            "version: 0\ntopic_iD: AAAAAAAAAAAAAAAAAAAAAQ",
+            "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAA~",
+        ] {
+            disk.replace(path, rotten.as_bytes()).unwrap();
+            assert_eq!(read_topic_id(&mut disk, "d"), malformed, "{rotten:?}");
+        }
     }
 }

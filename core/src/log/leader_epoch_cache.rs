@@ -13,12 +13,15 @@
 use super::checkpoint;
 use crate::invariant::invariant;
 use crate::offset::{EpochOffset, LeaderEpoch, Offset};
+use crate::planted::Bug;
+use crate::rules::Rules;
 use crate::storage::{Storage, StorageError};
 
 /// The cache of one log, and its file.
 #[derive(Debug)]
 pub(super) struct LeaderEpochCache {
     path: String,
+    rules: Rules,
     entries: Vec<EpochOffset>,
 }
 
@@ -28,11 +31,16 @@ impl LeaderEpochCache {
     ///
     /// # Errors
     /// The disk failed, or the file is malformed.
-    pub(super) fn load(storage: &mut dyn Storage, directory: &str) -> Result<Self, StorageError> {
+    pub(super) fn load(
+        storage: &mut dyn Storage,
+        directory: &str,
+        rules: Rules,
+    ) -> Result<Self, StorageError> {
         let path = format!("{directory}/{}", checkpoint::LEADER_EPOCHS);
         let read = checkpoint::read_leader_epochs(storage, &path)?;
         let mut cache = Self {
             path,
+            rules,
             entries: Vec::with_capacity(read.len()),
         };
         for entry in read {
@@ -166,6 +174,9 @@ impl LeaderEpochCache {
 
     /// Replaces the file.
     pub(super) fn write(&self, storage: &mut dyn Storage) -> Result<(), StorageError> {
+        if self.rules.has(Bug::EpochCheckpointNotWritten) {
+            return Ok(());
+        }
         checkpoint::write_leader_epochs(storage, &self.path, &self.entries)
     }
 }
@@ -180,6 +191,7 @@ mod tests {
             |&(epoch, start): &(i32, i64)| EpochOffset::new(LeaderEpoch(epoch), Offset(start));
         LeaderEpochCache {
             path: "d/leader-epoch-checkpoint".to_owned(),
+            rules: Rules::default(),
             entries: entries.iter().map(entry).collect(),
         }
     }

@@ -8,7 +8,7 @@
 //!
 //! A log is written only at its end and read from anywhere. Its bytes are those of Kafka: the same
 //! files, names and formats. What it holds in memory (indexes, sizes, epochs) can be found again in
-//! its files. It never forces anything to disk on its own unless `flush.messages` says so.
+//! its files. It never forces anything to disk on its own.
 //!
 //! | file | what |
 //! |---|---|
@@ -43,6 +43,8 @@ mod validate;
 use crate::config::TopicConfig;
 use crate::error::ErrorCode;
 use crate::offset::{EpochOffset, LeaderEpoch, Offset};
+use crate::planted::Bug;
+use crate::rules::Rules;
 use crate::storage::{Storage, StorageError};
 use crate::time::WallClock;
 use leader_epoch_cache::LeaderEpochCache;
@@ -59,6 +61,8 @@ pub struct OpenFrom {
     pub high_watermark: Offset,
     /// The last stop was clean: no recovery is needed.
     pub clean: bool,
+    /// The rules, for the bugs that may be planted in them.
+    pub rules: Rules,
 }
 
 /// A batch that was appended.
@@ -127,6 +131,7 @@ pub struct TimedOffset {
 pub struct Log {
     directory: String,
     config: TopicConfig,
+    rules: Rules,
     /// The segments that are no longer written to, in order.
     older: Vec<Segment>,
     active: Segment,
@@ -164,6 +169,11 @@ impl Log {
         self.segments().map(|segment| segment.base_offset)
     }
 
+    /// The rules that it was opened with.
+    pub(crate) fn rules(&self) -> Rules {
+        self.rules
+    }
+
     /// First offset of the log.
     pub fn log_start_offset(&self) -> Offset {
         self.log_start_offset
@@ -186,7 +196,12 @@ impl Log {
 
     /// Sets the high watermark, within the log. Returns it if it changed.
     pub fn set_high_watermark(&mut self, offset: Offset) -> Option<Offset> {
-        let within = offset.max(self.log_start_offset).min(self.log_end_offset);
+        let end = if self.rules.has(Bug::HighWatermarkBeyondLogEnd) {
+            offset
+        } else {
+            self.log_end_offset
+        };
+        let within = offset.max(self.log_start_offset).min(end);
         if within == self.high_watermark {
             return None;
         }

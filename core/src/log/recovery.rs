@@ -33,6 +33,8 @@ use super::segment::Segment;
 use super::{Log, OpenFrom};
 use crate::config::TopicConfig;
 use crate::offset::Offset;
+use crate::planted::Bug;
+use crate::rules::Rules;
 use crate::storage::{Storage, StorageError};
 use crate::time::{Now, WallClock};
 
@@ -44,6 +46,7 @@ struct Loader<'a> {
     /// Segments from this base offset on are checked.
     check_from: Offset,
     recovery_point: Offset,
+    rules: Rules,
     epochs: LeaderEpochCache,
     epochs_changed: bool,
 }
@@ -74,13 +77,14 @@ impl Log {
         now: Now,
     ) -> Result<(Self, u64), StorageError> {
         let bases = segment_files(storage, directory)?;
-        let epochs = LeaderEpochCache::load(storage, directory)?;
+        let epochs = LeaderEpochCache::load(storage, directory, from.rules)?;
         let mut loader = Loader {
             directory,
             now: now.wall,
             index_interval: config.index_interval_bytes,
             check_from: check_from(&bases, from),
             recovery_point: from.recovery_point,
+            rules: from.rules,
             epochs,
             epochs_changed: false,
         };
@@ -94,7 +98,10 @@ impl Log {
             loader.epochs.clear(storage)?;
         }
         let bytes_cut = loaded.bytes_cut;
-        let log = loader.finish(storage, loaded, from, config)?;
+        let mut log = loader.finish(storage, loaded, from, config)?;
+        if from.rules.has(Bug::RecoveryCutsAtRecoveryPoint) && !from.clean {
+            log.truncate_to(storage, from.recovery_point)?;
+        }
         Ok((log, bytes_cut))
     }
 }
@@ -175,7 +182,8 @@ impl Loader<'_> {
         next_offset: &mut Offset,
     ) -> Result<u64, StorageError> {
         let (epochs, changed) = (&mut self.epochs, &mut self.epochs_changed);
-        segment.recover(storage, self.index_interval, next_offset, |batch| {
+        let (interval, rules) = (self.index_interval, self.rules);
+        segment.recover(storage, interval, rules, next_offset, |batch| {
             if epochs
                 .latest_epoch()
                 .is_none_or(|latest| batch.leader_epoch() > latest)
@@ -225,6 +233,7 @@ impl Loader<'_> {
         Ok(Log {
             directory: self.directory.to_owned(),
             config,
+            rules: from.rules,
             older,
             active,
             epochs: self.epochs,

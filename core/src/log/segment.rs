@@ -15,7 +15,9 @@ use super::index::{OFFSET_ENTRY, OffsetIndex, TIME_ENTRY, TimeEntry, TimeIndex, 
 use super::scan::{SEARCH_CHUNK, Scanner};
 use crate::config::TopicConfig;
 use crate::offset::Offset;
+use crate::planted::Bug;
 use crate::record::layout;
+use crate::rules::Rules;
 use crate::storage::{Storage, StorageError};
 use crate::time::WallClock;
 use std::collections::VecDeque;
@@ -246,6 +248,7 @@ impl Segment {
         &mut self,
         storage: &mut dyn Storage,
         index_interval: u64,
+        rules: Rules,
         next_offset: &mut Offset,
         mut visit: impl FnMut(&crate::record::RecordBatch),
     ) -> Result<u64, StorageError> {
@@ -263,7 +266,7 @@ impl Segment {
             let last_offset = batch.last_offset();
             let fits = batch.base_offset() >= *next_offset
                 && relative(self.base_offset, last_offset).is_some();
-            if !fits || !batch.is_valid() {
+            if !fits || !(batch.is_valid() || rules.has(Bug::RecoverySkipsChecksums)) {
                 break;
             }
             self.note(batch.bytes(), position, last_offset);
@@ -291,13 +294,16 @@ impl Segment {
     pub(super) fn truncate(
         &mut self,
         storage: &mut dyn Storage,
+        rules: Rules,
         offset: Offset,
     ) -> Result<(), StorageError> {
         let position = self.position_of(storage, offset)?;
         self.offset_index.truncate(storage, offset)?;
         self.time_index.truncate(storage, offset)?;
         if position < self.size {
-            storage.truncate(&self.path, position)?;
+            if !rules.has(Bug::TruncationNotOnDisk) {
+                storage.truncate(&self.path, position)?;
+            }
             self.size = position;
             self.unforced_cut = true;
         }

@@ -514,8 +514,11 @@ fn every_message_is_flushed_if_settings_say_so() {
     };
     let (mut disk, mut log) = new_log(&config);
     append(&mut disk, &mut log, 0, 2);
+    log.flush_if_due(&mut disk).unwrap();
     assert_eq!(log.recovery_point(), Offset(0));
     append(&mut disk, &mut log, 0, 2);
+    assert_eq!(log.recovery_point(), Offset(0), "told before it is forced");
+    log.flush_if_due(&mut disk).unwrap();
     assert_eq!(log.recovery_point(), Offset(4));
     append(&mut disk, &mut log, 0, 2);
     disk.power_loss();

@@ -46,7 +46,7 @@ impl Log {
             self.active = previous;
             self.directory_changed = true;
         }
-        self.active.truncate(storage, offset)?;
+        self.active.truncate(storage, self.rules, offset)?;
         self.epochs.truncate_from_end(storage, offset)?;
         self.log_end_offset = offset;
         self.log_start_offset = self.log_start_offset.min(offset);

@@ -8,6 +8,7 @@
 mod broker;
 mod controller;
 mod data;
+mod size;
 
 pub use broker::*;
 pub use controller::*;
@@ -79,38 +80,5 @@ messages! {
 impl fmt::Display for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
-    }
-}
-
-impl Request {
-    /// Bytes on the wire, about: what bandwidth limits count.
-    pub fn size(&self) -> usize {
-        const HEADER: usize = 60;
-        HEADER
-            + match self {
-                Self::Produce(request) => request
-                    .partitions
-                    .iter()
-                    .map(|p| p.records.len() + 40)
-                    .sum(),
-                Self::Fetch(request) => request.partitions.len() * 60,
-                _ => 100,
-            }
-    }
-}
-
-impl Response {
-    /// Bytes on the wire, about: what bandwidth limits count.
-    pub fn size(&self) -> usize {
-        const HEADER: usize = 60;
-        HEADER
-            + match self {
-                Self::Fetch(response) => response
-                    .partitions
-                    .iter()
-                    .map(|p| p.records.len() + 60)
-                    .sum(),
-                _ => 100,
-            }
     }
 }

@@ -22,6 +22,7 @@ use crate::config::{Config, Settings, TopicConfig};
 use crate::id::{BrokerId, TopicId, TopicName, TopicPartition};
 use crate::message::ConfigResource;
 use crate::offset::Offset;
+use crate::rules::Rules;
 use std::collections::BTreeMap;
 
 /// Feature that carries the generation of the metadata records.
@@ -41,9 +42,18 @@ pub struct MetadataImage {
     topic_settings: BTreeMap<TopicName, Settings>,
     cluster_settings: Settings,
     features: BTreeMap<String, i16>,
+    rules: Rules,
 }
 
 impl MetadataImage {
+    /// An empty cluster under these rules.
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            ..Self::default()
+        }
+    }
+
     /// Takes in one record. A record that names something unknown is a broken log.
     ///
     /// # Errors
@@ -222,7 +232,7 @@ impl MetadataImage {
             .get_mut(&record.topic_id)
             .and_then(|topic| topic.partitions.get_mut(&record.partition))
             .ok_or_else(|| format!("no partition {}:{}", record.topic_id, record.partition))?;
-        partition.merge(record);
+        partition.merge(record, self.rules);
         Ok(())
     }
 

@@ -12,6 +12,8 @@ use super::{LeaderChange, PartitionChangeRecord, PartitionRecord};
 use crate::id::{BrokerId, Incarnation, TopicId, TopicName};
 use crate::message::LeaderRecoveryState;
 use crate::offset::{BrokerEpoch, LeaderEpoch, PartitionEpoch};
+use crate::planted::Bug;
+use crate::rules::Rules;
 use std::collections::BTreeMap;
 
 /// A registered broker (`BrokerRegistration`).
@@ -71,7 +73,7 @@ impl PartitionRegistration {
     }
 
     /// Takes in a change.
-    pub fn merge(&mut self, change: &PartitionChangeRecord) {
+    pub fn merge(&mut self, change: &PartitionChangeRecord, rules: Rules) {
         let leader = match change.leader {
             LeaderChange::Unchanged => None,
             LeaderChange::NoLeader => Some(None),
@@ -79,7 +81,9 @@ impl PartitionRegistration {
         };
         if let Some(leader) = leader {
             self.leader = leader;
-            self.leader_epoch = self.leader_epoch.next();
+            if !rules.has(Bug::LeaderEpochKept) {
+                self.leader_epoch = self.leader_epoch.next();
+            }
         }
         if let Some(isr) = &change.isr {
             self.isr.clone_from(isr);

@@ -129,6 +129,7 @@ impl Partition {
         for batch in &batches {
             self.observe_append(batch, out);
         }
+        self.log.flush_if_due(context.storage)?;
         let before = self.log.high_watermark();
         self.log.set_high_watermark(leader_high_watermark);
         self.observe_high_watermark(before, out);

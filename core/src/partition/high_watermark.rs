@@ -19,6 +19,7 @@
 
 use super::{Context, Leadership};
 use crate::offset::Offset;
+use crate::planted::Bug;
 
 impl Leadership {
     /// Where the high watermark may be now. The caller advances to it if it is higher than before.
@@ -35,11 +36,18 @@ impl Leadership {
         let mut candidate = log_end_offset;
         for (broker, replica) in &self.remotes {
             // An unknown log end (no fetch in this leadership yet) holds the high watermark back.
-            let end = replica.log_end_offset.unwrap_or(Offset(-1));
-            if end >= candidate {
+            let unknown = if context.rules.has(Bug::HighWatermarkBeforeFirstFetch) {
+                log_end_offset
+            } else {
+                Offset(-1)
+            };
+            let end = replica.log_end_offset.unwrap_or(unknown);
+            if end >= candidate || context.rules.has(Bug::HighWatermarkIsMaximum) {
                 continue;
             }
-            let in_isr = if context.rules.maximal_isr {
+            let in_isr = if context.rules.has(Bug::IsrShrinkNotAwaited) {
+                self.isr.proposed().contains(broker)
+            } else if context.rules.maximal_isr {
                 self.isr.maximal_contains(*broker)
             } else {
                 self.isr.committed().contains(broker)
@@ -52,6 +60,9 @@ impl Leadership {
             if in_isr || about_to_join() {
                 candidate = end;
             }
+        }
+        if context.rules.has(Bug::HighWatermarkOneTooHigh) {
+            return Some(candidate.next());
         }
         Some(candidate)
     }

@@ -12,6 +12,7 @@ use crate::log::{AppendError, AppendedBatch, ReadError};
 use crate::machine::Effects;
 use crate::message::{FetchPartition, Fetcher};
 use crate::offset::{EpochOffset, LeaderEpoch, Offset};
+use crate::planted::Bug;
 use crate::storage::StorageError;
 use bytes::Bytes;
 
@@ -82,7 +83,12 @@ impl Partition {
             AppendError::UnexpectedOffset { .. } => Refusal::Code(ErrorCode::UnknownServerError),
             AppendError::Storage(error) => Refusal::Storage(error),
         })?;
+        if context.rules.has(Bug::Canary) {
+            self.log.truncate_to(context.storage, batch.base_offset)?;
+        }
         self.observe_append(&batch, out);
+        let flushed = self.log.flush_if_due(context.storage);
+        flushed.map_err(Refusal::Storage)?;
         let mut changes = self.advance_high_watermark(context, out);
         changes.log_end = true;
         Ok((batch, changes))
@@ -103,7 +109,12 @@ impl Partition {
     /// to be answered; `None` = wait on.
     pub(crate) fn replicated(&self, required: Offset) -> Option<ErrorCode> {
         let Some(leadership) = &self.leadership else {
-            return Some(ErrorCode::NotLeaderOrFollower);
+            let unnoticed = self.log.rules().has(Bug::DeposedLeaderAcknowledges);
+            return Some(if unnoticed {
+                ErrorCode::None
+            } else {
+                ErrorCode::NotLeaderOrFollower
+            });
         };
         if self.log.high_watermark() < required {
             return None;
@@ -201,6 +212,9 @@ impl Partition {
             return Ok(read);
         }
         let bound = match parameters.fetcher {
+            Fetcher::Consumer if context.rules.has(Bug::ConsumerReadsToLogEnd) => {
+                self.log.log_end_offset()
+            }
             Fetcher::Consumer => self.log.high_watermark(),
             Fetcher::Replica { .. } => self.log.log_end_offset(),
         };
@@ -229,7 +243,9 @@ impl Partition {
         if fetched.offset < self.log.log_start_offset() {
             return Err(out_of_range);
         }
-        let diverges = end.epoch < fetched.epoch || end.offset < fetched.offset;
+        let by_epoch_only = self.log.rules().has(Bug::DivergenceByEpochOnly);
+        let ends_below = end.offset < fetched.offset && !by_epoch_only;
+        let diverges = end.epoch < fetched.epoch || ends_below;
         Ok(diverges.then_some(end))
     }
 
@@ -297,7 +313,9 @@ impl Partition {
             .leadership
             .as_ref()
             .and_then(|leadership| leadership.high_watermark_candidate(context, end, min_isr));
-        let Some(candidate) = candidate.filter(|offset| *offset > self.log.high_watermark()) else {
+        let any = context.rules.has(Bug::HighWatermarkGoesBack);
+        let rises = |offset: &Offset| *offset > self.log.high_watermark();
+        let Some(candidate) = candidate.filter(|offset| rises(offset) || any) else {
             return Changes::default();
         };
         let moved = self.log.set_high_watermark(candidate);
@@ -315,6 +333,9 @@ impl Partition {
 
     /// `min.insync.replicas`, but never more than there are replicas.
     fn effective_min_isr(&self) -> usize {
+        if self.log.rules().has(Bug::MinIsrIgnored) {
+            return 1;
+        }
         let configured = usize::try_from(self.min_insync_replicas).unwrap_or(usize::MAX);
         configured.min(self.replicas.len())
     }

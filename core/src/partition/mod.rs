@@ -29,13 +29,14 @@ pub(crate) use follower::Divergence;
 pub(crate) use leader::{FetchRead, ReadParameters, Refusal};
 
 use crate::config::TopicConfig;
-use crate::event::Event;
+use crate::event::{Event, TruncationCause};
 use crate::id::{BrokerId, TopicIdPartition, TopicPartition};
 use crate::invariant::invariant;
 use crate::log::Log;
 use crate::machine::Effects;
 use crate::metadata::{BrokerRegistration, PartitionRegistration};
 use crate::offset::{BrokerEpoch, LeaderEpoch, Offset, PartitionEpoch};
+use crate::planted::Bug;
 use crate::rules::Rules;
 use crate::snapshot::ReplicaSnapshot;
 use crate::storage::{Storage, StorageError};
@@ -165,7 +166,9 @@ impl Partition {
             let changes = self.lead(context, &registration.isr, new_epoch, out)?;
             return Ok((Became::Leader { new_epoch }, changes));
         }
-        self.leadership = None;
+        if !context.rules.has(Bug::DeposedLeaderGoesOn) {
+            self.leadership = None;
+        }
         if new_epoch {
             out.observe(Event::BecameFollower {
                 partition: self.name().clone(),
@@ -184,6 +187,10 @@ impl Partition {
         new_epoch: bool,
         out: &mut Effects,
     ) -> Result<Changes, StorageError> {
+        if new_epoch && context.rules.has(Bug::NewLeaderTruncates) {
+            let to = self.log.high_watermark();
+            self.truncate(context, to, TruncationCause::HighWatermark, out)?;
+        }
         let start = self.log.log_end_offset();
         let was_leader = self.leadership.is_some();
         let mut leadership = self.leadership.take().unwrap_or_else(|| Leadership {

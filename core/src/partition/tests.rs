@@ -643,7 +643,7 @@ fn a_follower_takes_over_records_and_the_high_watermark_within_its_log() {
         follower.partition.log().leader_epochs(),
         leader.partition.log().leader_epochs()
     );
-    let cause = crate::event::TruncationCause::HighWatermark;
+    let cause = TruncationCause::HighWatermark;
     follower
         .call(|partition, context, out| partition.truncate(context, Offset(1), cause, out))
         .unwrap();

@@ -89,7 +89,7 @@ impl Producer {
             incarnation,
             config,
             bootstrap,
-            rules: _,
+            rules,
             random,
         } = start;
         let _ = now;
@@ -113,7 +113,7 @@ impl Producer {
         let connector = Connector::new(NodeId::Client(id), incarnation, setup, &random);
         Self {
             accumulator: Accumulator::new(&config),
-            sender: Sender::new(&config),
+            sender: Sender::new(&config, rules),
             network: Network::new(metadata, connector, settings, random),
             blocked: VecDeque::new(),
             max_block: config.max_block,

@@ -21,6 +21,8 @@ use crate::id::{BrokerId, TopicIdPartition};
 use crate::machine::Effects;
 use crate::message::{ProducePartition, ProducePartitionResponse, ProduceRequest};
 use crate::message::{ProduceResponse, Request};
+use crate::planted::Bug;
+use crate::rules::Rules;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,6 +38,7 @@ pub(super) struct Sender {
     retry: Backoff,
     request_timeout: Duration,
     one_at_a_time: bool,
+    rules: Rules,
     in_flight: BTreeMap<BatchId, Batch>,
     /// Sends that have ended since the producer asked.
     ended: usize,
@@ -50,7 +53,7 @@ pub(super) struct Context<'a> {
 }
 
 impl Sender {
-    pub(super) fn new(config: &ProducerConfig) -> Self {
+    pub(super) fn new(config: &ProducerConfig, rules: Rules) -> Self {
         Self {
             acks: config.acks,
             retries: config.retries,
@@ -60,6 +63,7 @@ impl Sender {
             },
             request_timeout: config.request_timeout,
             one_at_a_time: config.max_in_flight_requests_per_connection == 1,
+            rules,
             in_flight: BTreeMap::new(),
             ended: 0,
         }
@@ -90,9 +94,12 @@ impl Sender {
     }
 
     fn send(&mut self, context: &mut Context<'_>, broker: BrokerId, mut batches: Vec<Batch>) {
+        let first = batches.first().map(|batch| batch.queue);
+        let first = first.filter(|_| self.rules.has(Bug::BatchInWrongPartition));
         let partition = |batch: &mut Batch| {
             batch.was_sent = true;
-            let partition = context.accumulator.queues.partition(batch.queue).clone();
+            let queue = first.unwrap_or(batch.queue);
+            let partition = context.accumulator.queues.partition(queue).clone();
             ProducePartition {
                 partition: TopicIdPartition {
                     topic_id: context.network.metadata.topic_id(&partition.topic),
@@ -136,7 +143,9 @@ impl Sender {
                 continue;
             };
             match response.partitions.get(place) {
-                Some(answer) if answer.error.is_none() => {
+                Some(answer)
+                    if answer.error.is_none() || self.rules.has(Bug::ErrorTakenForSuccess) =>
+                {
                     self.acknowledge(context, batch, answer);
                 }
                 Some(answer) => {
@@ -151,7 +160,12 @@ impl Sender {
     /// A request will not be answered.
     pub(super) fn lost(&mut self, context: &mut Context<'_>, tag: &Tag, error: ErrorCode) {
         for id in tag {
-            if let Some(batch) = self.in_flight.remove(id) {
+            if let Some(mut batch) = self.in_flight.remove(id) {
+                if self.rules.has(Bug::LostRequestTakenForSuccess) {
+                    self.end(context, &mut batch, |index| {
+                        Batch::acknowledged(index, None)
+                    });
+                }
                 self.refuse(context, batch, error);
             }
         }
@@ -257,12 +271,16 @@ impl Sender {
         outcome: impl Fn(usize) -> SendOutcome,
     ) {
         let partition = context.accumulator.queues.partition(batch.queue);
+        let failed = self.rules.has(Bug::UnknownReportedFailed);
         for (index, operation) in batch.end().into_iter().enumerate() {
             self.ended += 1;
             context.out.observe(Event::SendEnded {
                 operation,
                 partition: Some(partition.clone()),
-                outcome: outcome(index),
+                outcome: match outcome(index) {
+                    SendOutcome::Unknown(error) if failed => SendOutcome::Failed(error),
+                    outcome => outcome,
+                },
             });
         }
     }

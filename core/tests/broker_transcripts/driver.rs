@@ -247,6 +247,14 @@ impl Driver {
         };
         let what = format!("caught up {caught_up}, fenced {fenced}, may stop {shut_down}");
         self.answer(&what, Response::BrokerHeartbeat(response));
+        // The first one that says so lets the loader open the logs.
+        let mut due = false;
+        self.broker.deadlines(&mut |lane, at| {
+            due = due || (lane == Lane::Metadata && at <= self.now);
+        });
+        if due {
+            self.timer(Lane::Metadata);
+        }
     }
 
     /// The controller commits these records; the broker's fetch of the metadata log gets them.

@@ -1,11 +1,20 @@
 //! The commands. Each returns how it ended; only `output.rs` writes to the terminal.
 
+mod compare;
+mod determinism;
 mod exit;
+mod filter;
+mod follow;
+mod fuzz;
 mod library;
+mod merge;
 mod output;
 mod replay;
 mod run;
+mod selftest;
+mod shrink;
 mod starter;
+mod sweep;
 mod trace;
 
 pub use exit::Exit;
@@ -50,13 +59,28 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
     },
-    /// Run a plan again, with the full trace of its events
-    Replay {
-        /// A plan.json of a report folder
-        plan: PathBuf,
-        /// Stop the trace at this time of the trial, such as 12s
-        #[arg(long, value_name = "TIME", value_parser = time)]
-        until: Option<u64>,
+    /// Run a plan again, with the trace of its events: all, or those that are asked for
+    Replay(replay::Arguments),
+    /// Hold two trials that differ in one setting against each other
+    Compare(compare::Arguments),
+    /// Make a failing plan as small as it can be while it fails in the same way
+    Shrink(shrink::Arguments),
+    /// Try a scenario or a plan under many seeds, on all cores: counts, findings, the first failures
+    Sweep(sweep::Arguments),
+    /// Random trials: clusters, settings, loads and faults drawn from the seed
+    Fuzz(fuzz::Arguments),
+    /// Hunt planted bugs with random trials: which check finds each, after how many
+    Selftest(selftest::Arguments),
+    /// Put the shards of a sweep together
+    Merge(merge::Arguments),
+    /// Try each plan in two processes, and show where their records part if they do
+    Determinism(determinism::Arguments),
+    /// Try plans from standard input, one on each line; print the digest of each
+    #[command(hide = true)]
+    Digests {
+        /// Print the record of each instead
+        #[arg(long)]
+        records: bool,
     },
     /// Write a commented file to start a scenario from
     New {
@@ -126,7 +150,15 @@ fn run_command(command: Command) -> Exit {
         Command::List { names } => Ok(library::list(names)),
         Command::Show { name } => library::show(&name),
         Command::Check { files } => Ok(library::check(&files)),
-        Command::Replay { plan, until } => replay::replay(&plan, until),
+        Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Shrink(arguments) => shrink::shrink_plan(&arguments),
+        Command::Sweep(arguments) => sweep::sweep(&arguments),
+        Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
+        Command::Selftest(arguments) => selftest::selftest(&arguments),
+        Command::Merge(arguments) => merge::merge(&arguments),
+        Command::Determinism(arguments) => determinism::determinism(&arguments),
+        Command::Digests { records } => determinism::digests(records),
         Command::New { name } => starter::new(&name),
     };
     done.unwrap_or_else(|message| {

@@ -35,6 +35,16 @@ pub(super) fn progress(text: &str) {
     }
 }
 
+/// A line about what is going on, over the one before; nothing unless a person looks at it. An empty text
+/// leaves the place free for other output.
+pub(super) fn status(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    if stderr.is_terminal() {
+        let _ = write!(stderr, "\r\x1b[2K{text}");
+        let _ = stderr.flush();
+    }
+}
+
 /// Whether errors may be shown in colour.
 pub(super) fn colour() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())

@@ -91,6 +91,33 @@ fn try_plans(plans: &[Plan]) -> Vec<Result<Cell, String>> {
     })
 }
 
+/// Tries one plan on a thread of its own.
+pub(super) fn try_alone(plan: &Plan) -> Result<Cell, String> {
+    let mut tried = try_plans(std::slice::from_ref(plan));
+    tried
+        .pop()
+        .unwrap_or_else(|| Err("nothing was tried".to_owned()))
+}
+
+/// Writes the report of one trial and tells it.
+pub(super) fn report(cell: Cell, folder: &Path, json: bool) -> Result<(), String> {
+    writable(folder)?;
+    let run = Run {
+        scenario: cell.plan.scenario.clone(),
+        title: cell.plan.title.clone(),
+        why: String::new(),
+        seed: cell.plan.seed,
+        cells: vec![cell],
+    };
+    ktrial_reports::write_folder(&run, folder).map_err(|error| error.to_string())?;
+    if json {
+        output::say(&ktrial_reports::json(&run).to_string());
+    } else {
+        tell(&run, folder);
+    }
+    Ok(())
+}
+
 /// Tries one plan.
 pub(super) fn try_plan(plan: &Plan) -> Result<Cell, String> {
     let record = trial::run(plan).map_err(|error| error.to_string())?;

@@ -17,16 +17,28 @@ pub(crate) type Places = BTreeMap<String, Span>;
 const MOST_BROKERS: i64 = 1_000;
 
 /// Reads `[cluster]`: nodes, release, and settings of all of them.
-pub(crate) fn cluster(reader: &mut Reader, node: &Node, plan: &mut Plan, places: &mut Places) {
-    let Some(table) = reader.table(node, "[cluster]") else {
-        return;
-    };
+///
+/// Returns the release whose defaults hold, if the file says another one.
+pub(crate) fn cluster(
+    reader: &mut Reader,
+    node: &Node,
+    plan: &mut Plan,
+    places: &mut Places,
+) -> Option<String> {
+    let table = reader.table(node, "[cluster]")?;
+    let mut defaults = None;
     let mut settings = Vec::new();
     for flat in flatten(table, &mut reader.problems) {
         match flat.key.as_str() {
             "brokers" => brokers(reader, flat.node, plan),
             "controllers" => controllers(reader, flat.node, plan),
-            "kafka.release" => release(reader, &flat, plan),
+            "kafka.release" => {
+                if let Some((text, rules)) = release(reader, &flat) {
+                    plan.rules = rules;
+                    plan.release = text;
+                }
+            }
+            "kafka.defaults" => defaults = release(reader, &flat).map(|(text, _)| text),
             key => match key.strip_prefix("config.") {
                 Some(key) => settings.push(Flat {
                     key: key.to_owned(),
@@ -36,7 +48,13 @@ pub(crate) fn cluster(reader: &mut Reader, node: &Node, plan: &mut Plan, places:
                     flat.span,
                     "key",
                     key,
-                    &["brokers", "controllers", "kafka.release", "config"],
+                    &[
+                        "brokers",
+                        "controllers",
+                        "kafka.release",
+                        "kafka.defaults",
+                        "config",
+                    ],
                 ),
             },
         }
@@ -44,6 +62,7 @@ pub(crate) fn cluster(reader: &mut Reader, node: &Node, plan: &mut Plan, places:
     for flat in settings {
         cluster_setting(reader, &flat, plan, places);
     }
+    defaults
 }
 
 fn brokers(reader: &mut Reader, node: &Node, plan: &mut Plan) {
@@ -95,16 +114,15 @@ fn controllers(reader: &mut Reader, node: &Node, plan: &mut Plan) {
     }
 }
 
-fn release(reader: &mut Reader, flat: &Flat<'_>, plan: &mut Plan) {
-    let Some(text) = reader.text(flat.node) else {
-        return;
-    };
+/// A release and its rules.
+fn release(reader: &mut Reader, flat: &Flat<'_>) -> Option<(String, Rules)> {
+    let text = reader.text(flat.node)?;
     match Rules::kafka(&text) {
-        Ok(rules) => {
-            plan.rules = rules;
-            plan.release = text;
+        Ok(rules) => Some((text, rules)),
+        Err(error) => {
+            reader.error(flat.node.span, error.to_string());
+            None
         }
-        Err(error) => reader.error(flat.node.span, error.to_string()),
     }
 }
 

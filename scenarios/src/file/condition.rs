@@ -1,8 +1,8 @@
 //! What a step waits for: one optional key per condition. Each can be asked of a real cluster too.
 
+use super::before::Before;
 use super::node::{Node, Table, Value};
 use super::reader::Reader;
-use super::step::Before;
 use crate::diagnostic::Span;
 use crate::suggest;
 use ktrial_core::{BrokerId, Offset, TopicPartition};
@@ -11,6 +11,7 @@ use ktrial_sim::plan::{BrokerStatus, Condition};
 /// Every condition.
 const CONDITIONS: &[&str] = &[
     "isr",
+    "isr_at_most",
     "leader",
     "log_end",
     "high_watermark",
@@ -77,6 +78,7 @@ fn several(
 fn example(name: &str) -> &'static str {
     match name {
         "isr" => "{ is = [1, 2] }",
+        "isr_at_most" => "{ members = 1 }",
         "leader" => "{ is = 1 } or { is = \"none\" }",
         "acknowledged" | "ended" => "{ values = [\"A\"] }",
         "consumed" => "{ consumer = \"c1\", values = [\"A\"] }",
@@ -95,6 +97,16 @@ fn one(
 ) -> Option<Condition> {
     match name {
         "isr" => isr(reader, table, span, before),
+        "isr_at_most" => {
+            reader.only(table, &["partition", "members"]);
+            let partition = partition(reader, table, span, before);
+            let members = reader.need(table, "members", span)?;
+            let members = reader.integer(members, 0..=i64::from(i32::MAX))?;
+            Some(Condition::IsrAtMost {
+                partition: partition?,
+                members,
+            })
+        }
         "leader" => leader(reader, table, span, before),
         "log_end" => {
             let (partition, broker, at_least) = reached(reader, table, span, before)?;
@@ -113,17 +125,17 @@ fn one(
             })
         }
         "acknowledged" => {
-            reader.only(table, &["values"]);
+            reader.only(table, &["values", "workload"]);
             let values = values(reader, table, span, before)?;
             Some(Condition::Acknowledged { values })
         }
         "ended" => {
-            reader.only(table, &["values"]);
+            reader.only(table, &["values", "workload"]);
             let values = values(reader, table, span, before)?;
             Some(Condition::Ended { values })
         }
         "consumed" => {
-            reader.only(table, &["consumer", "values"]);
+            reader.only(table, &["consumer", "values", "workload"]);
             let consumer = table.get("consumer").map(|entry| &entry.node);
             let consumer = before.names.client(reader, "consumer", consumer, span);
             let values = values(reader, table, span, before)?;
@@ -223,14 +235,28 @@ fn reached(
     Some((partition, broker, Offset(at_least)))
 }
 
-/// Values that an earlier step has sent.
+/// Values that an earlier step has sent, or something beside the steps.
 fn values(
     reader: &mut Reader,
     table: &Table,
     span: Span,
     before: &Before<'_>,
 ) -> Option<Vec<String>> {
-    let node = reader.need(table, "values", span)?;
+    let Some(entry) = reader.one_of(table, &["values", "workload"]) else {
+        let help = "name them, `values = [\"A\"]`, or who sends them, `workload = \"w1\"`";
+        reader.error_help(span, "`values` is missing here", help);
+        return None;
+    };
+    let node = &entry.node;
+    if entry.key == "workload" {
+        let name = reader.text(node)?;
+        let Some(values) = before.workloads.get(&name) else {
+            let known: Vec<&str> = before.workloads.keys().map(String::as_str).collect();
+            reader.unknown(node.span, "workload", &name, &known);
+            return None;
+        };
+        return Some(values.clone());
+    }
     let items = reader.list(node, "texts such as [\"A\"]")?;
     if items.is_empty() {
         reader.error(node.span, "this list is empty: name at least one value");
@@ -239,8 +265,9 @@ fn values(
     let mut values = Vec::new();
     for item in items {
         let value = reader.text(item)?;
-        if !before.sent.contains_key(&value) {
-            let sent: Vec<&str> = before.sent.keys().map(String::as_str).collect();
+        if !before.has_sent(&value) {
+            let sent = before.sent.keys().chain(&before.sent_beside);
+            let sent: Vec<&str> = sent.map(String::as_str).collect();
             let what = "value: no step before this one sends";
             reader.unknown(item.span, what, &value, &sent);
             return None;

@@ -4,20 +4,31 @@
 //! for the rest names them. Next: `compile.rs` makes plans of what is read here.
 
 mod action;
+mod before;
 mod cluster;
 mod condition;
+mod device;
+mod happens;
+mod link;
 mod matrix;
 mod names;
 mod node;
 mod operator;
+mod process;
 mod reader;
+mod rounds;
+mod send;
 mod step;
 mod topics;
+mod who;
+mod workload;
 mod world;
 
 pub use matrix::Axis;
+pub(crate) use step::WITHIN_MS;
 
 use crate::diagnostic::{Problems, Span};
+use crate::draw::Draw;
 use crate::expect::Expect;
 use ktrial_core::config::Settings;
 use ktrial_core::rules::NEWEST;
@@ -29,17 +40,23 @@ use reader::Reader;
 use std::collections::BTreeMap;
 
 /// Longer than a producer's `delivery.timeout.ms`, so that each send comes to its end.
-const SETTLE_MS: u64 = 180_000;
+pub(crate) const SETTLE_MS: u64 = 180_000;
+/// A longer trial is a slip.
+const YEAR_MS: u64 = 366 * 24 * 60 * 60 * 1_000;
 /// The trial ends here whatever happens.
-const TIME_LIMIT_MS: u64 = 1_800_000;
+pub(crate) const TIME_LIMIT_MS: u64 = 1_800_000;
 /// `node.id` of the controller.
-const CONTROLLER: ControllerId = ControllerId(3_000);
+pub(crate) const CONTROLLER: ControllerId = ControllerId(3_000);
 
 /// A scenario: a plan with its seed, its cell and the defaults of its release still open.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     /// The plan that all cells share.
     pub base: Plan,
+    /// The release whose defaults hold, if it is another one than that of the rules.
+    pub defaults: Option<String>,
+    /// What its seed decides.
+    pub draws: Vec<Draw>,
     /// Switches of the rules that the file flips.
     pub rules: Vec<(String, String)>,
     /// Settings to compare.
@@ -62,6 +79,7 @@ const TOP: &[&str] = &[
     "why",
     "time_limit",
     "settle",
+    "record_limit",
     "record_messages",
     "cluster",
     "brokers",
@@ -73,6 +91,9 @@ const TOP: &[&str] = &[
     "disk",
     "clock",
     "step",
+    "fault",
+    "workload",
+    "recovery",
     "matrix",
     "expect",
 ];
@@ -91,8 +112,9 @@ pub fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, Problems> {
     let mut places = BTreeMap::new();
     let mut base = empty_plan(name);
     let why = head(&mut reader, &table, &mut base);
+    let mut defaults = None;
     if let Some(entry) = table.get("cluster") {
-        cluster::cluster(&mut reader, &entry.node, &mut base, &mut places);
+        defaults = cluster::cluster(&mut reader, &entry.node, &mut base, &mut places);
         cluster::no_shared_ids(&mut reader, entry.key_span, &base);
     }
     if base.brokers.is_empty() {
@@ -102,12 +124,7 @@ pub fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, Problems> {
     let names = declarations(&mut reader, &table, &mut base, &mut places);
     let rules = table.get("rules");
     let rules = rules.map(|entry| cluster::rules(&mut reader, &entry.node));
-    if let Some(entry) = table.get("step") {
-        base.steps = step::steps(&mut reader, &entry.node, &names, base.time_limit_ms);
-    } else {
-        let help = "add what happens: [[step]]";
-        reader.error_help(Span::default(), "the scenario has no steps", help);
-    }
+    let draws = happens::happens(&mut reader, &table, &names, &mut base);
     let matrix = table.get("matrix").map_or_else(Vec::new, |entry| {
         for flat in node::flatten(as_table(&entry.node), &mut Vec::new()) {
             places.insert(flat.key, flat.span);
@@ -122,6 +139,8 @@ pub fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, Problems> {
     }
     Ok(Scenario {
         base,
+        defaults,
+        draws,
         rules: rules.unwrap_or_default(),
         matrix,
         expects,
@@ -143,7 +162,7 @@ fn as_table(node: &node::Node) -> &Table {
 }
 
 /// Three brokers, one controller, nothing in them.
-fn empty_plan(name: &str) -> Plan {
+pub(crate) fn empty_plan(name: &str) -> Plan {
     let broker = |id| BrokerPlan {
         id: BrokerId(id),
         config: Settings::new(),
@@ -191,6 +210,12 @@ fn head(reader: &mut Reader, table: &Table, plan: &mut Plan) -> String {
     }
     if let Some(entry) = table.get("time_limit") {
         plan.time_limit_ms = reader.millis(&entry.node).unwrap_or(u64::MAX);
+        if (YEAR_MS..u64::MAX).contains(&plan.time_limit_ms) {
+            reader.error(entry.node.span, "this trial would last longer than a year");
+        }
+    }
+    if let Some(entry) = table.get("record_limit") {
+        plan.record_limit = reader.integer(&entry.node, 1..=i64::MAX);
     }
     if let Some(entry) = table.get("record_messages") {
         plan.record_messages = reader.boolean(&entry.node).unwrap_or(false);

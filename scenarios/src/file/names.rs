@@ -2,8 +2,13 @@
 
 use super::node::{Node, Value};
 use super::reader::Reader;
+use crate::diagnostic::Span;
 use crate::suggest;
 use ktrial_core::{BrokerId, ClientId, ControllerId, NodeId, TopicPartition};
+use std::collections::BTreeSet;
+
+/// Names of several nodes.
+pub(crate) const GROUPS: [&str; 3] = ["brokers", "controllers", "clients"];
 
 /// A topic's partitions.
 #[derive(Clone, Debug)]
@@ -69,14 +74,14 @@ impl Names {
         Some(ids)
     }
 
-    /// Nodes: broker numbers, names such as "b1", "c3000", clients, groups.
+    /// Nodes: broker numbers, names such as "b1", "c3000", clients, groups; each once.
     pub(crate) fn nodes(&self, reader: &mut Reader, node: &Node) -> Option<Vec<NodeId>> {
         let items = reader.list(node, "nodes such as [1, \"controllers\"]")?;
         if items.is_empty() {
             reader.error(node.span, "this list is empty: name at least one node");
             return None;
         }
-        let mut nodes = Vec::new();
+        let mut nodes: Vec<NodeId> = Vec::new();
         let mut all_known = true;
         for item in items {
             match self.node(reader, item) {
@@ -84,16 +89,27 @@ impl Names {
                 None => all_known = false,
             }
         }
-        nodes.sort_unstable();
-        nodes.dedup();
+        let mut seen = BTreeSet::new();
+        nodes.retain(|node| seen.insert(*node));
         all_known.then_some(nodes)
     }
 
     fn node(&self, reader: &mut Reader, node: &Node) -> Option<Vec<NodeId>> {
-        let Value::Text(text) = &node.value else {
-            return self.broker(reader, node).map(|id| vec![NodeId::Broker(id)]);
-        };
-        let found: Vec<NodeId> = match text.as_str() {
+        match &node.value {
+            Value::Text(text) => self.named(reader, text, node.span, &GROUPS),
+            _ => self.broker(reader, node).map(|id| vec![NodeId::Broker(id)]),
+        }
+    }
+
+    /// The nodes of a name: one, or a group. `others` are names that can stand there too.
+    pub(crate) fn named(
+        &self,
+        reader: &mut Reader,
+        text: &str,
+        span: Span,
+        others: &[&str],
+    ) -> Option<Vec<NodeId>> {
+        let found: Vec<NodeId> = match text {
             "brokers" => self.brokers.iter().copied().map(NodeId::Broker).collect(),
             "controllers" => {
                 let ids = self.controllers.iter().copied();
@@ -105,11 +121,27 @@ impl Names {
         if found.is_empty() {
             let names: Vec<String> = self.all().map(|(name, _)| name).collect();
             let mut known: Vec<&str> = names.iter().map(String::as_str).collect();
-            known.extend(["brokers", "controllers", "clients"]);
-            reader.unknown(node.span, "node", text, &known);
+            known.extend(others);
+            reader.unknown(span, "node", text, &known);
             return None;
         }
         Some(found)
+    }
+
+    /// Every node: servers, then clients.
+    pub(crate) fn everybody(&self) -> Vec<NodeId> {
+        self.all().map(|(_, node)| node).collect()
+    }
+
+    /// Where a partition has its replicas, if the file says so.
+    pub(crate) fn replicas(&self, partition: &TopicPartition) -> &[BrokerId] {
+        let mut topics = self.topics.iter();
+        let topic = topics.find(|topic| *topic.name == *partition.topic);
+        let index = usize::try_from(partition.partition).ok();
+        let replicas = topic
+            .zip(index)
+            .and_then(|(t, index)| t.replicas.get(index));
+        replicas.map_or(&[], Vec::as_slice)
     }
 
     /// Clients by name, numbered producers first.
@@ -132,8 +164,9 @@ impl Names {
 
     /// Whether a client may not be called so.
     pub(crate) fn is_server_name(&self, name: &str) -> bool {
-        let reserved = ["brokers", "controllers", "clients"];
-        reserved.contains(&name)
+        GROUPS.contains(&name)
+            || ["controller", "rest", "all", "random-broker"].contains(&name)
+            || name.contains('(')
             || self
                 .all()
                 .any(|(n, node)| n == name && !matches!(node, NodeId::Client(_)))
@@ -156,7 +189,7 @@ impl Names {
         reader: &mut Reader,
         what: &str,
         node: Option<&Node>,
-        span: crate::diagnostic::Span,
+        span: Span,
     ) -> Option<String> {
         let known = if what == "producer" {
             &self.producers
@@ -198,7 +231,7 @@ impl Names {
         &self,
         reader: &mut Reader,
         node: Option<&Node>,
-        span: crate::diagnostic::Span,
+        span: Span,
     ) -> Option<TopicPartition> {
         if let Some(node) = node {
             let text = reader.text(node)?;
@@ -220,7 +253,7 @@ impl Names {
         &self,
         reader: &mut Reader,
         text: &str,
-        span: crate::diagnostic::Span,
+        span: Span,
     ) -> Option<TopicPartition> {
         let Ok(partition) = text.parse::<TopicPartition>() else {
             let message = format!("`{text}` is not a partition");
@@ -246,7 +279,7 @@ impl Names {
         reader: &mut Reader,
         topic: &TopicNames,
         number: i64,
-        span: crate::diagnostic::Span,
+        span: Span,
     ) -> Option<i32> {
         let count = topic.partitions?;
         let found = i32::try_from(number)

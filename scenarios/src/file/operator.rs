@@ -1,7 +1,7 @@
 //! Actions of an operator and of a consumer's application.
 
 use super::names::Names;
-use super::node::{Table, Value, flatten};
+use super::node::{Node, Table, Value, flatten};
 use super::reader::Reader;
 use super::topics::partitions;
 use crate::diagnostic::Span;
@@ -9,12 +9,44 @@ use crate::setting::{Kind, without_synonym};
 use ktrial_core::message::{ConfigChange, ConfigResource, ElectionType};
 use ktrial_sim::plan::Action;
 
+/// One table, or several in a list, whose changes are made in that order.
+pub(super) fn alter_configs(
+    reader: &mut Reader,
+    items: &[Node],
+    span: Span,
+    names: &Names,
+) -> Option<Action> {
+    let mut changes = Vec::new();
+    for item in items {
+        let table = reader.table(
+            item,
+            "{ topic = \"orders\", set = { \"segment.ms\" = 1000 } }",
+        )?;
+        changes.extend(config_changes(reader, table, item.span, names)?);
+    }
+    if changes.is_empty() {
+        reader.error(span, "this changes nothing");
+        return None;
+    }
+    Some(Action::AlterConfig { changes })
+}
+
 pub(super) fn alter_config(
     reader: &mut Reader,
     table: &Table,
     span: Span,
     names: &Names,
 ) -> Option<Action> {
+    let changes = config_changes(reader, table, span, names)?;
+    Some(Action::AlterConfig { changes })
+}
+
+fn config_changes(
+    reader: &mut Reader,
+    table: &Table,
+    span: Span,
+    names: &Names,
+) -> Option<Vec<ConfigChange>> {
     reader.only(table, &["topic", "set", "delete"]);
     let resource = match table.get("topic") {
         Some(entry) => {
@@ -52,9 +84,7 @@ pub(super) fn alter_config(
         key,
         value,
     };
-    Some(Action::AlterConfig {
-        changes: changes.into_iter().map(change).collect(),
-    })
+    Some(changes.into_iter().map(change).collect())
 }
 
 /// A setting that can be changed while the cluster runs: a topic's, or its default.

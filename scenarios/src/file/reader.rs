@@ -4,6 +4,9 @@ use super::node::{Entry, Node, Table, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::{duration, suggest};
 
+/// A longer latency is a slip.
+const HOUR_US: u64 = 3_600_000_000;
+
 /// Collects mistakes; each method says `None` after it has noted one.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
@@ -30,7 +33,8 @@ impl Reader {
             .push(diagnostic.with_help(suggest::help(written, known)));
     }
 
-    fn wrong<T>(&mut self, node: &Node, expected: &str) -> Option<T> {
+    /// Notes a value of the wrong kind.
+    pub(crate) fn wrong<T>(&mut self, node: &Node, expected: &str) -> Option<T> {
         self.error(
             node.span,
             format!("this is {}: expected {expected}", node.kind()),
@@ -79,6 +83,16 @@ impl Reader {
     /// A time, in microseconds.
     pub(crate) fn micros(&mut self, node: &Node) -> Option<u64> {
         self.time(node, duration::micros, duration::EXPECTED)
+    }
+
+    /// A latency, in microseconds: an hour at most.
+    pub(crate) fn short(&mut self, node: &Node) -> Option<u64> {
+        let us = self.micros(node)?;
+        if us > HOUR_US {
+            self.error(node.span, "this latency is longer than an hour");
+            return None;
+        }
+        Some(us)
     }
 
     /// A time of whole milliseconds.

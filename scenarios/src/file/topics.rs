@@ -196,7 +196,7 @@ fn client_name(reader: &mut Reader, entry: &Entry, names: &Names) {
     let taken = names.producers.contains(&entry.key) || names.consumers.contains(&entry.key);
     if entry.key.is_empty() || taken || names.is_server_name(&entry.key) {
         let message = format!("`{}` cannot be the name of a client", entry.key);
-        let help = "another node has that name: choose one of its own";
+        let help = "it means another node, or several: choose a name of its own";
         reader.error_help(entry.key_span, message, help);
     }
 }

@@ -10,13 +10,22 @@ pub(crate) fn network(reader: &mut Reader, node: &Node, plan: &mut Plan) {
     let Some(table) = reader.table(node, "[network]") else {
         return;
     };
-    reader.only(table, &["latency_min", "latency_max"]);
+    reader.only(
+        table,
+        &["latency_min", "latency_max", "latency_tail", "bytes_per_ms"],
+    );
     let network = &mut plan.network;
     if let Some(entry) = table.get("latency_min") {
-        network.latency_min_us = reader.micros(&entry.node).unwrap_or(0);
+        network.latency_min_us = reader.short(&entry.node).unwrap_or(0);
+    }
+    if let Some(entry) = table.get("latency_tail") {
+        network.tail_us = reader.short(&entry.node);
+    }
+    if let Some(entry) = table.get("bytes_per_ms") {
+        network.bytes_per_ms = reader.integer(&entry.node, 1..=i64::MAX);
     }
     if let Some(entry) = table.get("latency_max") {
-        let Some(max) = reader.micros(&entry.node) else {
+        let Some(max) = reader.short(&entry.node) else {
             return;
         };
         network.latency_max_us = max;
@@ -44,7 +53,7 @@ pub(crate) fn disk(reader: &mut Reader, node: &Node, plan: &mut Plan) {
         disk.flush_us = time;
     }
     if let Some(entry) = table.get("flush_bytes_per_us")
-        && let Some(rate) = reader.integer(&entry.node, 1..=1_000_000)
+        && let Some(rate) = reader.integer(&entry.node, 1..=i64::MAX)
     {
         disk.flush_bytes_per_us = rate;
     }
@@ -83,12 +92,12 @@ pub(crate) fn clocks(reader: &mut Reader, node: &Node, names: &Names, plan: &mut
         };
         reader.only(clock, &["offset_ms", "drift_ppm"]);
         let mut wrong = ClockPlan::default();
-        let limit = 10 * 365 * 24 * 3_600_000;
+        let limit = 366 * 24 * 3_600_000;
         if let Some(offset) = clock.get("offset_ms") {
             wrong.offset_ms = reader.integer(&offset.node, -limit..=limit).unwrap_or(0);
         }
         if let Some(drift) = clock.get("drift_ppm") {
-            let drift = reader.integer(&drift.node, -100_000..=100_000);
+            let drift = reader.integer(&drift.node, -1_000_000..=1_000_000);
             wrong.drift_ppm = drift.unwrap_or(0);
         }
         plan.clocks

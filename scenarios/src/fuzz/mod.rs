@@ -6,9 +6,10 @@
 //! | `dice.rs` | how numbers, picks and chances are drawn |
 //! | `cluster.rs` | brokers, topics, replicas, clients |
 //! | `settings.rs` | settings other than Kafka's defaults |
-//! | `workload.rs` | who sends what, when, with which keys |
 //! | `fault/` | which families of faults exist at all, and each one's place and time |
+//! | `workload.rs` | who sends what, when, with which keys |
 //! | `describe.rs` | the draw, for people |
+//! | `source.rs` | random plans as a source of a sweep |
 //!
 //! Rules:
 //! - Swarm testing: a family of faults that is not drawn does not occur in the trial at all. Trials with
@@ -25,11 +26,13 @@ mod dice;
 mod fault;
 mod profile;
 mod settings;
+mod source;
 mod workload;
 
 pub use describe::describe;
 pub use fault::{FAMILIES, Family};
 pub use profile::Profile;
+pub use source::FuzzSource;
 
 use dice::Dice;
 use ktrial_core::config::Settings;
@@ -59,8 +62,8 @@ pub fn plan(profile: Profile, seed: u64) -> Plan {
     settings::draw(&mut dice("settings"), profile, &mut plan);
     world(&mut dice("world"), &mut plan);
     let window_ms = dice("window").between(profile.window_ms());
-    workload::draw(&mut dice("workload"), profile, window_ms, &mut plan);
     fault::draw(seed, profile, window_ms, &mut plan);
+    workload::draw(&mut dice("workload"), profile, window_ms, &mut plan);
     plan.timeline.sort_by_key(due);
     plan.recovery = Some(recovery(&mut dice("recovery"), profile, &plan));
     plan

@@ -40,7 +40,7 @@ const CONTROLLER: &[Choice] = &[
     ("controller.quorum.append.linger.ms", &["0", "100"]),
 ];
 const TOPIC: &[Choice] = &[
-    ("segment.bytes", &["1048576"]),
+    ("segment.bytes", &["1024", "2048"]),
     ("index.interval.bytes", &["1", "200"]),
     ("flush.messages", &["1", "5"]),
 ];

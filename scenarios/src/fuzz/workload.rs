@@ -2,7 +2,10 @@
 //! partition that the application chooses. Each value occurs once, so that every record can be traced:
 //! `p1-12` is the twelfth record of producer p1.
 //!
-//! Next: `fault/mod.rs`.
+//! Rule: a record is worth most when something else happens. A load is spread evenly over the time of the
+//! trial, or it gathers in the seconds after faults begin and end.
+//!
+//! Next: `describe.rs`.
 
 use super::cluster::partitions;
 use super::dice::Dice;
@@ -44,12 +47,28 @@ fn load(dice: &mut Dice, producer: &str, records: u64, window_ms: u64, plan: &mu
         .filter(|(partition, _)| partition.topic == topic)
         .map(|(partition, _)| partition.partition)
         .collect();
+    // Long values fill segments, requests and links.
+    let padding = if dice.percent(25) {
+        format!(" {}", ".".repeat(dice.count(50..=150)))
+    } else {
+        String::new()
+    };
     let sends = records.div_ceil(burst);
-    let mut times: Vec<u64> = (0..sends).map(|_| dice.between(0..=window_ms)).collect();
+    let moments = moments(plan);
+    let gathers = !moments.is_empty() && dice.percent(60);
+    let mut times: Vec<u64> = (0..sends)
+        .map(|_| match gathers {
+            true => dice.pick(&moments) + dice.span_ms(1..=4_000),
+            false => dice.between(0..=window_ms),
+        })
+        .collect();
     times.sort_unstable();
     for (nth, ms) in (0..).zip(times) {
         let first = nth * burst;
-        let values = (first..records.min(first + burst)).map(|n| format!("{producer}-{}", n + 1));
+        let values = (first..records.min(first + burst)).map(|n| {
+            let number = n + 1;
+            format!("{producer}-{number}{padding}")
+        });
         let (partition, key) = match routing {
             Routing::Sticky => (None, None),
             Routing::Keys(keys) => (None, Some(format!("k{}", dice.between(1..=keys)))),
@@ -66,6 +85,20 @@ fn load(dice: &mut Dice, producer: &str, records: u64, window_ms: u64, plan: &mu
             when: When::After { ms },
             action: Some(action),
             for_ms: None,
+            may_miss: false,
         });
     }
+}
+
+/// When faults begin and end.
+fn moments(plan: &Plan) -> Vec<u64> {
+    let mut moments = Vec::new();
+    for step in &plan.timeline {
+        let fault = step.action.as_ref().is_some_and(Action::is_fault);
+        if let (true, When::After { ms }) = (fault, &step.when) {
+            moments.push(*ms);
+            moments.extend(step.for_ms.map(|length| ms + length));
+        }
+    }
+    moments
 }

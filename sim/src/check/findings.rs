@@ -34,6 +34,7 @@ impl Findings {
             self.list.push(Finding {
                 check: check.to_owned(),
                 what,
+                partition: partition.cloned(),
                 at_ms: at.map(Timestamp::as_millis),
                 permitted,
             });

@@ -150,7 +150,7 @@ fn pass<'a>(plan: &Plan, record: &'a Record, promises: &Promises) -> Pass<'a> {
         }
         view.apply(entry);
         history.observe(plan, entry);
-        inconclusive = inconclusive.or_else(|| summary::inconclusive(&entry.what));
+        inconclusive = inconclusive.or_else(|| summary::inconclusive(plan, &entry.what));
         let written;
         let name = match &entry.what {
             What::Event(Event::MetadataWritten { record, .. }) => {

@@ -133,6 +133,7 @@ impl Story {
             when: When::Now,
             action: Some(action),
             for_ms: None,
+            may_miss: false,
         });
         self
     }

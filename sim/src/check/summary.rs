@@ -12,6 +12,7 @@
 
 use super::promise::LossCause;
 use crate::history::{EndReason, What};
+use crate::plan::Plan;
 use crate::verdict::{Class, Duplicated, Finding, Lost, Outage};
 
 /// All that decides.
@@ -28,8 +29,11 @@ pub(super) struct Facts<'a> {
 }
 
 /// Why a trial proves nothing, as one entry tells it.
-pub(super) fn inconclusive(what: &What) -> Option<String> {
+pub(super) fn inconclusive(plan: &Plan, what: &What) -> Option<String> {
+    let may_miss = |index: &usize| plan.step(*index).is_some_and(|step| step.may_miss);
     match what {
+        What::StepFailed { index, .. } if may_miss(index) => None,
+        What::FaultEffect { step, .. } if may_miss(step) => None,
         What::StepFailed { index, .. } => Some(format!(
             "What step {} waited for never came true.",
             index + 1

@@ -2,8 +2,11 @@
 //!
 //! | plan | bytes since the last flush | names since the last flush of their directory |
 //! |---|---|---|
-//! | `LoseUnflushed` | gone; truncated bytes are back | as they were then |
+//! | `LoseUnflushed` | gone; what was truncated since the last flush of any file is back | as they were then |
 //! | `RandomPrefix` | a random prefix is kept; half the time its last sector is torn (zeros from some byte on); a truncation holds or not | a random prefix of the changes holds |
+//!
+//! Where a `TornWrite` stands, its files keep all that was not flushed, names and truncations included, but
+//! of each file's last append only the first half, if that was not flushed.
 //!
 //! A crash of the process alone is no matter of this module: the page cache survives it.
 //!
@@ -13,10 +16,13 @@
 //! Next: `mod.rs`.
 
 use super::device::Device;
+use super::fault::is_below;
 use super::file::File;
+use super::names::Inode;
 use crate::plan::PowerLoss;
 use bytes::{Bytes, BytesMut};
 use ktrial_core::{Random, Timestamp};
+use std::collections::BTreeMap;
 
 /// Bytes that a disk writes as a whole.
 const SECTOR: usize = 512;
@@ -26,17 +32,19 @@ impl Device {
     pub(crate) fn power_loss(&mut self, random: &mut Random) -> u64 {
         self.forget_nameless();
         let before: Vec<_> = self.names.iter().map(|(_, inode)| inode).collect();
+        let torn = self.tear();
         let kept_changes = match self.plan.power_loss {
             PowerLoss::LoseUnflushed => 0,
             PowerLoss::RandomPrefix => draw(random, self.names.volatile_changes()),
         };
         let mut lost = 0;
-        let mut lost_by_file = std::collections::BTreeMap::new();
+        let mut lost_by_file = BTreeMap::new();
         for (inode, file) in &mut self.files {
             let length = file.length();
-            let (survivor, kept) = match self.plan.power_loss {
-                PowerLoss::LoseUnflushed => (file.platter(), file.clean()),
-                PowerLoss::RandomPrefix => random_survivor(file, random),
+            let (survivor, kept) = match (torn.get(inode), self.plan.power_loss) {
+                (Some(kept), _) => (file.read(0, *kept), *kept),
+                (None, PowerLoss::LoseUnflushed) => (file.platter(), file.clean()),
+                (None, PowerLoss::RandomPrefix) => random_survivor(file, random),
             };
             lost_by_file.insert(*inode, (length, length - kept));
             *file = File::durable(survivor);
@@ -53,6 +61,30 @@ impl Device {
         }
         self.reset();
         u64::try_from(lost).unwrap_or(u64::MAX)
+    }
+
+    /// The files below a `TornWrite`, and how many of their bytes stay.
+    fn tear(&mut self) -> BTreeMap<Inode, usize> {
+        for directory in self.tearing_directories() {
+            let directory = directory.as_deref();
+            self.names.flush_directories(|one| is_below(directory, one));
+        }
+        let named: Vec<_> = self.names.iter().collect();
+        let named = named.into_iter().filter(|(path, _)| self.tears(path));
+        let named: Vec<_> = named
+            .map(|(path, inode)| (path.to_owned(), inode))
+            .collect();
+        let mut kept = BTreeMap::new();
+        for (path, inode) in named {
+            let Some(file) = self.files.get(&inode) else {
+                continue;
+            };
+            kept.insert(inode, file.torn());
+            if file.torn() < file.length() {
+                self.count_torn(&path);
+            }
+        }
+        kept
     }
 
     /// The queue of the device is empty after a power loss.

@@ -5,7 +5,8 @@
 //! then fetched by two followers and a consumer) copies its bytes once.
 //!
 //! The platter needs no copy of its own: it holds the first `clean` bytes of the cache and then
-//! `stale`, bytes that a truncation has taken out of the cache but that no flush has taken off the
+//! `stale`, bytes that a truncation has taken out of the cache but that no flush (of any file of the
+//! disk: `device.rs`) has taken off the
 //! platter yet.
 //!
 //! Invariants: `clean <= length`. After a flush `clean == length` and `stale` is empty.
@@ -25,6 +26,8 @@ pub(crate) struct File {
     tail_start: usize,
     clean: usize,
     stale: Bytes,
+    /// Where the last append began, and how long it was.
+    last_append: (usize, usize),
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +51,7 @@ impl File {
             tail_start: length,
             clean: length,
             stale: Bytes::new(),
+            last_append: (length, 0),
         }
     }
 
@@ -73,7 +77,35 @@ impl File {
 
     /// Adds bytes at the end.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.last_append = (self.length(), bytes.len());
+        }
         self.tail.extend_from_slice(bytes);
+    }
+
+    /// The bytes that are left when the last append is torn: its first half. All of them if it was
+    /// flushed, or cut off by a truncation.
+    pub(crate) fn torn(&self) -> usize {
+        let (start, length) = self.last_append;
+        if start < self.clean {
+            return self.length();
+        }
+        self.length().min(start + length / 2)
+    }
+
+    /// Flips the bits of a mask in the byte at `position`, in the cache, and on the platter if it has
+    /// that byte too. False if there is no such byte. Readers keep what they have read.
+    pub(crate) fn flip(&mut self, position: usize, mask: u8) -> bool {
+        if position >= self.length() {
+            return false;
+        }
+        self.freeze();
+        let index = self.chunks.partition_point(|c| c.start <= position) - 1;
+        let chunk = &mut self.chunks[index];
+        let mut bytes = BytesMut::from(&chunk.bytes[..]);
+        bytes[position - chunk.start] ^= mask;
+        chunk.bytes = bytes.freeze();
+        true
     }
 
     /// Up to `length` bytes from `position`.
@@ -125,6 +157,11 @@ impl File {
     /// Makes the platter hold what the cache holds.
     pub(crate) fn flush(&mut self) {
         self.clean = self.length();
+        self.stale = Bytes::new();
+    }
+
+    /// Takes off the platter what was truncated. Bytes that were written since stay unflushed.
+    pub(crate) fn commit_truncation(&mut self) {
         self.stale = Bytes::new();
     }
 

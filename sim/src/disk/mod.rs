@@ -5,7 +5,8 @@
 //! | `file.rs` | one file: page cache and platter |
 //! | `names.rs` | directory entries, volatile and durable |
 //! | `device.rs` | one disk: calls, their cost, the queue of the device |
-//! | `fault.rs` | what is wrong with it |
+//! | `fault.rs` | what is wrong with it for a time |
+//! | `damage.rs` | what is damaged at once |
 //! | `crash.rs` | what a power loss leaves |
 //!
 //! A killed *process* loses nothing, so `reset_node` (which madsim calls on each kill) leaves the disks
@@ -16,9 +17,14 @@
 #[cfg(test)]
 mod any;
 mod crash;
+mod damage;
 mod device;
 mod fault;
+#[cfg(test)]
+mod fault_tests;
 mod file;
+#[cfg(test)]
+mod log_any;
 mod names;
 #[cfg(test)]
 mod tests;

@@ -152,6 +152,23 @@ impl Names {
         }
     }
 
+    /// Makes the changes in those directories durable.
+    pub(crate) fn flush_directories(&mut self, mut which: impl FnMut(&str) -> bool) {
+        let directories = self.by_directory.keys();
+        let chosen: Vec<String> = directories.filter(|d| which(d)).cloned().collect();
+        for directory in chosen {
+            self.flush(&directory);
+        }
+    }
+
+    /// Takes names away, in the cache and on the platter alike. Changes that are not durable yet are
+    /// carried through first, so that none of them brings a name back.
+    pub(crate) fn wipe(&mut self, mut which: impl FnMut(&str) -> bool) {
+        self.flush_directories(|_| true);
+        self.cached.retain(|path, _| !which(path));
+        self.durable.retain(|path, _| !which(path));
+    }
+
     /// Takes a change out of the indexes.
     fn forget(&mut self, number: u64, change: &Change) {
         for path in change.paths() {

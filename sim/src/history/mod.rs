@@ -176,6 +176,8 @@ pub enum Why {
     ReceiverDown,
     /// The connection was closed.
     ConnectionClosed,
+    /// It was lost on the way, and its connection reset.
+    Reset,
 }
 
 /// Why a trial ended.

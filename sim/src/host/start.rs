@@ -1,12 +1,16 @@
-//! The start of a process: its machine is built over what its disk holds.
+//! The start of a process: its machine is built over what its disk holds. A machine that cannot, for its
+//! disk fails or holds nonsense, ends its process at once, as a real one would exit: the trial goes on,
+//! and the process may be started again.
+//!
+//! Simplified: the disk time of a start that failed does not pass.
 //!
 //! Next: `panic.rs`.
 
 use super::{Host, panic, panicked};
 use crate::history::What;
-use crate::world::Birth;
+use crate::world::{Birth, World};
 use ktrial_core::machine::StartError;
-use ktrial_core::{Incarnation, Random};
+use ktrial_core::{Effect, Incarnation, Random};
 use std::sync::Arc;
 
 impl Host {
@@ -46,7 +50,23 @@ impl Host {
         let shared = self.shared.clone();
         let mut guard = shared.lock();
         let Some(world) = guard.as_mut() else { return };
-        self.conclude(world, started, None);
+        match started {
+            Err(what) if matches!(*what, What::StartFailed { .. }) => self.give_up(world, *what),
+            started => self.conclude(world, started, None),
+        }
+    }
+
+    /// The process ends before it began: what it observed so far, and why.
+    fn give_up(&mut self, world: &mut World, why: What) {
+        let id = world.nodes[self.node].id;
+        for effect in self.out.drain() {
+            if let Effect::Observe(event) = effect {
+                world.record(Some(id), What::Event(event));
+            }
+        }
+        world.record(Some(id), why);
+        self.exited = true;
+        world.process_exited(self.node);
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Two steps: the kernel takes a segment (here cuts, order and the machine's power matter), then the
 //! process reads it. They fall together unless the process is frozen. What the kernel has no later cut
-//! can hold back, and TCP will not send it again.
+//! can hold back, and TCP will not send it again. What overtook an earlier segment of its connection
+//! waits in the kernel until that has come.
 //!
 //! Next: `fault.rs`.
 
@@ -15,32 +16,43 @@ impl World {
     /// A segment reaches the other side. Returns the node whose process gets an input, and the input.
     pub(crate) fn arrive(&mut self, segment: Segment) -> Option<(usize, Input)> {
         let connection = self.connections.at(segment.connection);
-        let (from, to) = connection.ends(segment.direction);
+        let link = connection.ends(segment.direction);
+        let to = link.1;
         let lane = connection.lane(segment.direction);
         if lane.has_lost(segment.number) {
             self.never_read(&segment, Why::SenderStopped);
             return None;
         }
-        let cut = self.links.is_held(from, to, segment.payload.api());
-        if cut || lane.held > 0 || !self.nodes[to].powered {
-            self.hold(segment);
+        let cut = self.links.is_held(link, segment.payload.api());
+        if cut || !self.nodes[to].powered {
+            lane.hold(segment);
             return None;
         }
-        if lane.taking != segment.number {
-            // One that left before was held for a while and is still under way: TCP keeps order.
-            let after = lane.last.max(self.now);
-            self.agenda.push(after, Happening::Arrive(segment));
+        if !lane.is_next(segment.number) {
+            lane.early.insert(segment.number, segment);
             return None;
         }
-        lane.take();
         // The kernel has it now. It shakes hands by itself; all else the process reads in order.
         let waits = lane.unread > 0 || self.nodes[to].paused;
-        lane.unread += 1;
-        if waits && !matches!(segment.payload, Payload::Open) {
+        let waits = waits && !matches!(segment.payload, Payload::Open);
+        lane.take();
+        let (slot, direction) = (segment.connection, segment.direction);
+        let input = if waits {
             self.wait_to_be_read(segment, to);
-            return None;
+            None
+        } else {
+            self.take(segment)
+        };
+        self.take_early(slot, direction, to);
+        input
+    }
+
+    /// The kernel goes on with what overtook the segment that it has just taken.
+    fn take_early(&mut self, slot: usize, direction: Direction, node: usize) {
+        while let Some(segment) = self.connections.at(slot).lane(direction).next_early() {
+            self.connections.at(slot).lane(direction).take();
+            self.wait_to_be_read(segment, node);
         }
-        self.take(segment)
     }
 
     fn wait_to_be_read(&mut self, segment: Segment, node: usize) {
@@ -60,6 +72,10 @@ impl World {
             self.wait_to_be_read(segment, to);
             return None;
         }
+        if !self.nodes[to].powered {
+            self.unread_lost(&segment);
+            return None;
+        }
         self.take(segment)
     }
 
@@ -70,7 +86,8 @@ impl World {
         self.never_read(segment, Why::ReceiverDown);
     }
 
-    fn never_read(&mut self, segment: &Segment, why: Why) {
+    /// A segment ends here unread.
+    pub(super) fn never_read(&mut self, segment: &Segment, why: Why) {
         self.connections.at(segment.connection).under_way -= 1;
         self.lost(segment, why);
         self.connections.tidy(segment.connection);
@@ -191,7 +208,12 @@ impl World {
             }
             Payload::End => {
                 let id = connection.id;
-                self.close_client_end(slot, Why::ReceiverDown, false);
+                let why = if connection.reset {
+                    Why::Reset
+                } else {
+                    Why::ReceiverDown
+                };
+                self.close_client_end(slot, why, false);
                 Some(Input::Disconnected { connection: id })
             }
             Payload::Open | Payload::Request(..) => None,

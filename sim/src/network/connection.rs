@@ -5,15 +5,12 @@
 //! | client | open from its first send until it closes, is told of the other end's close, or its process ends |
 //! | server | none until the handshake's first segment, open for the process that took it, closed |
 //!
-//! Segments of one direction are numbered at departure and taken in that order, as TCP does. What a
-//! machine forgets with its power leaves a gap in the numbers, which is stepped over: the reset that
-//! the machine sends after its return must not wait for bytes that will never come.
-//!
 //! Invariants: a connection's place is used again only when nothing can name it any more: both ends are
 //! closed and nothing is under way. Its name never comes back.
 //!
 //! Next: `transport.rs`.
 
+use super::lane::Lane;
 use ktrial_core::message::{Api, Request, Response};
 use ktrial_core::{ConnectionId, CorrelationId, Incarnation, Timestamp};
 
@@ -52,7 +49,7 @@ pub(crate) enum Payload {
     Request(CorrelationId, Request),
     /// A response.
     Response(CorrelationId, Response),
-    /// The sender's end is closed (FIN), or never was open (RST).
+    /// The sender's end is closed (FIN), or is not open (RST).
     End,
 }
 
@@ -78,53 +75,6 @@ pub(crate) enum ServerEnd {
     Closed,
 }
 
-/// One direction of a connection.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Lane {
-    /// When the last segment of it arrives; none overtakes another.
-    pub(crate) last: Timestamp,
-    /// The number of the next segment to leave.
-    pub(crate) leaving: u32,
-    /// The number of the next segment to be taken.
-    pub(crate) taking: u32,
-    /// Segments held back.
-    pub(crate) held: u32,
-    /// Segments that the receiver's kernel has and its process has not read.
-    pub(crate) unread: u32,
-    /// Numbers that were lost with their sender's memory, from ...
-    gap: u32,
-    /// ... up to, without, this one.
-    gap_end: u32,
-}
-
-impl Lane {
-    /// Whether the segment of this number was lost with its sender's memory: it is in the gap, or in an
-    /// earlier one that was stepped over.
-    pub(crate) fn has_lost(&self, number: u32) -> bool {
-        number < self.taking || (self.gap..self.gap_end).contains(&number)
-    }
-
-    /// The sender forgot the segment of this number: it and all that left after it never arrive.
-    pub(crate) fn lose_from(&mut self, number: u32) {
-        let passed = self.gap_end <= self.taking;
-        self.gap = if passed { number } else { self.gap.min(number) };
-        self.gap_end = self.leaving;
-        self.step_over();
-    }
-
-    /// The next segment is taken.
-    pub(crate) fn take(&mut self) {
-        self.taking += 1;
-        self.step_over();
-    }
-
-    fn step_over(&mut self) {
-        if self.has_lost(self.taking) {
-            self.taking = self.gap_end;
-        }
-    }
-}
-
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -142,6 +92,8 @@ pub(crate) struct Connection {
     pub(crate) server_end: ServerEnd,
     /// Requests that wait for the handshake, and since when.
     pub(crate) waiting: Vec<(Timestamp, CorrelationId, Request)>,
+    /// Something between its ends has reset it.
+    pub(crate) reset: bool,
     /// Segments under way or held back.
     pub(crate) under_way: u32,
     up: Lane,
@@ -236,6 +188,7 @@ impl Connections {
             established: false,
             server_end: ServerEnd::None,
             waiting: Vec::new(),
+            reset: false,
             under_way: 0,
             up: Lane::default(),
             down: Lane::default(),

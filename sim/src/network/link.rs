@@ -1,14 +1,19 @@
-//! The directed links between nodes: how long a message takes, and whether it passes at all.
+//! The directed links between nodes: whether a segment passes, and how long that takes.
 //!
-//! Each link draws from a random stream of its own (`link b1>b2`), so that a message more or less on
-//! one link changes nothing on another. With one fixed latency nothing is drawn.
+//! Each link draws from random streams of its own (`link b1>b2`), so that a message more or less on one
+//! link changes nothing on another. Each kind of fault has its own stream (`loss b1>b2`, `delay b1>b2`),
+//! so that a fault more or less does not shift the usual latencies: each segment draws one of these when
+//! it passes, however often it was lost before. With one fixed latency nothing is drawn.
 //!
-//! Simplified: no bandwidth and no queue on a link, so a large fetch takes as long as a heartbeat and
-//! catching up is faster than in reality.
+//! Simplified: without a throttle or a bandwidth in the plan a link has no queue, so a large fetch takes
+//! as long as a heartbeat and catching up is faster than in reality. Both directions of a link, and the
+//! links of one machine, have their bandwidth each for itself.
 //!
-//! Next: `transport.rs`, which sends over links.
+//! Next: `wire.rs`.
 
+use super::latency::draw;
 use super::rule::Rule;
+use super::wire::Wire;
 use crate::plan::{Latency, LinkFault, NetworkPlan};
 use ktrial_core::message::Api;
 use ktrial_core::{NodeId, Random};
@@ -31,15 +36,24 @@ pub(crate) struct Links {
 #[derive(Debug)]
 struct Link {
     random: Random,
+    /// For the tail of the usual latency.
+    tail: Random,
+    delay: Random,
+    loss: Random,
     /// Which rules concern it.
     rules: Vec<usize>,
+    wire: Wire,
 }
 
-/// What a link does with a message.
+/// What a link does with a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Passage {
+pub(super) enum Passage {
     /// It is there after this time.
     Takes(Duration),
+    /// It is lost for ever, and its connection with it; the reset takes this time.
+    Reset(Duration),
+    /// It is lost on the way; TCP sends it again.
+    Lost,
     /// It does not pass for now.
     Held,
 }
@@ -59,42 +73,57 @@ impl Links {
         }
     }
 
-    /// Sends a message over a link: draws its latency and counts it with the rules that it meets.
-    pub(crate) fn pass(&mut self, from: usize, to: usize, api: Option<Api>) -> Passage {
-        if self.is_held(from, to, api) {
+    /// Sends a segment over a link: draws its fate, and counts it with the rules that it meets. A
+    /// connection that is being closed cannot be reset.
+    pub(super) fn pass(
+        &mut self,
+        (from, to): (usize, usize),
+        api: Option<Api>,
+        can_reset: bool,
+    ) -> Passage {
+        if self.is_held((from, to), api) {
             return Passage::Held;
         }
-        let Self { plan, rules, .. } = self;
-        let (min, max) = (plan.latency_min_us, plan.latency_max_us);
-        let link = link(&mut self.table, &self.nodes, self.seed, rules, from, to);
-        let usual = Latency::Uniform {
-            min_us: min,
-            max_us: max,
-        };
-        let mut micros = draw(&mut link.random, usual);
-        for index in &link.rules {
-            let rule = &mut rules[*index];
-            if let LinkFault::Delay(latency) = rule.fault
-                && rule.selects(api)
-            {
-                rule.touched += 1;
-                micros = micros.saturating_add(draw(&mut link.random, latency));
+        let plan = self.plan;
+        let (link, rules) = self.link(from, to);
+        let mut reset = false;
+        if !link.rules.is_empty() {
+            match link.loses(rules, api, can_reset) {
+                Some(true) => reset = true,
+                Some(false) => return Passage::Lost,
+                None => {}
             }
         }
-        Passage::Takes(Duration::from_micros(micros))
+        let mut micros = link.usual(&plan);
+        for index in &link.rules {
+            let rule = &mut rules[*index];
+            match rule.fault {
+                LinkFault::Delay(latency) if rule.selects(api) => {
+                    rule.touched += 1;
+                    micros = micros.saturating_add(draw(&mut link.delay, latency));
+                }
+                LinkFault::Throttle { .. } if rule.selects(api) => rule.touched += 1,
+                _ => {}
+            }
+        }
+        let latency = Duration::from_micros(micros);
+        if reset {
+            Passage::Reset(latency)
+        } else {
+            Passage::Takes(latency)
+        }
     }
 
     /// Whether the link is cut for this message; if so, counts it with each cut.
-    pub(crate) fn is_held(&mut self, from: usize, to: usize, api: Option<Api>) -> bool {
+    pub(super) fn is_held(&mut self, (from, to): (usize, usize), api: Option<Api>) -> bool {
         if self.rules.is_empty() {
             return false;
         }
-        let rules = &mut self.rules;
-        let link = link(&mut self.table, &self.nodes, self.seed, rules, from, to);
+        let (link, rules) = self.link(from, to);
         let mut held = false;
         for index in &link.rules {
             let rule = &mut rules[*index];
-            if rule.fault == LinkFault::Cut && rule.selects(api) {
+            if rule.cuts(api) {
                 rule.touched += 1;
                 held = true;
             }
@@ -103,103 +132,127 @@ impl Links {
     }
 
     /// Whether the link is cut for this message, without counting it.
-    pub(crate) fn is_cut(&self, from: usize, to: usize, api: Option<Api>) -> bool {
-        let cuts = |rule: &Rule| rule.fault == LinkFault::Cut && rule.selects(api);
-        self.rules
+    pub(super) fn is_cut(&self, (from, to): (usize, usize), api: Option<Api>) -> bool {
+        let mut rules = self.rules.iter();
+        rules.any(|rule| rule.cuts(api) && rule.concerns(from, to))
+    }
+
+    /// How many bytes per millisecond the link takes of such messages; `None` = any number.
+    pub(super) fn rate(&mut self, (from, to): (usize, usize), api: Option<Api>) -> Option<u64> {
+        let always = self.plan.bytes_per_ms;
+        if self.rules.is_empty() {
+            return always;
+        }
+        let (link, rules) = self.link(from, to);
+        let limits = link
+            .rules
             .iter()
-            .any(|rule| cuts(rule) && rule.concerns(from, to))
+            .filter_map(|index| rules[*index].limits(api));
+        limits.chain(always).min()
     }
 
     /// How long TCP takes to try again after the way became free.
-    pub(crate) fn retransmission(&mut self, from: usize, to: usize) -> Duration {
-        let rules = &self.rules;
-        let link = link(&mut self.table, &self.nodes, self.seed, rules, from, to);
+    pub(super) fn retransmission(&mut self, (from, to): (usize, usize)) -> Duration {
+        let (link, _) = self.link(from, to);
         Duration::from_micros(link.random.below(RETRANSMISSION_US + 1))
     }
 
+    /// What waits for bandwidth.
+    pub(super) fn wire(&mut self, (from, to): (usize, usize)) -> &mut Wire {
+        &mut self.link(from, to).0.wire
+    }
+
+    /// The links on which something waits for bandwidth.
+    pub(super) fn busy(&self) -> Vec<(usize, usize)> {
+        let count = self.nodes.len();
+        let links = self.table.iter().enumerate();
+        let busy = links.filter(|(_, link)| link.as_ref().is_some_and(|l| !l.wire.is_idle()));
+        busy.map(|(index, _)| (index / count, index % count))
+            .collect()
+    }
+
     /// Adds a rule.
-    pub(crate) fn add(&mut self, rule: Rule) {
+    pub(super) fn add(&mut self, rule: Rule) {
+        let (count, index) = (self.nodes.len(), self.rules.len());
+        for (place, link) in self.table.iter_mut().enumerate() {
+            if let Some(link) = link
+                && rule.concerns(place / count, place % count)
+            {
+                link.rules.push(index);
+            }
+        }
         self.rules.push(rule);
-        self.route();
     }
 
     /// Ends the rules of a step, or all, and hands them over.
-    pub(crate) fn end(&mut self, step: Option<usize>) -> Vec<Rule> {
+    pub(super) fn end(&mut self, step: Option<usize>) -> Vec<Rule> {
         let rules = std::mem::take(&mut self.rules).into_iter();
         let ends = |rule: &Rule| step.is_none_or(|step| rule.step == step);
-        let (ended, left) = rules.partition(ends);
+        let (ended, left): (Vec<_>, _) = rules.partition(ends);
         self.rules = left;
-        self.route();
+        if !ended.is_empty() {
+            let count = self.nodes.len();
+            for (index, link) in self.table.iter_mut().enumerate() {
+                if let Some(link) = link {
+                    link.rules = concerning(&self.rules, index / count, index % count);
+                }
+            }
+        }
         ended
     }
 
-    /// Tells each link in use which rules concern it.
-    fn route(&mut self) {
-        let count = self.nodes.len();
-        for (index, link) in self.table.iter_mut().enumerate() {
-            if let Some(link) = link {
-                link.rules = concerning(&self.rules, index / count, index % count);
-            }
-        }
+    /// The link, made at its first use, and the rules, which stay free to be counted.
+    fn link(&mut self, from: usize, to: usize) -> (&mut Link, &mut [Rule]) {
+        let Self {
+            seed, nodes, rules, ..
+        } = self;
+        let link = self.table[from * nodes.len() + to].get_or_insert_with(|| {
+            let stream = |of| Random::stream(*seed, &format!("{of} {}>{}", nodes[from], nodes[to]));
+            Box::new(Link {
+                random: stream("link"),
+                tail: stream("tail"),
+                delay: stream("delay"),
+                loss: stream("loss"),
+                rules: concerning(rules, from, to),
+                wire: Wire::default(),
+            })
+        });
+        (link, rules)
     }
 }
 
-/// The link, made at its first use. A free function, so that the rules stay free to be counted.
-fn link<'a>(
-    table: &'a mut [Option<Box<Link>>],
-    nodes: &[NodeId],
-    seed: u64,
-    rules: &[Rule],
-    from: usize,
-    to: usize,
-) -> &'a mut Link {
-    table[from * nodes.len() + to].get_or_insert_with(|| {
-        let label = format!("link {}>{}", nodes[from], nodes[to]);
-        Box::new(Link {
-            random: Random::stream(seed, &label),
-            rules: concerning(rules, from, to),
-        })
-    })
-}
-
-/// A latency in microseconds. What is fixed draws nothing.
-fn draw(random: &mut Random, latency: Latency) -> u64 {
-    match latency {
-        Latency::Fixed { us } => us,
-        Latency::Uniform { min_us, max_us } if max_us > min_us => {
-            min_us + random.below((max_us - min_us).saturating_add(1))
-        }
-        Latency::Uniform { min_us, .. } => min_us,
-        Latency::Exponential { min_us, mean_us } => {
-            min_us.saturating_add(exponential(random, mean_us))
-        }
-    }
-}
-
-/// Source: von Neumann's comparison method, which needs no logarithm: floating point may differ from
-/// machine to machine, whole numbers do not.
-fn exponential(random: &mut Random, mean: u64) -> u64 {
-    const SCALE: u64 = 1 << 32;
-    let mut whole = 0;
-    loop {
-        let first = random.below(SCALE);
-        let mut last = first;
-        let mut run: u32 = 1;
-        loop {
-            let next = random.below(SCALE);
-            if next >= last {
-                break;
+impl Link {
+    /// Whether a segment is lost, and if so, whether its connection is reset.
+    fn loses(&mut self, rules: &mut [Rule], api: Option<Api>, can_reset: bool) -> Option<bool> {
+        let mut lost = None;
+        for index in &self.rules {
+            let rule = &mut rules[*index];
+            if let LinkFault::Lose { per_mille, reset } = rule.fault
+                && rule.selects(api)
+                && (can_reset || !reset)
+                && self.loss.chance(per_mille.into(), 1_000)
+            {
+                rule.touched += 1;
+                lost = Some(reset || lost == Some(true));
             }
-            last = next;
-            run += 1;
         }
-        if run % 2 == 1 {
-            let part = u128::from(mean) * u128::from(first) / u128::from(SCALE);
-            return mean
-                .saturating_mul(whole)
-                .saturating_add(u64::try_from(part).unwrap_or(mean));
+        lost
+    }
+
+    /// How long a segment takes when nothing is wrong.
+    fn usual(&mut self, plan: &NetworkPlan) -> u64 {
+        let latency = Latency::Uniform {
+            min_us: plan.latency_min_us,
+            max_us: plan.latency_max_us,
+        };
+        let micros = draw(&mut self.random, latency);
+        match plan.tail_us {
+            None => micros,
+            Some(mean_us) => {
+                let tail = Latency::Exponential { min_us: 0, mean_us };
+                micros.saturating_add(draw(&mut self.tail, tail))
+            }
         }
-        whole += 1;
     }
 }
 

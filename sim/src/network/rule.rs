@@ -1,7 +1,16 @@
 //! What is wrong with the network now: faults of links, each a rule over (from, to, API).
 //!
-//! All rules stand in one list. A cut holds messages back; delays add up. Each rule counts the
-//! messages that it touched, because a fault that touched nothing proves nothing.
+//! All rules stand in one list, and a segment meets each that is about it:
+//!
+//! | fault | several together | counts |
+//! |---|---|---|
+//! | cut | any one holds it | what it holds: at its departure, at its arrival, or already held as the cut begins |
+//! | loss | each draws for itself | each loss, of the same segment too |
+//! | throttle | the slowest limits | what passes |
+//! | delay | they add up | what passes |
+//!
+//! Each counts what it touched, because a fault that touched nothing proves nothing. Without an API that is
+//! every segment, TCP's own (handshake, close) too: to lose a handshake is to touch a connection.
 //!
 //! Next: `link.rs`.
 
@@ -23,7 +32,7 @@ pub(crate) struct Rule {
     pub(crate) api: Vec<Api>,
     /// What it does.
     pub(crate) fault: LinkFault,
-    /// Messages that it touched.
+    /// Segments that it touched.
     pub(crate) touched: u64,
 }
 
@@ -36,5 +45,18 @@ impl Rule {
     /// Whether it is about messages of this API (`None`: TCP's own, of no API).
     pub(crate) fn selects(&self, api: Option<Api>) -> bool {
         self.api.is_empty() || api.is_some_and(|api| self.api.contains(&api))
+    }
+
+    /// Whether it holds back messages of this API.
+    pub(crate) fn cuts(&self, api: Option<Api>) -> bool {
+        self.fault == LinkFault::Cut && self.selects(api)
+    }
+
+    /// How many bytes per millisecond it lets pass of messages of this API, if it limits them.
+    pub(crate) fn limits(&self, api: Option<Api>) -> Option<u64> {
+        match self.fault {
+            LinkFault::Throttle { bytes_per_ms } if self.selects(api) => Some(bytes_per_ms),
+            _ => None,
+        }
     }
 }

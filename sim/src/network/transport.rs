@@ -1,6 +1,6 @@
 //! Sending: carries out what machines want of the network.
 //!
-//! Next: `arrival.rs`.
+//! Next: `held.rs`.
 
 use super::connection::{Direction, Found, Payload, Segment, ServerEnd};
 use super::link::Passage;
@@ -8,6 +8,7 @@ use crate::history::{Message, Why};
 use crate::world::{Happening, World};
 use ktrial_core::message::{Api, Request, Response};
 use ktrial_core::{ConnectionId, CorrelationId, Effect, NodeId, Timestamp};
+use std::time::Duration;
 
 impl World {
     /// Carries out an effect of the machine of `node`, which is not an event and not its exit.
@@ -181,46 +182,84 @@ impl World {
         sent: Timestamp,
     ) {
         let connection = self.connections.at(slot);
-        let lane = connection.lane(direction);
-        let number = lane.leaving;
-        lane.leaving += 1;
         connection.under_way += 1;
-        self.depart(
-            Segment {
-                connection: slot,
-                direction,
-                number,
-                sent,
-                payload,
-            },
-            Timestamp::ZERO,
-        );
+        let link = connection.ends(direction);
+        let lane = connection.lane(direction);
+        let number = lane.number();
+        let waits = !lane.held.is_empty();
+        let segment = Segment {
+            connection: slot,
+            direction,
+            number,
+            sent,
+            payload,
+        };
+        if waits {
+            // What comes after a held segment waits behind it.
+            self.links.is_held(link, segment.payload.api());
+            self.hold(segment);
+        } else {
+            self.put_on_link(segment, Duration::ZERO);
+        }
     }
 
-    /// Puts a segment on its link, at `not_before` at the earliest.
-    pub(super) fn depart(&mut self, segment: Segment, not_before: Timestamp) {
+    /// Puts the first segment of its lane on its link, which takes `delay` longer for it. Tells whether it
+    /// passed; else it is held.
+    pub(super) fn put_on_link(&mut self, mut segment: Segment, delay: Duration) -> bool {
         let connection = self.connections.at(segment.connection);
-        let (from, to) = connection.ends(segment.direction);
-        // What comes after a held segment cannot arrive before it.
-        if connection.lane(segment.direction).held > 0 {
-            self.links.is_held(from, to, segment.payload.api());
-            return self.hold(segment);
-        }
-        match self.links.pass(from, to, segment.payload.api()) {
-            Passage::Held => self.hold(segment),
-            Passage::Takes(latency) => {
-                let lane = connection.lane(segment.direction);
-                lane.last = lane.last.max(self.now.max(not_before) + latency);
-                self.agenda.push(lane.last, Happening::Arrive(segment));
+        let link = connection.ends(segment.direction);
+        let can_reset = !connection.reset && !matches!(segment.payload, Payload::End);
+        let latency = match self.links.pass(link, segment.payload.api(), can_reset) {
+            Passage::Takes(latency) => latency,
+            Passage::Reset(latency) => {
+                self.reset(&mut segment);
+                latency
             }
+            Passage::Lost => {
+                self.hold_lost(segment);
+                return false;
+            }
+            Passage::Held => {
+                self.hold(segment);
+                return false;
+            }
+        };
+        let connection = self.connections.at(segment.connection);
+        let lane = connection.lane(segment.direction);
+        lane.passed();
+        if lane.queued > 0 || self.links.rate(link, segment.payload.api()).is_some() {
+            self.queue_up(link, segment, delay + latency);
+        } else {
+            self.travel(segment, delay + latency);
         }
+        true
     }
 
-    /// Keeps a segment until the way is free.
-    pub(super) fn hold(&mut self, segment: Segment) {
+    /// A segment is under way from now on; it overtakes none of its lane.
+    pub(super) fn travel(&mut self, segment: Segment, latency: Duration) {
         let connection = self.connections.at(segment.connection);
-        connection.lane(segment.direction).held += 1;
-        self.held.push(segment);
+        let lane = connection.lane(segment.direction);
+        lane.last = lane.last.max(self.now + latency);
+        self.agenda.push(lane.last, Happening::Arrive(segment));
+    }
+
+    /// The connection is reset between its ends: a reset goes to both, to the one in place of the segment.
+    fn reset(&mut self, segment: &mut Segment) {
+        self.lost(segment, Why::Reset);
+        segment.payload = Payload::End;
+        let (slot, direction) = (segment.connection, segment.direction);
+        let connection = self.connections.at(slot);
+        connection.reset = true;
+        let (back, believes) = match direction {
+            Direction::Up => (Direction::Down, connection.client_open),
+            Direction::Down => {
+                let open = matches!(connection.server_end, ServerEnd::Open(_));
+                (Direction::Up, open)
+            }
+        };
+        if believes {
+            self.transmit(slot, back, Payload::End);
+        }
     }
 
     /// A message that leaves now.

@@ -81,8 +81,9 @@ pub enum Action {
     Disk {
         /// Which.
         nodes: Vec<Target>,
-        /// Only files below this directory (`data` holds a broker's logs, `metadata` a controller's);
-        /// `None` = all.
+        /// Only files below this directory; `None` = all. All of a node's files are below `data`, its log
+        /// directory: `data/orders-0` holds a replica, `data/__cluster_metadata-0` the metadata log (of
+        /// brokers and controllers alike), `data` itself the checkpoints.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         directory: Option<String>,
         /// What.

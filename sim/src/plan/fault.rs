@@ -1,6 +1,10 @@
 //! What can go wrong with links, disks and clocks. Each lasts until its time is up, or until the trial
 //! recovers; those that happen at once say so.
 //!
+//! Simplified: a broker has one log directory, so a fault of a directory below it halts the whole broker,
+//! as Kafka halts when its last one fails. Several (`log.dirs`, of which Kafka loses one and goes on) come
+//! later.
+//!
 //! Next: `action.rs`, where they are aimed at somebody.
 
 use serde::{Deserialize, Serialize};
@@ -74,7 +78,8 @@ pub enum DiskFault {
     Full,
     /// A flush reports success and writes nothing: a power loss takes it all.
     LyingFlush,
-    /// A power loss keeps what was not flushed, but of each file's last write only the first half.
+    /// A power loss keeps what was not flushed, but of each file's last write only the first half; it
+    /// touches the files that it tears.
     TornWrite,
     /// At once: a bit of a file flips, in the page cache and on the platter.
     BitRot {
@@ -85,8 +90,9 @@ pub enum DiskFault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         position: Option<u64>,
     },
-    /// At once: everything is gone, as on a disk that was replaced. Only on a machine whose process
-    /// is down: one that runs keeps its open files, and is left alone.
+    /// At once: everything is gone, as on a disk that was replaced and formatted (`kafka-storage format`,
+    /// without which Kafka would not start on it). Only on a machine whose process is down: one that runs
+    /// keeps its open files, and is left alone.
     Wipe,
 }
 

@@ -155,6 +155,13 @@ pub struct NetworkPlan {
     pub latency_min_us: u64,
     /// Longest one-way latency, in microseconds; drawn evenly for each message.
     pub latency_max_us: u64,
+    /// A long tail: so many microseconds more on average, drawn from an exponential distribution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail_us: Option<u64>,
+    /// Bytes that each direction of each link takes per millisecond (1 = 1 kB/s), at least 1; `None` =
+    /// any number at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_ms: Option<u64>,
 }
 
 impl Default for NetworkPlan {
@@ -163,6 +170,8 @@ impl Default for NetworkPlan {
         Self {
             latency_min_us: 200,
             latency_max_us: 1_000,
+            tail_us: None,
+            bytes_per_ms: None,
         }
     }
 }
@@ -235,6 +244,10 @@ pub struct Step {
     /// again. The next step does not wait for that. `None` = it lasts until something else ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_ms: Option<u64>,
+    /// The trial is not inconclusive if this step touches nothing, or if what it waits for never comes
+    /// true: a fault that was drawn at random may miss.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_miss: bool,
 }
 
 /// When a step's action is due.

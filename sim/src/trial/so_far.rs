@@ -1,6 +1,7 @@
 //! What a plan's steps have done to the nodes when it is the next one's turn, as far as the plan tells: a
 //! process may have ended by itself, which no plan can contradict. Once a role, a timeline or something
-//! that lasts for a time has had its hand in it, the plan tells nothing more.
+//! that lasts for a time has had its hand in it, or a disk has been spoilt (which ends processes), the plan
+//! tells nothing more.
 //!
 //! Next: `cluster.rs`.
 
@@ -25,9 +26,10 @@ pub(super) struct SoFar {
 impl SoFar {
     /// Before the first step.
     pub(super) fn new(plan: &Plan) -> Self {
-        let processes = |step: &Step| step.action.as_ref().is_some_and(is_about_processes);
+        let stirs = |action: &Action| is_about_processes(action) || spoils_disks(action);
+        let stirs = |step: &Step| step.action.as_ref().is_some_and(stirs);
         Self {
-            unknown: plan.timeline.iter().any(processes),
+            unknown: plan.timeline.iter().any(stirs),
             ..Self::default()
         }
     }
@@ -45,7 +47,7 @@ impl SoFar {
         }
         let named = |group: &[Target]| group.iter().all(|target| target.node().is_some());
         let told = step.for_ms.is_none() && action.groups().into_iter().all(named);
-        if is_about_processes(action) && !told {
+        if is_about_processes(action) && !told || spoils_disks(action) {
             self.unknown = true;
         }
         if self.unknown {
@@ -95,4 +97,9 @@ fn is_about_processes(action: &Action) -> bool {
         action,
         Action::Stop { .. } | Action::Start { .. } | Action::Pause { .. } | Action::Resume { .. }
     )
+}
+
+/// A process whose disk fails, or holds nonsense, ends by itself or does not start.
+fn spoils_disks(action: &Action) -> bool {
+    matches!(action, Action::Disk { .. })
 }

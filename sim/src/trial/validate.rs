@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A year: longer trials and wronger clocks are slips.
 const YEAR_MS: u64 = 366 * 24 * 60 * 60 * 1_000;
+/// An hour: as long as a fault may delay a message.
+const HOUR_US: u64 = 3_600_000_000;
 
 /// Looks at what needs no knowledge of the cluster.
 pub(super) fn figures(plan: &Plan) -> Result<(), String> {
@@ -30,6 +32,12 @@ pub(super) fn figures(plan: &Plan) -> Result<(), String> {
     }
     if plan.network.latency_min_us > plan.network.latency_max_us {
         return Err("its shortest latency is longer than its longest".to_owned());
+    }
+    if plan.network.bytes_per_ms == Some(0) {
+        return Err("its network lets no byte pass: `bytes_per_ms` is at least 1".to_owned());
+    }
+    if plan.network.tail_us > Some(HOUR_US) {
+        return Err("the tail of its latency is longer than an hour on average".to_owned());
     }
     if plan.time_limit_ms > YEAR_MS || plan.network.latency_max_us > 1_000 * YEAR_MS {
         return Err("its time limit or its latency is longer than a year".to_owned());

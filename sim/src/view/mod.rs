@@ -212,7 +212,7 @@ impl View {
                 ..
             } => self.entry(partition).elected_by = Some(*rule),
             Event::BrokerStarted { .. } => self.process(node).seen_running(),
-            Event::BrokerStopped => {
+            Event::BrokerStopped | Event::StorageFailed { .. } => {
                 self.process(node).closed(at);
                 self.after_stop(at, node);
             }

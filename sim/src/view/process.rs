@@ -5,7 +5,7 @@
 //! | down | running | `ProcessStarted` |
 //! | running | paused, and back | `ProcessPaused`, `ProcessResumed` |
 //! | running | stopping | a broker was told to stop in a controlled way |
-//! | stopping | down | `BrokerStopped`, or its process ends in any way |
+//! | stopping | down | `BrokerStopped`, `StorageFailed`, or its process ends in any way |
 //! | any | down | killed, power lost, panicked, could not start |
 
 use crate::plan::StopKind;
@@ -84,7 +84,7 @@ impl Process {
         self.registered = false;
     }
 
-    /// The broker has closed its logs. It is as good as gone.
+    /// The broker has closed its logs, or cannot for its disk. It is as good as gone.
     pub(super) fn closed(&mut self, at: Timestamp) {
         self.closed = true;
         if self.state == ProcessState::Stopping {

@@ -43,7 +43,7 @@ use crate::agenda::Agenda;
 use crate::history::recorder::Recorder;
 use crate::history::{EndReason, Message, What, Why};
 use crate::host::Work;
-use crate::network::{Connections, Links, Segment};
+use crate::network::{Connections, Direction, Links, Segment};
 use ktrial_core::{Command, Incarnation, Input, NodeId, Timestamp};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -82,6 +82,13 @@ pub(crate) enum Happening {
     Arrive(Segment),
     /// A process that was frozen reads a segment.
     Read(Segment),
+    /// TCP sends again what a connection lost in one direction.
+    Resend {
+        connection: usize,
+        direction: Direction,
+    },
+    /// A link with little bandwidth has put a segment on its wire.
+    OnWire { link: (usize, usize), turn: u64 },
     /// Something for one process of a node.
     Work(usize, Incarnation, Work),
     /// The director asked to be woken.
@@ -107,8 +114,6 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) links: Links,
     pub(crate) connections: Connections,
-    /// Segments that TCP will try to send again.
-    pub(crate) held: Vec<Segment>,
     pub(crate) recorder: Recorder,
     director: Box<dyn Director>,
     director_woken: bool,
@@ -207,6 +212,17 @@ impl World {
                 Happening::Read(segment) => self
                     .read(segment)
                     .map(|(node, input)| (node, Work::Input(input))),
+                Happening::Resend {
+                    connection,
+                    direction,
+                } => {
+                    self.resend(connection, direction);
+                    None
+                }
+                Happening::OnWire { link, turn } => {
+                    self.on_wire(link, turn);
+                    None
+                }
                 Happening::Work(node, process, work) => self.for_process(node, process, work),
                 Happening::Director => {
                     self.director_woken = true;

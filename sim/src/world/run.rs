@@ -124,7 +124,6 @@ fn build(shared: &Shared, config: &WorldConfig, director: Box<dyn Director>) {
         nodes: nodes.iter().map(|id| node(*id, config)).collect(),
         connections: Connections::new(nodes.len()),
         links: Links::new(config.seed, config.network, nodes),
-        held: Vec::new(),
         recorder: Recorder::new(config.record_messages),
         director,
         director_woken: true,

@@ -1,6 +1,7 @@
 //! Toy machines on the real world: order, faults of the network, processes, lanes, timers.
 
 mod any;
+mod links;
 mod toy;
 
 use super::{Finished, Order, Outcome};
@@ -68,6 +69,7 @@ fn one_connection_keeps_order_and_two_overtake() {
         let mut play = Play::new().seed(seed).network(NetworkPlan {
             latency_min_us: 100,
             latency_max_us: 5_000,
+            ..NetworkPlan::default()
         });
         for tag in 1..=20 {
             play = play.at(100, send_on(0, 0, tag));
@@ -543,6 +545,7 @@ fn the_same_world_gives_the_same_record() {
             .network(NetworkPlan {
                 latency_min_us: 50,
                 latency_max_us: 900,
+                ..NetworkPlan::default()
             });
         for number in 0_u32..200 {
             let at = u64::from(number) * 3;

@@ -14,11 +14,11 @@ pub(crate) fn b(id: i32) -> NodeId {
     NodeId::Broker(BrokerId(id))
 }
 
-fn values(prefix: &str) -> Vec<String> {
+pub(crate) fn values(prefix: &str) -> Vec<String> {
     (0..20).map(|n| format!("{prefix}{n}")).collect()
 }
 
-fn send(prefix: &str) -> Action {
+pub(crate) fn send(prefix: &str) -> Action {
     Action::Send {
         producer: "app".to_owned(),
         topic: "orders".into(),
@@ -28,7 +28,7 @@ fn send(prefix: &str) -> Action {
     }
 }
 
-fn ended(prefix: &str) -> When {
+pub(crate) fn ended(prefix: &str) -> When {
     When::Until {
         condition: Condition::Ended {
             values: values(prefix),
@@ -42,6 +42,7 @@ pub(crate) fn after(ms: u64, action: Action) -> Step {
         when: When::After { ms },
         action: Some(action),
         for_ms: None,
+        may_miss: false,
     }
 }
 
@@ -65,12 +66,14 @@ fn steps() -> Vec<Step> {
                 fault: LinkFault::Cut,
             }),
             for_ms: None,
+            may_miss: false,
         },
         after(15_000, send("b")),
         Step {
             when: ended("b"),
             action: Some(Action::Heal),
             for_ms: None,
+            may_miss: false,
         },
         after(5_000, stop(1, StopKind::PowerLoss)),
         after(12_000, send("c")),

@@ -25,7 +25,7 @@ fn lasting(dice: &mut Dice, scene: &Scene<'_>, fault: DiskFault) -> Vec<Step> {
 }
 
 pub(super) fn slow(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
-    let times = u32::try_from(dice.span_ms(10..=20_000)).unwrap_or(10);
+    let times = u32::try_from(dice.span_ms(5..=200)).unwrap_or(10);
     lasting(dice, scene, DiskFault::Slow { times })
 }
 

@@ -4,6 +4,7 @@
 
 use super::scene::{Scene, broker, step};
 use crate::fuzz::dice::Dice;
+use ktrial_core::NodeId;
 use ktrial_core::message::Api;
 use ktrial_sim::plan::{Action, Latency, LinkFault, Step, Target};
 
@@ -61,6 +62,25 @@ pub(super) fn isolate(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
         (one_way, Vec::new()),
         LinkFault::Cut,
     )]
+}
+
+/// Long enough that the others elect another leader; perhaps the controller can still be reached.
+pub(super) fn deposed(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
+    let (partition, replicas) = scene.partition(dice);
+    let mut others: Vec<Target> = replicas.iter().copied().map(broker).collect();
+    if dice.percent(70) {
+        let controllers = scene.plan.controllers.iter();
+        others.extend(controllers.map(|c| Target::Node(NodeId::Controller(c.id))));
+    }
+    let action = Action::Link {
+        from: vec![Target::Leader(partition)],
+        to: others,
+        one_way: dice.percent(20),
+        api: Vec::new(),
+        fault: LinkFault::Cut,
+    };
+    let length = dice.between(8_000..=50_000);
+    vec![step(scene.begin(dice), action, Some(length))]
 }
 
 /// A ring, or a bridge: pairs of brokers that cannot reach each other, all for the same time.

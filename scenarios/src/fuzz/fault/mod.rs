@@ -61,6 +61,7 @@ families! {
     Swarm "clients" "a client dies or freezes" process::clients;
     Light "partition" "two groups of nodes cannot reach each other" link::partition;
     Light "isolate" "one broker is cut off from everybody, perhaps one way" link::isolate;
+    Swarm "deposed leader" "a leader loses the other servers, but not its clients" link::deposed;
     Swarm "ring" "brokers reach only their neighbours, or each other only over one of them" link::ring;
     Swarm "slow links" "messages between two groups take long" link::slow;
     Swarm "slow api" "only one kind of request is late, or held back" link::slow_api;

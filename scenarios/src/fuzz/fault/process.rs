@@ -90,6 +90,7 @@ pub(super) fn last_stand(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
             how: last,
         }),
         for_ms: Some(dice.span_ms(1_000..=60_000)),
+        may_miss: true,
     };
     vec![step(begin, leave, Some(down)), fall]
 }

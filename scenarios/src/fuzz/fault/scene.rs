@@ -89,6 +89,7 @@ pub(super) fn step(ms: u64, action: Action, for_ms: Option<u64>) -> Step {
         when: When::After { ms },
         action: Some(action),
         for_ms,
+        may_miss: true,
     }
 }
 

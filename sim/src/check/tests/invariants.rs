@@ -2,8 +2,8 @@
 
 use super::{caught, excused, findings, passed};
 use crate::check::story::{Story, brokers, change, orders};
-use crate::history::{EndReason, What};
-use crate::plan::StopKind;
+use crate::history::{EndReason, Touched, What};
+use crate::plan::{Action, DiskFault, StopKind};
 use ktrial_core::event::ElectionRule;
 use ktrial_core::metadata::{LeaderChange, MetadataRecord, PartitionChangeRecord};
 use ktrial_core::{BrokerId, EpochOffset, Event, LeaderEpoch, NodeId, Offset, PartitionEpoch};
@@ -355,6 +355,39 @@ fn processes_that_fail() {
     let mut story = Story::new();
     story.stop(1, StopKind::Kill);
     passed(&story, "machine_panicked");
+}
+
+#[test]
+fn a_start_that_fails_is_excused_by_a_fault_that_touched_that_disk() {
+    let story = |on: i32, touched: u64| {
+        let mut story = Story::new();
+        let disk = Action::Disk {
+            nodes: vec![NodeId::Broker(BrokerId(on)).into()],
+            directory: None,
+            fault: DiskFault::Full,
+        };
+        story.world(What::Step {
+            index: 0,
+            action: Some(Box::new(disk)),
+        });
+        let error = "no space left on device".into();
+        story.entry(
+            Some(NodeId::Broker(BrokerId(1))),
+            What::StartFailed { error },
+        );
+        story.world(What::FaultEffect {
+            step: 0,
+            touched,
+            of: Touched::DiskCalls,
+        });
+        story.world(What::Ended {
+            reason: EndReason::Settled,
+        });
+        story
+    };
+    passed(&story(1, 3), "start_failed");
+    caught(&story(1, 0), "start_failed");
+    caught(&story(2, 3), "start_failed");
 }
 
 #[test]

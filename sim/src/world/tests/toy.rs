@@ -244,6 +244,7 @@ impl Play {
                 network: NetworkPlan {
                     latency_min_us: 1_000,
                     latency_max_us: 1_000,
+                    ..NetworkPlan::default()
                 },
                 ..WorldConfig::default()
             },

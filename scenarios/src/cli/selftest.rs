@@ -1,0 +1,126 @@
+//! `selftest`: every planted bug, the check that finds it, and after how many random trials.
+
+use super::{Exit, output, sweep};
+use crate::fuzz::Profile;
+use crate::selftest::{Hunt, hunt_all};
+use ktrial_core::planted::Bug;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Only these bugs; may be repeated
+    #[arg(long = "bug", value_name = "NAME")]
+    bugs: Vec<String>,
+    /// Give a bug up after so many seeds
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    most: u64,
+    /// How wild the trials are
+    #[arg(long, value_enum, default_value_t)]
+    profile: Profile,
+    /// Trials at a time [default: as many as the machine has cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Write the plan that showed each bug here, as NAME.json
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print a JSON array instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command: 0 if every bug was found, else 1.
+pub(super) fn selftest(arguments: &Arguments) -> Result<Exit, String> {
+    let bugs = bugs(&arguments.bugs)?;
+    let cores = || thread::available_parallelism().map_or(1, usize::from);
+    let jobs = arguments.jobs.map_or_else(cores, usize::from);
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    let stop = sweep::stop_on_signals();
+    let hunts = hunt_all(
+        arguments.profile,
+        &bugs,
+        (0, arguments.most),
+        (jobs, stop),
+        &|hunt| {
+            let done = 1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            output::status(&format!("{done}/{} bugs  {}", bugs.len(), hunt.bug.name()));
+        },
+    );
+    output::status("");
+    let hunts = hunts?;
+    if let Some(folder) = &arguments.out {
+        keep(&hunts, arguments.profile, folder)?;
+    }
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&hunts).map_err(|error| error.to_string())?;
+        output::say(&text);
+    } else {
+        output::say(table(&hunts, bugs.len()).trim_end());
+    }
+    Ok(match () {
+        () if hunts.len() < bugs.len() => Exit::Usage,
+        () if hunts.iter().all(|hunt| hunt.seed.is_some()) => Exit::AsExpected,
+        () => Exit::NotAsExpected,
+    })
+}
+
+fn bugs(names: &[String]) -> Result<Vec<Bug>, String> {
+    if names.is_empty() {
+        return Ok(Bug::ALL.to_vec());
+    }
+    let known: Vec<&str> = Bug::ALL.iter().map(|bug| bug.name()).collect();
+    let bug = |name: &String| {
+        name.parse().map_err(|_| {
+            let help = crate::suggest::help(name, &known);
+            format!(
+                "no bug is called `{name}`{}",
+                help.map_or_else(String::new, |h| format!("\n{h}"))
+            )
+        })
+    };
+    names.iter().map(bug).collect()
+}
+
+/// One line for each bug, then the sum.
+fn table(hunts: &[Hunt], all: usize) -> String {
+    let mut text = format!("{:<38} {:>6}  {}\n", "planted bug", "seeds", "found by");
+    for hunt in hunts {
+        let checks: Vec<&str> = hunt.checks.iter().map(String::as_str).collect();
+        let by = match hunt.seed {
+            Some(_) => checks.join(", "),
+            None => "NOT FOUND".to_owned(),
+        };
+        text.push_str(&format!(
+            "{:<38} {:>6}  {by}\n",
+            hunt.bug.name(),
+            hunt.seeds
+        ));
+    }
+    let mut seeds: Vec<u64> = hunts
+        .iter()
+        .filter(|h| h.seed.is_some())
+        .map(|h| h.seeds)
+        .collect();
+    seeds.sort_unstable();
+    let median = seeds.get(seeds.len() / 2).copied().unwrap_or(0);
+    text.push_str(&format!(
+        "\n{} of {all} bugs found; median {median} seeds, most {}\n",
+        seeds.len(),
+        seeds.last().copied().unwrap_or(0)
+    ));
+    text
+}
+
+fn keep(hunts: &[Hunt], profile: Profile, folder: &Path) -> Result<(), String> {
+    let failed = |error| format!("cannot write to {}: {error}", folder.display());
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    for hunt in hunts {
+        if let Some(plan) = hunt.plan(profile) {
+            let text = serde_json::to_string_pretty(&plan).map_err(|error| error.to_string())?;
+            let file = folder.join(format!("{}.json", hunt.bug.name()));
+            std::fs::write(file, text).map_err(failed)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Puts a setting into a plan.
+
+use super::kind::Kind;
+use super::target::Target;
+use crate::suggest;
+use ktrial_core::config::Settings;
+use ktrial_core::planted::Bug;
+use ktrial_core::{BrokerId, Rules};
+use ktrial_sim::plan::Plan;
+
+impl Target {
+    /// Checks a value for it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self, value: &str) -> Result<(), String> {
+        match self {
+            Self::Release => Rules::kafka(value)
+                .map(drop)
+                .map_err(|error| error.to_string()),
+            Self::Rule(switch) => Rules::default().set(switch, value).map_err(|error| {
+                let bugs: Vec<&str> = Bug::ALL.iter().map(|bug| bug.name()).collect();
+                let help = suggest::help(value, &bugs).filter(|_| switch == "planted");
+                help.map_or_else(|| error.to_string(), |help| format!("{error}; {help}"))
+            }),
+            Self::Places { kinds, key, .. } => kinds
+                .iter()
+                .try_for_each(|kind| kind.check(key, value))
+                .map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Puts a value into the plan. The release and the rules are not settings: the caller puts those
+    /// in before.
+    pub fn apply(&self, plan: &mut Plan, value: &str) {
+        if let Self::Places { kinds, name, key } = self {
+            for kind in kinds {
+                put(plan, *kind, name.as_deref(), key, value);
+            }
+        }
+    }
+
+    /// Puts a value where there is none yet.
+    pub fn fill(&self, plan: &mut Plan, value: &str) {
+        let Self::Places { kinds, key, .. } = self else {
+            return;
+        };
+        let fill = |settings: &mut Settings| {
+            settings
+                .entry(key.clone())
+                .or_insert_with(|| value.to_owned());
+        };
+        for kind in kinds {
+            match kind {
+                Kind::Broker => plan.brokers.iter_mut().for_each(|b| fill(&mut b.config)),
+                Kind::Controller => plan
+                    .controllers
+                    .iter_mut()
+                    .for_each(|c| fill(&mut c.config)),
+                Kind::Topic => fill(&mut plan.topic_defaults),
+                Kind::Producer => plan.producers.iter_mut().for_each(|p| fill(&mut p.config)),
+                Kind::Consumer => plan.consumers.iter_mut().for_each(|c| fill(&mut c.config)),
+            }
+        }
+    }
+}
+
+fn put(plan: &mut Plan, kind: Kind, name: Option<&str>, key: &str, value: &str) {
+    let meant = |candidate: &str| name.is_none_or(|name| name == candidate);
+    let insert = |settings: &mut Settings| {
+        settings.insert(key.to_owned(), value.to_owned());
+    };
+    match kind {
+        Kind::Broker => {
+            let of = |id: BrokerId| meant(&format!("b{id}"));
+            let brokers = plan.brokers.iter_mut().filter(|broker| of(broker.id));
+            brokers.for_each(|broker| insert(&mut broker.config));
+        }
+        Kind::Controller => {
+            let controllers = plan.controllers.iter_mut();
+            controllers.for_each(|controller| insert(&mut controller.config));
+        }
+        Kind::Topic => {
+            if name.is_none() {
+                insert(&mut plan.topic_defaults);
+            }
+            let topics = plan.topics.iter_mut().filter(|topic| meant(&topic.topic));
+            topics
+                .filter(|topic| name.is_some() || topic.configs.contains_key(key))
+                .for_each(|topic| insert(&mut topic.configs));
+        }
+        Kind::Producer => {
+            let producers = plan.producers.iter_mut().filter(|p| meant(&p.name));
+            producers.for_each(|producer| insert(&mut producer.config));
+        }
+        Kind::Consumer => {
+            let consumers = plan.consumers.iter_mut().filter(|c| meant(&c.name));
+            consumers.for_each(|consumer| insert(&mut consumer.config));
+        }
+    }
+}

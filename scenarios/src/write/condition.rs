@@ -1,0 +1,119 @@
+//! What a step waits for.
+
+use super::toml::{self, Inline};
+use super::words::Words;
+use crate::duration::show_millis;
+use ktrial_core::{BrokerId, Offset, TopicPartition};
+use ktrial_sim::plan::{BrokerStatus, Condition};
+
+/// A condition as an inline table.
+pub(super) fn condition(condition: &Condition, words: &Words<'_>) -> String {
+    let (key, value) = match condition {
+        Condition::All(parts) if in_sync_everywhere(parts, words) => ("in_sync", "{}".to_owned()),
+        Condition::All(parts) => ("all", several(parts, words)),
+        Condition::Any(parts) => ("any", several(parts, words)),
+        Condition::Quiet { ms } => ("quiet", toml::text(&show_millis(*ms))),
+        other => one(other, words),
+    };
+    Inline::default().put(key, value).done()
+}
+
+fn several(parts: &[Condition], words: &Words<'_>) -> String {
+    let parts: Vec<String> = parts.iter().map(|part| condition(part, words)).collect();
+    toml::list(&parts)
+}
+
+/// `in_sync = {}` stands for these.
+fn in_sync_everywhere(parts: &[Condition], words: &Words<'_>) -> bool {
+    let Some(partitions) = &words.partitions else {
+        return false;
+    };
+    let all = partitions.iter().map(|partition| Condition::InSync {
+        partition: partition.clone(),
+    });
+    parts.len() > 1 && all.eq(parts.iter().cloned())
+}
+
+fn one(condition: &Condition, words: &Words<'_>) -> (&'static str, String) {
+    let mut table = Inline::default();
+    let key = match condition {
+        Condition::Isr { partition, is } => {
+            words.partition(partition, &mut table);
+            let is: Vec<String> = is.iter().map(ToString::to_string).collect();
+            table.put("is", toml::list(&is));
+            "isr"
+        }
+        Condition::IsrAtMost { partition, members } => {
+            words.partition(partition, &mut table);
+            table.put("members", members);
+            "isr_at_most"
+        }
+        Condition::Leader { partition, is } => {
+            words.partition(partition, &mut table);
+            let nobody = || "\"none\"".to_owned();
+            table.put("is", is.map_or_else(nobody, |id| id.to_string()));
+            "leader"
+        }
+        Condition::LogEnd {
+            partition,
+            broker,
+            at_least,
+        } => {
+            reached(partition, *broker, *at_least, words, &mut table);
+            "log_end"
+        }
+        Condition::HighWatermark {
+            partition,
+            broker,
+            at_least,
+        } => {
+            reached(partition, *broker, *at_least, words, &mut table);
+            "high_watermark"
+        }
+        Condition::Acknowledged { values } => {
+            words.values(values, &mut table);
+            "acknowledged"
+        }
+        Condition::Ended { values } => {
+            words.values(values, &mut table);
+            "ended"
+        }
+        Condition::Consumed { consumer, values } => {
+            if words.plan.consumers.len() != 1 {
+                table.text("consumer", consumer);
+            }
+            words.values(values, &mut table);
+            "consumed"
+        }
+        Condition::Broker { broker, is } => {
+            table.put("id", broker).text("is", status(*is));
+            "broker"
+        }
+        Condition::InSync { partition } => {
+            words.partition(partition, &mut table);
+            "in_sync"
+        }
+        // Written by the caller.
+        Condition::Quiet { .. } | Condition::All(_) | Condition::Any(_) => "all",
+    };
+    (key, table.done())
+}
+
+fn reached(
+    partition: &TopicPartition,
+    broker: BrokerId,
+    at_least: Offset,
+    words: &Words<'_>,
+    table: &mut Inline,
+) {
+    words.partition(partition, table);
+    table.put("broker", broker).put("at_least", at_least);
+}
+
+fn status(status: BrokerStatus) -> &'static str {
+    match status {
+        BrokerStatus::Down => "down",
+        BrokerStatus::Fenced => "fenced",
+        BrokerStatus::Unfenced => "unfenced",
+    }
+}
