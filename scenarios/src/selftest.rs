@@ -6,9 +6,10 @@
 //! Next: `fuzz/mod.rs`, which draws the plans.
 
 use crate::fuzz::{self, Profile};
+use crate::shrink::{Goal, Options, Shrunk, shrink};
 use ktrial_core::planted::Bug;
 use ktrial_sim::plan::Plan;
-use ktrial_sim::verdict::Verdict;
+use ktrial_sim::verdict::{Finding, Verdict};
 use ktrial_sim::{check, trial};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -27,8 +28,8 @@ pub struct Hunt {
     pub seed: Option<u64>,
     /// The checks that found it there.
     pub checks: BTreeSet<String>,
-    /// The first finding, in words.
-    pub what: String,
+    /// The first finding.
+    pub finding: Option<Finding>,
 }
 
 impl Hunt {
@@ -36,6 +37,16 @@ impl Hunt {
     pub fn plan(&self, profile: Profile) -> Option<Plan> {
         self.seed.map(|seed| infested(profile, seed, self.bug))
     }
+}
+
+/// The smallest plan that shows a bug that was found; `None` = it was not.
+pub fn shrunk(hunt: &Hunt, profile: Profile, (jobs, stop): (usize, &AtomicBool)) -> Option<Shrunk> {
+    let (plan, finding) = (hunt.plan(profile)?, hunt.finding.as_ref()?);
+    let options = Options {
+        jobs,
+        stop: &|| stop.load(Ordering::Relaxed),
+    };
+    Some(shrink(&plan, &Goal::of(finding), &options, &mut |_| {}))
 }
 
 /// Hunts for one bug under the seeds from `from`, at most `most` of them; `None` = it was told to stop.
@@ -64,7 +75,7 @@ pub fn hunt(
             seeds: seed - from + 1,
             seed: Some(seed),
             checks: found.iter().map(|finding| finding.check.clone()).collect(),
-            what: first.what.clone(),
+            finding: Some((*first).clone()),
         }));
     }
     Ok(Some(Hunt {
@@ -72,7 +83,7 @@ pub fn hunt(
         seeds: most,
         seed: None,
         checks: BTreeSet::new(),
-        what: String::new(),
+        finding: None,
     }))
 }
 

@@ -7,7 +7,9 @@ use crate::fuzz::{FAMILIES, FuzzSource, Profile, describe};
 use crate::selftest::hunt;
 use crate::sweep::Source;
 use ktrial_core::planted::Bug;
+use ktrial_sim::check::goals::GOALS;
 use ktrial_sim::verdict::Class;
+use std::sync::atomic::AtomicBool;
 
 /// Seeds in which the canary must show itself.
 const CANARY: u64 = 20;
@@ -30,6 +32,9 @@ pub(super) struct Arguments {
     /// List the families of faults
     #[arg(long)]
     families: bool,
+    /// List the coverage goals: what random trials are to come to
+    #[arg(long)]
+    goals: bool,
     #[command(flatten)]
     how: How,
 }
@@ -40,6 +45,16 @@ pub(super) fn fuzz(arguments: &Arguments) -> Result<Exit, String> {
         for family in FAMILIES {
             let (name, from) = (family.name, family.from.name());
             output::say(&format!("{name:<16} {from:<6} {}", family.meaning));
+        }
+        return Ok(Exit::AsExpected);
+    }
+    if arguments.goals {
+        for goal in GOALS {
+            let needs = match goal.needs {
+                "" => String::new(),
+                needs => format!(" Needs {needs}."),
+            };
+            output::say(&format!("{:<32} {}{needs}", goal.name, goal.meaning));
         }
         return Ok(Exit::AsExpected);
     }
@@ -55,7 +70,7 @@ pub(super) fn fuzz(arguments: &Arguments) -> Result<Exit, String> {
 
 /// A bug that must be found, or nothing that is not found means anything.
 fn canary(profile: Profile) -> Result<(), String> {
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     let hunt = hunt(profile, Bug::Canary, (0, CANARY), &stop)?;
     if hunt.is_some_and(|hunt| hunt.seed.is_some()) {
         return Ok(());

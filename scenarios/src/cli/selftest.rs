@@ -2,10 +2,14 @@
 
 use super::{Exit, output, sweep};
 use crate::fuzz::Profile;
-use crate::selftest::{Hunt, hunt_all};
+use crate::selftest::{Hunt, hunt_all, shrunk};
 use ktrial_core::planted::Bug;
+use ktrial_sim::plan::Plan;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Instant;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -25,6 +29,9 @@ pub(super) struct Arguments {
     /// Write the plan that showed each bug here, as NAME.json
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Shrink each plan that showed a bug, and tell how small it got
+    #[arg(long, conflicts_with = "json")]
+    shrink: bool,
     /// Print a JSON array instead of the table
     #[arg(long)]
     json: bool,
@@ -35,7 +42,7 @@ pub(super) fn selftest(arguments: &Arguments) -> Result<Exit, String> {
     let bugs = bugs(&arguments.bugs)?;
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let jobs = arguments.jobs.map_or_else(cores, usize::from);
-    let done = std::sync::atomic::AtomicUsize::new(0);
+    let done = AtomicUsize::new(0);
     let stop = sweep::stop_on_signals();
     let hunts = hunt_all(
         arguments.profile,
@@ -43,7 +50,7 @@ pub(super) fn selftest(arguments: &Arguments) -> Result<Exit, String> {
         (0, arguments.most),
         (jobs, stop),
         &|hunt| {
-            let done = 1 + done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let done = 1 + done.fetch_add(1, Ordering::Relaxed);
             output::status(&format!("{done}/{} bugs  {}", bugs.len(), hunt.bug.name()));
         },
     );
@@ -51,6 +58,10 @@ pub(super) fn selftest(arguments: &Arguments) -> Result<Exit, String> {
     let hunts = hunts?;
     if let Some(folder) = &arguments.out {
         keep(&hunts, arguments.profile, folder)?;
+    }
+    if arguments.shrink {
+        let sizes = shrink_all(&hunts, arguments, (jobs, stop))?;
+        output::say(&sizes);
     }
     if arguments.json {
         let text = serde_json::to_string_pretty(&hunts).map_err(|error| error.to_string())?;
@@ -112,14 +123,62 @@ fn table(hunts: &[Hunt], all: usize) -> String {
     text
 }
 
-fn keep(hunts: &[Hunt], profile: Profile, folder: &Path) -> Result<(), String> {
+/// How small the plan of each bug gets, on one line each.
+fn shrink_all(
+    hunts: &[Hunt],
+    arguments: &Arguments,
+    (jobs, stop): (usize, &AtomicBool),
+) -> Result<String, String> {
+    let mut text = format!(
+        "{:<38} {:>6} {:>7} {:>7} {:>7} {:>8}\n",
+        "planted bug", "faults", "records", "brokers", "trials", "seconds"
+    );
+    let mut small = 0;
+    for (nth, hunt) in hunts.iter().enumerate() {
+        let name = hunt.bug.name();
+        output::status(&format!("{}/{}  shrinks {name}", nth + 1, hunts.len()));
+        let begun = Instant::now();
+        let Some(shrunk) = shrunk(hunt, arguments.profile, (jobs, stop)) else {
+            continue;
+        };
+        let seconds = begun.elapsed().as_secs_f64();
+        let after = &shrunk.after;
+        small += u64::from(after.faults <= 3 && after.records <= 5 && seconds < 60.0);
+        let _ = writeln!(
+            text,
+            "{name:<38} {:>6} {:>7} {:>7} {:>7} {seconds:>8.1}",
+            after.faults, after.records, after.brokers, shrunk.trials
+        );
+        if let Some(folder) = &arguments.out {
+            write(folder, &format!("{name}.shrunk.json"), &json(&shrunk.plan)?)?;
+            let scenario = crate::write::to_toml(&shrunk.plan);
+            write(folder, &format!("{name}.toml"), &scenario)?;
+        }
+    }
+    output::status("");
+    let _ = writeln!(
+        text,
+        "\n{small} of {} plans have at most 3 faults and 5 records, in under a minute\n",
+        hunts.len()
+    );
+    Ok(text)
+}
+
+fn json(plan: &Plan) -> Result<String, String> {
+    serde_json::to_string_pretty(plan).map_err(|error| error.to_string())
+}
+
+fn write(folder: &Path, file: &str, text: &str) -> Result<(), String> {
     let failed = |error| format!("cannot write to {}: {error}", folder.display());
-    std::fs::create_dir_all(folder).map_err(failed)?;
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(folder.join(file), text))
+        .map_err(failed)
+}
+
+fn keep(hunts: &[Hunt], profile: Profile, folder: &Path) -> Result<(), String> {
     for hunt in hunts {
         if let Some(plan) = hunt.plan(profile) {
-            let text = serde_json::to_string_pretty(&plan).map_err(|error| error.to_string())?;
-            let file = folder.join(format!("{}.json", hunt.bug.name()));
-            std::fs::write(file, text).map_err(failed)?;
+            write(folder, &format!("{}.json", hunt.bug.name()), &json(&plan)?)?;
         }
     }
     Ok(())

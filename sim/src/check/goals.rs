@@ -23,12 +23,18 @@ pub struct Goal {
     pub name: &'static str,
     /// What has happened then.
     pub meaning: &'static str,
+    /// What it takes beyond the newest rules and what is simulated; empty = nothing.
+    pub needs: &'static str,
 }
 
 macro_rules! goals {
-    ($($name:ident: $meaning:literal,)*) => {
+    ($($name:ident: $meaning:literal $(needs $needs:literal)?,)*) => {
         /// Every goal.
-        pub const GOALS: &[Goal] = &[$(Goal { name: stringify!($name), meaning: $meaning }),*];
+        pub const GOALS: &[Goal] = &[$(Goal {
+            name: stringify!($name),
+            meaning: $meaning,
+            needs: [$($needs,)? ""][0],
+        }),*];
 
         /// The names, so that a goal that is counted is one that is listed.
         mod name {
@@ -51,15 +57,18 @@ goals! {
     high_watermark_behind_at_death: "A leader's process ended while records were above its high watermark.",
     truncation: "A follower cut off records that it had.",
     truncation_by_diverging_epoch: "A follower cut its log where the leader said that their epochs part.",
-    truncation_to_high_watermark: "A follower cut its log at its own high watermark.",
-    truncation_out_of_range: "A follower began anew, for its log was outside the leader's.",
+    truncation_to_high_watermark: "A follower cut its log at its own high watermark."
+        needs "the rules of 0.10, `rules.truncation=hw`",
+    truncation_out_of_range: "A follower began anew, for its log was outside the leader's."
+        needs "retention",
     divergence_at_two_epochs: "A follower's log parted from the leader's more than one leader epoch back.",
     isr_of_one: "An ISR had one member left, of several replicas.",
     isr_shrunk_by_lag: "A leader wished a member out of the ISR.",
     isr_expanded: "A replica joined the ISR.",
     isr_empty: "The last member left the ISR (KIP-966).",
     below_min_isr: "A produce with acks=all was refused, for the ISR was too small.",
-    below_min_isr_after_append: "The ISR became too small while a produce waited.",
+    below_min_isr_after_append: "The ISR became too small while a produce waited."
+        needs "the rules before 3.7, `rules.hw_requires_min_isr=false`",
     fenced_leader_epoch: "A request of an older leader epoch was refused.",
     unknown_leader_epoch: "A request of a leader epoch that the broker did not know yet was refused.",
     stale_partition_epoch: "A wish for another ISR was refused, for it built on an older one.",
@@ -76,7 +85,8 @@ goals! {
     int_send_skip: "Others' records came between two that one step of a producer sent (Jepsen's int-send-skip).",
     record_waiting: "An acknowledged record waits at the end in a log of which the broker is not there.",
     consumer_truncated: "A consumer's position was above the end of the new leader's log (KIP-320).",
-    consumer_out_of_range: "A consumer's position was outside the log.",
+    consumer_out_of_range: "A consumer's position was outside the log."
+        needs "retention",
     unclean_restart_cut: "The recovery after an unclean stop cut off bytes.",
     power_lost_bytes: "A loss of power took bytes that were not flushed.",
     log_shortened: "A log was shorter when it was opened again.",

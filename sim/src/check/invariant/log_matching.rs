@@ -62,7 +62,7 @@ impl Invariant for LogMatching {
         if let Some(pairs) = self.equal_to.get_mut(name) {
             let changed = (broker, replica);
             compare(pairs, changed, partition, isr, |what| {
-                let permitted = excuses.happened.is_undone(name);
+                let permitted = excuses.happened.is_unsound(name);
                 findings.report(NAME, Some(name), Some(moment.at()), permitted, what);
             });
         }
