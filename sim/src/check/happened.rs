@@ -7,6 +7,7 @@
 //! | loss of power | a replica that lost the record with its power or by a broken disk; and since the record was written as many replicas at once had stopped uncleanly and not come back to the ISR as `min.insync.replicas` says |
 //! | the ELR was cleared | as before, but one replica is enough: Kafka clears the ELR when `min.insync.replicas` is changed |
 //! | a truncation undone | a replica lost power when it had cut its log and not flushed since: it may have the old records again under the new leader epochs, for Kafka flushes the epochs and not the cut |
+//! | rot | a bit flipped on the disk of a replica: of which record is not known, and checksums do not cover offsets and epochs |
 //! | acks=1 | a later leader epoch, or a copy lost by force; and the record was never below a high watermark |
 //!
 //! A controller cannot tell a kill from a power loss, so each unclean stop counts (KIP-966). A disk that
@@ -67,12 +68,23 @@ struct OfPartition {
     unread: BTreeSet<BrokerId>,
     /// A power loss may have undone a truncation.
     undone: bool,
+    /// The disk of a replica rots: any bit of its log may be another one.
+    rotten: bool,
     /// When an ELR was last cleared that had members.
     elr_cleared: Option<Timestamp>,
-    /// How many replicas it has.
-    replicas: usize,
+    /// Its replicas.
+    brokers: Vec<BrokerId>,
     /// The first append of the oldest batch of which a copy was lost by force.
     lost_by_force: Option<Timestamp>,
+}
+
+impl OfPartition {
+    fn unsound(&self) -> Option<LossCause> {
+        if self.rotten {
+            return Some(LossCause::Rot);
+        }
+        self.undone.then_some(LossCause::UndoneCut)
+    }
 }
 
 /// An election that the controller has written.
@@ -124,8 +136,8 @@ impl Happened {
         }
         let waits = |copy: &BrokerId| state.unread.contains(copy);
         let forced = !written.lost_by.is_empty() || written.copies.iter().any(waits);
-        if state.undone {
-            return Some(LossCause::UndoneCut);
+        if let Some(cause) = state.unsound() {
+            return Some(cause);
         }
         // Who leads may not have heard of a higher min.insync.replicas yet.
         let isr = written.exposed.map_or(usize::MAX, |(least, _)| least);
@@ -191,8 +203,8 @@ impl Happened {
         if promises.topic(&partition.topic).unclean && state.unclean.is_some() {
             return Some(LossCause::Unclean);
         }
-        if state.undone {
-            return Some(LossCause::UndoneCut);
+        if let Some(cause) = state.unsound() {
+            return Some(cause);
         }
         self.forced(partition, state, state.lost_by_force?, usize::MAX)
     }
@@ -209,15 +221,17 @@ impl Happened {
         state.is_some_and(|state| state.unread.contains(&broker))
     }
 
-    /// Whether a power loss may have undone a truncation of the partition.
-    pub(super) fn is_undone(&self, partition: &TopicPartition) -> bool {
+    /// Whether a replica's log may not hold what it was written: a power loss may have undone a
+    /// truncation, or its disk rots.
+    pub(super) fn is_unsound(&self, partition: &TopicPartition) -> bool {
         let state = self.partitions.get(partition);
-        state.is_some_and(|state| state.undone)
+        state.is_some_and(|state| state.unsound().is_some())
     }
 
-    /// Whether a power loss may have undone a truncation anywhere.
-    pub(super) fn any_undone(&self) -> bool {
-        self.partitions.values().any(|state| state.undone)
+    /// Whether that is so anywhere.
+    pub(super) fn any_unsound(&self) -> bool {
+        let mut states = self.partitions.values();
+        states.any(|state| state.unsound().is_some())
     }
 
     /// Whether the log that this entry says was opened may have lost bytes by force.
@@ -245,7 +259,7 @@ impl Happened {
     ) -> Option<LossCause> {
         let needed = self.lowest_min_insync(&partition.topic);
         let stopped = stopped_at_once(&state.stops, since);
-        if stopped >= needed.min(state.replicas).min(isr).max(1) {
+        if stopped >= needed.min(state.brokers.len()).min(isr).max(1) {
             return Some(LossCause::PowerLoss);
         }
         let cleared = state.elr_cleared.is_some_and(|at| at >= since);
@@ -293,9 +307,19 @@ impl Happened {
                     if fault.is_instant() {
                         self.hit(moment.view, at, broker, true);
                     }
+                    if matches!(fault, DiskFault::BitRot { .. }) {
+                        self.rot(broker);
+                    }
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A bit of a file has flipped: nobody knows of which partition.
+    fn rot(&mut self, broker: BrokerId) {
+        for state in self.partitions.values_mut() {
+            state.rotten |= state.brokers.contains(&broker);
         }
     }
 
@@ -381,7 +405,7 @@ impl Happened {
         }
         state.before = Before::of(committed);
         state.newest = committed.leader_epoch;
-        state.replicas = committed.replicas.len();
+        state.brokers.clone_from(&committed.replicas);
         let (leader, kind) = election?;
         let told = loop {
             match state.told.pop_front() {

@@ -38,6 +38,8 @@ pub(super) enum LossCause {
     ElrCleared,
     /// By a loss of power that may have undone a truncation.
     UndoneCut,
+    /// By a disk that rots.
+    Rot,
     /// The producer did not wait for the ISR.
     AcksOne,
 }
@@ -50,6 +52,7 @@ impl LossCause {
             Self::PowerLoss => "power loss without flush",
             Self::ElrCleared => "power loss after a change of min.insync.replicas",
             Self::UndoneCut => "power loss before a truncation was flushed",
+            Self::Rot => "a disk that rots",
             Self::AcksOne => "acks=1",
         }
     }

@@ -6,11 +6,11 @@
 //! of a loss that is excused: `lost_write` tells it.
 //!
 //! False positives avoided: a log that lost power counts as whole until it is opened again. A record
-//! whose offset two leaders have used meanwhile is not judged.
+//! whose offset two leaders have used meanwhile is not judged, nor one whose last copy went before its
+//! acknowledgement arrived.
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::check::ledger::Written;
-use ktrial_core::event::SendOutcome;
 use ktrial_core::{Event, Offset, TopicPartition};
 
 const NAME: &str = "acknowledged_somewhere";
@@ -33,11 +33,6 @@ impl Invariant for AcknowledgedSomewhere {
                 };
                 (partition, replica.changed_by_load())
             }
-            Some(Event::SendEnded {
-                partition: Some(partition),
-                outcome: SendOutcome::Acknowledged { offset: Some(at) },
-                ..
-            }) => (partition, (*at, at.next())),
             _ => return,
         };
         gone(moment, (name, range), excuses, findings);

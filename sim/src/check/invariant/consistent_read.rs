@@ -12,6 +12,7 @@
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::Replica;
+use ktrial_core::event::PolledRecord;
 use ktrial_core::{Event, LeaderEpoch, Offset, TopicPartition};
 use std::collections::BTreeMap;
 
@@ -27,8 +28,8 @@ impl Invariant for ConsistentRead {
     fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
         match moment.event() {
             Some(Event::Polled { records }) => {
-                for record in records {
-                    self.took(&record.partition, (record.offset, record.leader_epoch));
+                for run in records.chunk_by(|a, b| a.partition == b.partition) {
+                    self.took(run);
                 }
             }
             Some(Event::BecameLeader { .. }) => self.begins(moment, excuses, findings),
@@ -38,18 +39,29 @@ impl Invariant for ConsistentRead {
 }
 
 impl ConsistentRead {
-    fn took(&mut self, name: &TopicPartition, record: (Offset, LeaderEpoch)) {
+    /// Takes in records of one partition.
+    fn took(&mut self, run: &[PolledRecord]) {
+        let Some(name) = run.first().map(|record| &record.partition) else {
+            return;
+        };
         if !self.read.contains_key(name) {
             self.read.insert(name.clone(), Vec::new());
         }
         let Some(read) = self.read.get_mut(name) else {
             return;
         };
-        // Others may have read it before; of another epoch at the same offset it takes the place of
-        // what was lost there (which `leader_completeness` reports).
-        match read.binary_search_by_key(&record.0, |known| known.0) {
-            Ok(index) => read[index] = record,
-            Err(index) => read.insert(index, record),
+        for record in run {
+            let record = (record.offset, record.leader_epoch);
+            if read.last().is_none_or(|last| last.0 < record.0) {
+                read.push(record);
+                continue;
+            }
+            // Others may have read it before; of another epoch at the same offset it takes the place
+            // of what was lost there (which `leader_completeness` reports).
+            match read.binary_search_by_key(&record.0, |known| known.0) {
+                Ok(index) => read[index] = record,
+                Err(index) => read.insert(index, record),
+            }
         }
     }
 

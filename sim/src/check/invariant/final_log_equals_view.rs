@@ -21,7 +21,7 @@ impl Invariant for FinalLogEqualsView {
         };
         if log.damage.is_some()
             || excuses.happened.is_unread(name, log.broker)
-            || excuses.happened.is_undone(name)
+            || excuses.happened.is_unsound(name)
         {
             return;
         }

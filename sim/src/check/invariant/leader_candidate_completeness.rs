@@ -35,7 +35,16 @@ struct Known {
 
 impl Invariant for LeaderCandidateCompleteness {
     fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
-        let Some((name, partition)) = moment.partition else {
+        let relevant = matches!(
+            moment.event(),
+            Some(
+                Event::BecameLeader { .. }
+                    | Event::HighWatermark { .. }
+                    | Event::LogLoaded { .. }
+                    | Event::MetadataWritten { .. }
+            )
+        );
+        let Some((name, partition)) = moment.partition.filter(|_| relevant) else {
             return;
         };
         let Some(committed) = &partition.committed else {

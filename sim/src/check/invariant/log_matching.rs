@@ -8,8 +8,9 @@
 //! an ISR that the leader adopted. A replica that comes back after an unclean election still has its
 //! old high watermark and its old records until its first fetch makes it truncate. The ISR matters
 //! where a log that parted from the leader's ends where that ends, so that there is nothing to take:
-//! the divergence of KIP-101. Permitted after a power loss that may have undone a truncation. Cost: each pair keeps how far it was found equal, so every
-//! batch is compared once per pair.
+//! the divergence of KIP-101. Permitted after a power loss that may have undone a truncation.
+//!
+//! Cost: each pair keeps how far it was found equal, so every batch is compared once per pair.
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::{Batch, PartitionView, Replica};
@@ -61,7 +62,7 @@ impl Invariant for LogMatching {
         if let Some(pairs) = self.equal_to.get_mut(name) {
             let changed = (broker, replica);
             compare(pairs, changed, partition, isr, |what| {
-                let permitted = excuses.happened.is_undone(name);
+                let permitted = excuses.happened.is_unsound(name);
                 findings.report(NAME, Some(name), Some(moment.at()), permitted, what);
             });
         }

@@ -3,6 +3,8 @@
 //! Source: KIP-101 (a leader epoch has one writer); with `one_leader_per_epoch` this is what makes
 //! `log_matching` possible.
 //!
+//! Permitted where a disk rots: a batch's checksum does not cover its offset and its leader epoch.
+//!
 //! False positives avoided: none known. A leader says that it leads before it appends, and what follows
 //! is copied from a log that has it already.
 
@@ -31,12 +33,14 @@ impl Invariant for WrittenByLeader {
         let before =
             written.is_some_and(|written| written.at < moment.at() || written.by != broker);
         if first && !before {
+            let permitted = excuses.happened.is_unsound(name);
             let what = format!(
                 "broker {broker} appended offset {base_offset} of leader epoch {} to {name} before \
                  anybody, and does not lead in that epoch",
                 batch.epoch
             );
-            findings.broken("written_by_leader", name, moment.at(), what);
+            let at = Some(moment.at());
+            findings.report("written_by_leader", Some(name), at, permitted, what);
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
         else {
             continue;
         };
-        let rotten = case.happened.is_unreliable(leader) || case.happened.is_undone(name);
+        let rotten = case.happened.is_unreliable(leader) || case.happened.is_unsound(name);
         if !serves(case, name) || rotten {
             continue;
         }
