@@ -47,12 +47,13 @@ impl Log {
             self.directory_changed = true;
         }
         self.active.truncate(storage, self.rules, offset)?;
-        self.epochs.truncate_from_end(storage, offset)?;
         self.log_end_offset = offset;
         self.log_start_offset = self.log_start_offset.min(offset);
         self.recovery_point = self.recovery_point.min(offset);
         self.high_watermark = self.high_watermark.min(offset);
         self.flush_wanted = self.flush_wanted.filter(|wanted| *wanted <= offset);
+        // Last: if the checkpoint cannot be written, the log is shorter all the same.
+        self.epochs.truncate_from_end(storage, offset)?;
         Ok(true)
     }
 
@@ -82,12 +83,11 @@ impl Log {
         }
         self.active = Segment::create(storage, &self.directory, offset, created)?;
         self.directory_changed = true;
-        self.epochs.clear(storage)?;
         self.log_end_offset = offset;
         self.log_start_offset = offset;
         self.high_watermark = offset;
         self.recovery_point = self.recovery_point.min(offset);
         self.flush_wanted = None;
-        Ok(())
+        self.epochs.clear(storage)
     }
 }

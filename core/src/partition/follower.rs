@@ -76,8 +76,10 @@ impl Partition {
     ) -> Result<Offset, StorageError> {
         let from = self.log.log_end_offset();
         let high_watermark = self.log.high_watermark();
-        if self.log.truncate_to(context.storage, to)? {
-            let to = self.log.log_end_offset();
+        let done = self.log.truncate_to(context.storage, to);
+        // A disk that fails after the cut does not undo it.
+        let to = self.log.log_end_offset();
+        if to < from {
             out.observe(Event::Truncated {
                 partition: self.name().clone(),
                 from,
@@ -86,7 +88,8 @@ impl Partition {
             });
             self.observe_high_watermark(high_watermark, out);
         }
-        Ok(self.log.log_end_offset())
+        done?;
+        Ok(to)
     }
 
     /// Drops the whole log and starts again at `offset`.
@@ -98,17 +101,19 @@ impl Partition {
     ) -> Result<(), StorageError> {
         let from = self.log.log_end_offset();
         let high_watermark = self.log.high_watermark();
-        self.log
-            .truncate_fully_and_start_at(context.storage, offset, context.now)?;
-        let cause = TruncationCause::OutOfRange;
-        out.observe(Event::Truncated {
-            partition: self.name().clone(),
-            from,
-            to: offset,
-            cause,
-        });
-        self.observe_high_watermark(high_watermark, out);
-        Ok(())
+        let log = &mut self.log;
+        let done = log.truncate_fully_and_start_at(context.storage, offset, context.now);
+        if done.is_ok() || self.log.log_end_offset() != from {
+            let cause = TruncationCause::OutOfRange;
+            out.observe(Event::Truncated {
+                partition: self.name().clone(),
+                from,
+                to: offset,
+                cause,
+            });
+            self.observe_high_watermark(high_watermark, out);
+        }
+        done
     }
 
     /// Appends what the leader sent, then takes over its high watermark as far as the log reaches.
