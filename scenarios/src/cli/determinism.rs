@@ -77,6 +77,10 @@ fn compare(
                 tell(&plan, &record, program, folder)?;
                 return Ok(Exit::NotAsExpected);
             }
+            if let Err(error) = record {
+                output::status("");
+                return Err(format!("seed {seed}: {error}"));
+            }
             plans += 1;
         }
         output::status(&format!("seed {seed} of {from}..{to}: the same"));

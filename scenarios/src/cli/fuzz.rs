@@ -24,16 +24,16 @@ pub(super) struct Arguments {
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     set: Vec<Override>,
     /// One trial: what was drawn, its story and its verdict
-    #[arg(long, value_name = "N", conflicts_with_all = ["seeds", "shard", "resume", "time"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["seeds", "shard", "resume", "time", "jobs", "fail_after", "force", "github"])]
     seed: Option<u64>,
     /// With --seed: only what was drawn
-    #[arg(long, requires = "seed")]
+    #[arg(long, requires = "seed", conflicts_with_all = ["json", "out"])]
     draw: bool,
     /// List the families of faults
-    #[arg(long)]
+    #[arg(long, exclusive = true)]
     families: bool,
     /// List the coverage goals: what random trials are to come to
-    #[arg(long)]
+    #[arg(long, exclusive = true)]
     goals: bool,
     #[command(flatten)]
     how: How,

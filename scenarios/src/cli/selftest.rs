@@ -133,7 +133,7 @@ fn shrink_all(
         "{:<38} {:>6} {:>7} {:>7} {:>7} {:>8}\n",
         "planted bug", "faults", "records", "brokers", "trials", "seconds"
     );
-    let mut small = 0;
+    let (mut small, mut found) = (0, 0);
     for (nth, hunt) in hunts.iter().enumerate() {
         let name = hunt.bug.name();
         output::status(&format!("{}/{}  shrinks {name}", nth + 1, hunts.len()));
@@ -141,6 +141,11 @@ fn shrink_all(
         let Some(shrunk) = shrunk(hunt, arguments.profile, (jobs, stop)) else {
             continue;
         };
+        if shrunk.stopped {
+            output::status("");
+            return Err(format!("interrupted while {name} was shrunk"));
+        }
+        found += 1;
         let seconds = begun.elapsed().as_secs_f64();
         let after = &shrunk.after;
         small += u64::from(after.faults <= 3 && after.records <= 5 && seconds < 60.0);
@@ -158,8 +163,7 @@ fn shrink_all(
     output::status("");
     let _ = writeln!(
         text,
-        "\n{small} of {} plans have at most 3 faults and 5 records, in under a minute\n",
-        hunts.len()
+        "\n{small} of {found} plans have at most 3 faults and 5 records, in under a minute\n",
     );
     Ok(text)
 }

@@ -43,6 +43,15 @@ pub(super) fn shrink_plan(arguments: &Arguments) -> Result<Exit, String> {
     let folder = folder(arguments);
     let made = std::fs::create_dir_all(&folder);
     made.map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
+    let target = folder.join("plan.json");
+    let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if same(&target, &arguments.plan) {
+        return Err(format!(
+            "{} is the plan to shrink: choose another --out, or it would be overwritten",
+            target.display()
+        ));
+    }
+    write(&folder, "plan.json", &pretty(&plan)?)?;
     write(&folder, "story-before.txt", &story(&before))?;
     let begun = Instant::now();
     let shrunk = search(&plan, &goal, arguments, &folder, begun)?;

@@ -1,4 +1,5 @@
-//! The draw, for people: everything that was decided, in one block.
+//! The draw, for people, in one block: the cluster, its settings, its load, and how many faults of each
+//! kind. The plan says the rest.
 
 use ktrial_core::config::Settings;
 use ktrial_core::message::Placement;

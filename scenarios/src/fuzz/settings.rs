@@ -3,7 +3,6 @@
 //!
 //! Next: `workload.rs`.
 
-use super::cluster::partitions;
 use super::dice::Dice;
 use super::profile::Profile;
 use ktrial_core::config::Settings;
@@ -100,12 +99,11 @@ fn promises(dice: &mut Dice, plan: &mut Plan) {
         let key = "unclean.leader.election.enable".to_owned();
         plan.topic_defaults.insert(key, "true".to_owned());
     }
-    let copies = partitions(plan).iter().map(|(_, r)| r.len()).max();
     for topic in &mut plan.topics {
         let Placement::Manual(placed) = &topic.placement else {
             continue;
         };
-        let copies = placed.iter().map(Vec::len).min().or(copies).unwrap_or(1);
+        let copies = placed.iter().map(Vec::len).min().unwrap_or(1);
         if copies > 1 && dice.percent(60) {
             let min = dice.count(1..=copies.min(3));
             let min = if dice.percent(60) { 2.min(copies) } else { min };

@@ -1,7 +1,7 @@
 //! Random plans as a source of a sweep, with settings of the command line in all of them.
 //!
-//! Rule: a random fault may miss. A trial of which one touched nothing is inconclusive and is counted so,
-//! but that is no failure of the sweep.
+//! Rules: a random fault may miss. A trial that reached a limit of time or entries is inconclusive and is
+//! counted so, but that is no failure of the sweep. Clusters are drawn, so a setting cannot name a place.
 //!
 //! Next: `../sweep/engine.rs`.
 
@@ -34,6 +34,11 @@ impl FuzzSource {
                 let help = help.map_or_else(String::new, |help| format!("\n{help}"));
                 format!("--set {key}={value}: {message}{help}")
             })?;
+            if matches!(&found, Target::Places { name: Some(_), .. }) {
+                return Err(format!(
+                    "--set {key}={value}: clusters are drawn, so no broker, topic or client can be named"
+                ));
+            }
             found
                 .check(value)
                 .map_err(|message| format!("--set {key}={value}: {message}"))?;
@@ -100,7 +105,7 @@ impl Source for FuzzSource {
 
     /// What draws the plans is part of ktrial: its plans of the first seeds stand for it.
     fn fingerprint(&self) -> String {
-        let plans = (0..4).map(|seed| match self.plan(seed) {
+        let plans = (0..64).map(|seed| match self.plan(seed) {
             Ok(plan) => serde_json::to_string(&plan).unwrap_or_default(),
             Err(error) => error,
         });

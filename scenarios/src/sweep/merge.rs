@@ -48,6 +48,14 @@ pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Merged, String> {
             "{out} holds another sweep ({name}): choose another --out"
         ));
     }
+    if let Ok(there) = folder::identity(out)
+        && there.shard.is_some()
+    {
+        let out = out.display();
+        return Err(format!(
+            "{out} holds a shard, which merging would replace: choose another --out"
+        ));
+    }
     let mut output = Folder::open(out, &identity, Existing::Replace, &mut |_| ())?;
     let mut tally = Tally::default();
     let mut gaps = Gaps::new(inputs.iter().map(|input| input.identity.seeds));

@@ -1,5 +1,6 @@
 //! Collects what the checks find. A bug tends to show at every entry after it: a check reports a
-//! partition a few times and then no more.
+//! partition a few times and then no more. What is permitted and what is not are counted apart, so that
+//! the first never hides the second.
 
 use crate::verdict::Finding;
 use ktrial_core::{Timestamp, TopicPartition};
@@ -12,7 +13,7 @@ const REPEATS: u32 = 3;
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     list: Vec<Finding>,
-    reported: BTreeMap<(&'static str, Option<TopicPartition>), u32>,
+    reported: BTreeMap<(&'static str, Option<TopicPartition>, bool), u32>,
 }
 
 impl Findings {
@@ -27,7 +28,7 @@ impl Findings {
     ) {
         let reported = self
             .reported
-            .entry((check, partition.cloned()))
+            .entry((check, partition.cloned(), permitted))
             .or_default();
         *reported += 1;
         if *reported <= REPEATS {

@@ -32,7 +32,8 @@ pub(super) struct Facts<'a> {
 pub(super) fn inconclusive(plan: &Plan, what: &What) -> Option<String> {
     let may_miss = |index: &usize| plan.step(*index).is_some_and(|step| step.may_miss);
     match what {
-        What::StepFailed { index, .. } if may_miss(index) => None,
+        // One of the script ends the trial: what comes after it never was.
+        What::StepFailed { index, .. } if may_miss(index) && *index >= plan.steps.len() => None,
         What::FaultEffect { step, .. } if may_miss(step) => None,
         What::StepFailed { index, .. } => Some(format!(
             "What step {} waited for never came true.",

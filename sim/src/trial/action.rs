@@ -165,35 +165,23 @@ fn fault((step, until): (usize, Option<Timestamp>), action: &Action) -> Option<O
 /// What an action touches at once, if the world does not tell it later: the processes that it stops;
 /// nothing, if there is nobody to freeze.
 pub(super) fn touched(step: usize, action: &Action, view: &View) -> Option<What> {
-    let state = |node: &NodeId| view.process_of(*node).map(|process| process.state);
     let count = match action {
         Action::Stop { nodes: who, how } => {
-            let who = nodes(who);
-            let stops = who.iter().filter(|node| match how {
-                StopKind::PowerLoss => {
-                    view.is_up(**node)
-                        || view
-                            .process_of(**node)
-                            .is_none_or(|process| process.stopped != Some(StopKind::PowerLoss))
-                }
-                StopKind::Kill | StopKind::Shutdown => view.is_up(**node),
-            });
-            stops.count()
+            let who = nodes(who).into_iter();
+            who.filter(|node| stops(*node, *how, view)).count()
         }
         Action::Pause { nodes: who } => {
-            let running = |node: &NodeId| {
-                matches!(
-                    state(node),
-                    Some(ProcessState::Running | ProcessState::Stopping)
-                )
-            };
-            if nodes(who).iter().any(running) {
+            if nodes(who).iter().any(|node| freezes(*node, view)) {
                 return None;
             }
             0
         }
         // A rule or a fault of nobody is never told to have ended.
-        Action::Disk { nodes, .. } | Action::Clock { nodes, .. } if nodes.is_empty() => 0,
+        Action::Disk { nodes, .. } | Action::Clock { nodes, .. }
+            if nodes.is_empty() && action.can_last() =>
+        {
+            0
+        }
         _ => return None,
     };
     let of = Touched::Processes;
@@ -238,12 +226,41 @@ pub(super) fn recover(
     }
 }
 
-/// Starts a node that does not run: something else may have started it meanwhile.
+/// Starts a node, unless it runs: something else may have started it meanwhile. One that is about to stop,
+/// perhaps frozen, starts when it has.
 fn start_again(cluster: &Cluster, node: NodeId, view: &View, orders: &mut Vec<Order>) {
-    let state = view.process_of(node).map(|process| process.state);
-    if !matches!(state, Some(ProcessState::Running | ProcessState::Paused)) {
+    if view.is_up(node) {
+        orders.push(Order::Start(node));
+    } else {
         start(cluster, node, orders);
     }
+}
+
+/// The action with only those nodes that it really stops or freezes: at its end it undoes no more.
+pub(super) fn effective(action: &Action, view: &View) -> Action {
+    let mut action = action.clone();
+    match &mut action {
+        Action::Stop { nodes, how } => {
+            let how = *how;
+            nodes.retain(|target| target.node().is_some_and(|node| stops(node, how, view)));
+        }
+        Action::Pause { nodes } => {
+            nodes.retain(|target| target.node().is_some_and(|node| freezes(node, view)));
+        }
+        _ => {}
+    }
+    action
+}
+
+fn stops(node: NodeId, how: StopKind, view: &View) -> bool {
+    let process = view.process_of(node);
+    let unpowered = process.is_some_and(|p| p.stopped == Some(StopKind::PowerLoss));
+    view.is_up(node) || (how == StopKind::PowerLoss && !unpowered)
+}
+
+fn freezes(node: NodeId, view: &View) -> bool {
+    let state = view.process_of(node).map(|process| process.state);
+    matches!(state, Some(ProcessState::Running | ProcessState::Stopping))
 }
 
 /// Starts a node; a consumer's application then says at once what it reads.

@@ -22,6 +22,9 @@ const YEAR_MS: u64 = 366 * 24 * 60 * 60 * 1_000;
 /// An hour: as long as a fault may delay a message.
 const HOUR_US: u64 = 3_600_000_000;
 
+/// More partitions of a topic are a slip, and more than memory holds.
+const MOST_PARTITIONS: usize = 100_000;
+
 /// Looks at what needs no knowledge of the cluster.
 pub(super) fn figures(plan: &Plan) -> Result<(), String> {
     if plan.version != PLAN_VERSION {
@@ -162,7 +165,10 @@ impl<'p> Known<'p> {
                 }
                 match partitions.map(usize::try_from) {
                     None => Ok(None),
-                    Some(Ok(count @ 1..)) => Ok(Some(count)),
+                    Some(Ok(count @ 1..=MOST_PARTITIONS)) => Ok(Some(count)),
+                    Some(Ok(count @ 1..)) => Err(format!(
+                        "wants {count} partitions, more than {MOST_PARTITIONS}"
+                    )),
                     Some(_) => Err("has no partition".to_owned()),
                 }
             }

@@ -60,7 +60,7 @@ impl<'a> Scene<'a> {
         vec![target]
     }
 
-    /// Two groups of nodes: one broker, leader or client on one side, some brokers or all on the other.
+    /// All nodes, in two groups at random.
     pub(super) fn two_groups(&self, dice: &mut Dice) -> (Vec<Target>, Vec<Target>) {
         let mut nodes: Vec<NodeId> = self.brokers.iter().copied().map(NodeId::Broker).collect();
         nodes.extend(

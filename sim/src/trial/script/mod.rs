@@ -174,13 +174,14 @@ impl Script {
         }));
         let Some(action) = filled else { return };
         let until = step.for_ms.map(|ms| now + Duration::from_millis(ms));
+        let effective = action::effective(&action, &self.view);
         if let Some(effect) = action::touched(index, &action, &self.view) {
             orders.push(Order::Record(effect));
         }
         self.operations
             .orders(&self.cluster, (index, until), &action, orders);
         if let Some(until) = until {
-            self.timeline.lasts(index, until, action);
+            self.timeline.lasts(index, until, effective);
         }
     }
 
