@@ -48,6 +48,12 @@ impl Allowed {
         excused || (self.relaxed.contains(partition) && case.happened.was_disturbed(partition))
     }
 
+    /// Whether a loss of what was below a high watermark explains an oddity of reading: consumers get
+    /// nothing else, whatever acks their producers asked for.
+    pub(super) fn reading(case: &Case<'_>, partition: &TopicPartition) -> bool {
+        case.happened.any_cause(case.promises, partition).is_some()
+    }
+
     /// Whether a producer's retries may write a record twice.
     pub(super) fn duplicate(case: &Case<'_>, client: Option<NodeId>) -> bool {
         client.is_some_and(|client| case.promises.may_duplicate(client))

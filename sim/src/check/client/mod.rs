@@ -244,6 +244,11 @@ impl<'a> Case<'a> {
     pub(super) fn loss_permitted(&self, partition: &TopicPartition) -> bool {
         self.allowed.loss(self, partition)
     }
+
+    /// Whether a loss that is excused explains what a consumer got, or did not get.
+    pub(super) fn reading_excused(&self, partition: &TopicPartition) -> bool {
+        Allowed::reading(self, partition)
+    }
 }
 
 /// The partition that an operation went to, if known.

@@ -72,7 +72,7 @@ fn report(
     at: Timestamp,
     what: String,
 ) {
-    let permitted = case.loss_permitted(partition);
+    let permitted = case.reading_excused(partition);
     findings.report(check, Some(partition), Some(at), permitted, what);
 }
 
