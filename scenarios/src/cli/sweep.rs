@@ -123,7 +123,7 @@ pub(super) fn drive(source: &dyn Source, how: &How) -> Result<Exit, String> {
     let summary = swept?;
     tell(&summary, how.json, how.github);
     if summary.stopped == Some(Stopped::Interrupted) {
-        output::note("interrupted; the same command with --resume, not --force, goes on");
+        output::note("interrupted: --resume goes on (in place of --force)");
     }
     Ok(exit(&summary))
 }
