@@ -3,7 +3,7 @@
 
 use ktrial_core::config::Settings;
 use ktrial_core::message::Placement;
-use ktrial_sim::plan::{Action, Plan};
+use ktrial_sim::plan::{Action, Plan, PowerLoss};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -12,12 +12,12 @@ pub fn describe(plan: &Plan) -> String {
     let mut text = format!("{}, seed {}\n", plan.scenario, plan.seed);
     let _ = writeln!(
         text,
-        "  brokers    {}, latency {}-{} us, flush {} us, {:?} at power loss",
+        "  brokers    {}, latency {}-{} us, flush {} us, {} at power loss",
         plan.brokers.len(),
         plan.network.latency_min_us,
         plan.network.latency_max_us,
         plan.disk.flush_us,
-        plan.disk.power_loss,
+        power_loss(plan.disk.power_loss),
     );
     for topic in &plan.topics {
         if let Placement::Manual(placed) = &topic.placement {
@@ -64,6 +64,13 @@ pub fn describe(plan: &Plan) -> String {
         let _ = writeln!(text, "  recovery   {}", nodes.join(" "));
     }
     text
+}
+
+fn power_loss(left: PowerLoss) -> &'static str {
+    match left {
+        PowerLoss::LoseUnflushed => "what is not flushed is gone",
+        PowerLoss::RandomPrefix => "a random part of what is not flushed is kept",
+    }
 }
 
 fn ids(replicas: &[ktrial_core::BrokerId]) -> Vec<i32> {

@@ -34,17 +34,11 @@ pub use fault::{FAMILIES, Family};
 pub use profile::Profile;
 pub use source::FuzzSource;
 
+use crate::file::{CONTROLLER, empty_plan};
 use dice::Dice;
-use ktrial_core::config::Settings;
-use ktrial_core::rules::NEWEST;
-use ktrial_core::{ControllerId, NodeId, Rules};
-use ktrial_sim::plan::{
-    ControllerPlan, DiskPlan, NetworkPlan, PLAN_VERSION, Plan, PowerLoss, Recovery,
-};
-use std::collections::BTreeMap;
+use ktrial_core::NodeId;
+use ktrial_sim::plan::{Plan, PowerLoss, Recovery, Step, When};
 
-/// `node.id` of the controller, far from those of brokers.
-const CONTROLLER: ControllerId = ControllerId(3_000);
 /// Longer than `delivery.timeout.ms` and than the controller's own round of unclean elections and of
 /// leader balancing (both every 300 s), so that whatever would still happen by itself has happened.
 const SETTLE_MS: u64 = 330_000;
@@ -70,41 +64,23 @@ pub fn plan(profile: Profile, seed: u64) -> Plan {
 }
 
 /// For the order of the timeline: conditions last.
-fn due(step: &ktrial_sim::plan::Step) -> u64 {
+fn due(step: &Step) -> u64 {
     match step.when {
-        ktrial_sim::plan::When::After { ms } => ms,
+        When::After { ms } => ms,
         _ => u64::MAX,
     }
 }
 
+/// A controller, and nothing else yet.
 fn empty(profile: Profile, seed: u64) -> Plan {
     Plan {
-        version: PLAN_VERSION,
-        scenario: format!("fuzz-{}", profile.name()),
         title: format!("Drawn from seed {seed}"),
         seed,
-        cell: BTreeMap::new(),
-        release: NEWEST.to_owned(),
-        rules: Rules::default(),
-        controllers: vec![ControllerPlan {
-            id: CONTROLLER,
-            config: Settings::new(),
-        }],
         brokers: Vec::new(),
-        topic_defaults: Settings::new(),
-        topics: Vec::new(),
-        producers: Vec::new(),
-        consumers: Vec::new(),
-        network: NetworkPlan::default(),
-        disk: DiskPlan::default(),
-        clocks: BTreeMap::new(),
-        steps: Vec::new(),
-        timeline: Vec::new(),
-        recovery: None,
         settle_ms: SETTLE_MS,
         time_limit_ms: TIME_LIMIT_MS,
         record_limit: Some(RECORD_LIMIT),
-        record_messages: false,
+        ..empty_plan(&format!("fuzz-{}", profile.name()))
     }
 }
 
