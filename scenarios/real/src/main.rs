@@ -1,0 +1,3 @@
+//! The program `ktrial-real`: everything is in the library.
+
+fn main() {}
