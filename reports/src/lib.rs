@@ -50,6 +50,16 @@ pub struct Cell {
     pub unmet: Vec<String>,
 }
 
+impl Cell {
+    /// Where it was played: `seed 7`, or `Apache Kafka 4.3.1 (kraft)`.
+    pub(crate) fn place(&self) -> String {
+        match &self.record.header.real {
+            Some(real) => real.to_string(),
+            None => format!("seed {}", self.plan.seed),
+        }
+    }
+}
+
 /// A scenario, tried in all its cells under one seed.
 #[derive(Clone, Debug)]
 pub struct Run {
