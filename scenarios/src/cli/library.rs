@@ -55,7 +55,7 @@ pub(super) fn list(only_names: bool) -> Exit {
             output::say(&format!("{theme}:"));
         }
         let title = match file::parse(entry.name, entry.path, entry.text) {
-            Ok(scenario) => scenario.base.title,
+            Ok(scenario) => scenario.title,
             Err(_) => "(this file has mistakes: `ktrial check` it)".to_owned(),
         };
         let width = width.unwrap_or_default();
@@ -91,7 +91,8 @@ pub(super) fn check(names: &[String]) -> Exit {
     for name in names {
         let checked = load(name).and_then(|scenario| {
             let compiled = compile(&scenario, 1, &[]).map_err(show_problems)?;
-            Ok((scenario.base.steps.len(), compiled.plans.len()))
+            let steps = compiled.plans.iter().map(|plan| plan.steps.len()).max();
+            Ok((steps.unwrap_or_default(), compiled.plans.len()))
         });
         match checked {
             Ok((steps, cells)) => {
