@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, String> {
 
 fn folder(arguments: &RunArguments, scenario: &Scenario) -> PathBuf {
     arguments.out.clone().unwrap_or_else(|| {
-        let name = format!("{}-seed{}", scenario.base.scenario, arguments.seed);
+        let name = format!("{}-seed{}", scenario.name, arguments.seed);
         Path::new("ktrial-out").join(name)
     })
 }
@@ -54,8 +54,8 @@ fn try_all(scenario: &Scenario, arguments: &RunArguments, folder: &Path) -> Resu
         }
     }
     Ok(Run {
-        scenario: scenario.base.scenario.clone(),
-        title: scenario.base.title.clone(),
+        scenario: scenario.name.clone(),
+        title: scenario.title.clone(),
         why: scenario.why.clone(),
         seed: arguments.seed,
         cells,
