@@ -186,3 +186,7 @@ impl Watch {
         places
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+mod tests;
