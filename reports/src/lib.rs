@@ -53,7 +53,7 @@ pub struct Cell {
 
 impl Cell {
     /// Where it was played: `seed 7`, or `Apache Kafka 4.3.1 (kraft)`.
-    pub(crate) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         match &self.record.header.real {
             Some(real) => real.to_string(),
             None => format!("seed {}", self.plan.seed),

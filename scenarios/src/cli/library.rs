@@ -10,7 +10,10 @@ use ktrial_sim::plan::Plan;
 use std::path::Path;
 
 /// Reads a scenario: a file if its name has a `/` or ends in `.toml`, else one of the library.
-pub(super) fn load(name: &str) -> Result<Scenario, String> {
+///
+/// # Errors
+/// There is none, or it has mistakes: shown with their places.
+pub fn load(name: &str) -> Result<Scenario, String> {
     if !name.contains('/') && !name.ends_with(".toml") {
         let Some(entry) = library::find(name) else {
             return Err(unknown(name));
@@ -24,11 +27,12 @@ pub(super) fn load(name: &str) -> Result<Scenario, String> {
     file::parse(stem.unwrap_or("scenario"), name, &text).map_err(show_problems)
 }
 
+/// The mistakes as text.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "it stands behind `map_err`, which hands over the value"
 )]
-pub(super) fn show_problems(problems: Problems) -> String {
+pub fn show_problems(problems: Problems) -> String {
     problems.render(output::colour())
 }
 
