@@ -13,6 +13,8 @@
 use ktrial_core::NodeId;
 use ktrial_real::network::{Network, available};
 use ktrial_sim::plan::{Latency, LinkFault};
+use rdkafka::config::ClientConfig;
+use rdkafka::producer::{BaseProducer, Producer};
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -158,6 +160,27 @@ fn a_program_runs_on_its_node_and_the_operator_reaches_it() {
     let connect = || TcpStream::connect_timeout(&address, LIMIT).unwrap();
     network.inside(None, connect).unwrap();
     assert!(network.inside(Some(node("b9")), || ()).is_err());
+}
+
+/// So that one client can be cut off: librdkafka's threads are where the client was made, not where it is
+/// used.
+#[test]
+fn a_client_of_librdkafka_stays_where_it_is_made() {
+    if !can_run() {
+        return;
+    }
+    let network = network(&["b1", "k0", "k1"]);
+    let listener = listen(&network, "b1");
+    let address = listener.local_addr().unwrap();
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", address.to_string());
+    let make = || config.create::<BaseProducer>().unwrap();
+    let producer = network.inside(Some(node("k1")), make).unwrap();
+    let client = producer.client();
+    let metadata = client.fetch_metadata(None, Duration::from_millis(100));
+    assert!(metadata.is_err(), "nobody answers");
+    let (_connection, from) = listener.accept().unwrap();
+    assert_eq!(from.ip(), network.address(node("k1")).unwrap());
 }
 
 #[test]
@@ -388,7 +411,7 @@ fn the_next_one_sweeps_away_what_a_killed_process_left() {
     );
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(names().contains(&left), "it could not clean up");
+    // The networks of other tests sweep too, so it may be gone already.
     drop(network(&["b1"]));
     assert!(!names().contains(&left));
     assert!(names().contains(&name(&ours, "b1")), "ours lives");

@@ -53,7 +53,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use switch::Switch;
 
-/// Bytes that fit in a packet.
+/// Bytes that fit in a packet. Larger ones are faster (64 kB: 1.7 GB/s instead of 650 MB/s, 1.5 kB: 200
+/// MB/s), but make losses and throttles coarse.
 const MTU: u16 = 9_000;
 /// The name of the operator's host.
 const OPERATOR: &str = "operator";
