@@ -23,6 +23,7 @@ fn cell(cell: &Cell) -> Value {
         "settings": verdict.settings,
         "as_expected": cell.unmet.is_empty(),
         "unmet": cell.unmet,
+        "real": cell.record.header.real,
         "verdict": words::class(verdict.verdict),
         "summary": verdict.summary,
         "promise": verdict.promise,

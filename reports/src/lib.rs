@@ -32,8 +32,9 @@ mod values;
 mod verdict_text;
 mod words;
 
+use ktrial_core::{ClientId, NodeId};
 use ktrial_sim::history::{Record, codec};
-use ktrial_sim::plan::Plan;
+use ktrial_sim::plan::{Action, Plan};
 use ktrial_sim::verdict::Verdict;
 use std::path::Path;
 
@@ -48,6 +49,16 @@ pub struct Cell {
     pub verdict: Verdict,
     /// Expectations that were not met, in words; empty = as expected.
     pub unmet: Vec<String>,
+}
+
+impl Cell {
+    /// Where it was played: `seed 7`, or `Apache Kafka 4.3.1 (kraft)`.
+    pub fn place(&self) -> String {
+        match &self.record.header.real {
+            Some(real) => real.to_string(),
+            None => format!("seed {}", self.plan.seed),
+        }
+    }
 }
 
 /// A scenario, tried in all its cells under one seed.
@@ -94,6 +105,14 @@ pub fn verdict_text(cell: &Cell) -> String {
 /// The run as the one JSON object of `--json`.
 pub fn json(run: &Run) -> serde_json::Value {
     json::json(run)
+}
+
+/// What an action of the plan does, in the words of the story: `kill broker 1`.
+pub fn action_words(plan: &Plan, action: &Action) -> String {
+    let producers = plan.producers.iter().map(|producer| &producer.name);
+    let names = producers.chain(plan.consumers.iter().map(|consumer| &consumer.name));
+    let nodes = (0..).map(|number| NodeId::Client(ClientId(number)));
+    words::action(action, &nodes.zip(names.cloned()).collect())
 }
 
 /// Writes the report folder.

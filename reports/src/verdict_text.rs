@@ -67,18 +67,27 @@ pub(crate) fn promised(verdict: &Verdict) -> String {
 pub(crate) fn counts(cell: &Cell) -> String {
     let verdict = &cell.verdict;
     format!(
-        "acknowledged {}  failed {}  unknown {}  lost {}  duplicated {}   entries {}  simulated {}  \
-         seed {}  digest {}",
+        "acknowledged {}  failed {}  unknown {}  lost {}  duplicated {}   entries {}  {} {}  {}  digest {}",
         verdict.acknowledged,
         verdict.failed,
         verdict.unknown,
         verdict.lost.len(),
         verdict.duplicated.len(),
         verdict.events,
+        took(cell),
         words::seconds(verdict.simulated_ms),
-        cell.plan.seed,
+        cell.place(),
         verdict.digest
     )
+}
+
+/// What kind of time it took.
+fn took(cell: &Cell) -> &'static str {
+    if cell.record.header.real.is_some() {
+        "took"
+    } else {
+        "simulated"
+    }
 }
 
 fn loss(text: &mut String, lost: &Lost) {

@@ -20,7 +20,7 @@
 mod action;
 mod cluster;
 mod fault;
-mod finals;
+pub mod finals;
 mod roles;
 mod script;
 mod so_far;
@@ -32,8 +32,9 @@ mod waiting;
 use crate::history::{Entry, Header, RECORD_VERSION, Record, What};
 use crate::host::panic;
 use crate::plan::Plan;
-use crate::world::{self, Finished, Outcome, WorldConfig};
+use crate::world::{self, Director, Finished, Outcome, WorldConfig};
 use cluster::Cluster;
+use ktrial_core::NodeId;
 use script::Script;
 use std::sync::Arc;
 
@@ -94,27 +95,58 @@ fn isolated<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Res
         .map_err(TrialError::Simulator)
 }
 
+/// What it takes to play a plan in a world, simulated or real.
+pub struct Stage {
+    /// Decides what is done.
+    pub director: Box<dyn Director>,
+    /// Who takes part: controllers, brokers, then clients, of which the last is the operator.
+    pub nodes: Vec<NodeId>,
+    /// The beginning of the record.
+    pub header: Header,
+}
+
+/// Prepares a plan to be played in another world than [`run`]'s: its director gives the orders, the
+/// world obeys and shows it each entry of the record.
+///
+/// # Errors
+/// The plan contradicts itself.
+pub fn stage(plan: &Plan) -> Result<Stage, TrialError> {
+    let cluster = Cluster::new(plan).map_err(TrialError::InvalidPlan)?;
+    Ok(set(&Arc::new(plan.clone()), &Arc::new(cluster)))
+}
+
+fn set(plan: &Arc<Plan>, cluster: &Arc<Cluster>) -> Stage {
+    Stage {
+        director: Box::new(Script::new(Arc::clone(plan), Arc::clone(cluster))),
+        nodes: cluster.nodes(),
+        header: Header {
+            version: RECORD_VERSION,
+            scenario: plan.scenario.clone(),
+            seed: plan.seed,
+            cell: plan.cell.clone(),
+            clients: cluster.client_names(),
+            real: None,
+        },
+    }
+}
+
 fn run_here(plan: &Arc<Plan>, cluster: Cluster, madsim_seed: u64) -> Result<Record, TrialError> {
     let cluster = Arc::new(cluster);
+    let Stage {
+        director,
+        nodes,
+        header,
+    } = set(plan, &cluster);
     let config = WorldConfig {
         seed: plan.seed,
-        nodes: cluster.nodes(),
+        nodes,
         network: plan.network,
         disk: plan.disk,
         clocks: plan.clocks.clone(),
         record_messages: plan.record_messages,
     };
-    let script = Script::new(Arc::clone(plan), Arc::clone(&cluster));
-    let header = Header {
-        version: RECORD_VERSION,
-        scenario: plan.scenario.clone(),
-        seed: plan.seed,
-        cell: plan.cell.clone(),
-        clients: cluster.client_names(),
-    };
     let factory = cluster::factory(cluster);
-    let mut finished =
-        world::run_with_madsim_seed(&config, &factory, Box::new(script), madsim_seed);
+    let mut finished = world::run_with_madsim_seed(&config, &factory, director, madsim_seed);
     match finished.outcome {
         Outcome::Ended(_) => {}
         Outcome::Idle => {
@@ -139,7 +171,7 @@ fn with_finals(plan: &Plan, finished: &mut Finished) -> Vec<Entry> {
     for log in finals::logs(plan, &finished.disks) {
         entries.push(Entry {
             at,
-            node: Some(ktrial_core::NodeId::Broker(log.broker)),
+            node: Some(NodeId::Broker(log.broker)),
             what: What::FinalLog(Box::new(log)),
         });
     }

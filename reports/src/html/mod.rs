@@ -31,16 +31,39 @@ pub(crate) fn page(run: &Run, names: &[String], charts: &[String]) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title} · ktrial</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         <header>\n<p class=\"eyebrow\">ktrial · {scenario} · seed {seed} {expected}</p>\n\
+         <header>\n<p class=\"eyebrow\">ktrial · {scenario} · {place} {expected}</p>\n\
          <h1>{title}</h1>\n<p class=\"why\">{why}</p>\n</header>\n\
          <main>\n{cards}</main>\n\
-         <footer>Made by ktrial from the record of a simulated trial. The same scenario and seed \
-         give the same page. As data: <a href=\"report.json\">report.json</a></footer>\n\
+         <footer>Made by ktrial from the record of {origin} As data: <a href=\"report.json\">report.json</a></footer>\n\
          </body>\n</html>\n",
         scenario = escape(&run.scenario),
-        seed = run.seed,
+        place = place(run),
+        origin = origin(run),
         why = escape(&run.why),
     )
+}
+
+/// Where the run was played.
+fn place(run: &Run) -> String {
+    let first = run.cells.first();
+    first.map_or_else(
+        || format!("seed {}", run.seed),
+        |cell| escape(&cell.place()),
+    )
+}
+
+fn is_real(run: &Run) -> bool {
+    let mut cells = run.cells.iter();
+    cells.any(|cell| cell.record.header.real.is_some())
+}
+
+/// What the record is of, as the end of a sentence.
+fn origin(run: &Run) -> &'static str {
+    if is_real(run) {
+        "a real cluster: what its files and its clients showed."
+    } else {
+        "a simulated trial. The same scenario and seed give the same page."
+    }
 }
 
 /// A text as HTML, in element content and in attributes.
@@ -241,15 +264,27 @@ fn replay(run: &Run, cell: &Cell, name: &str) -> String {
         "chart.svg",
     ];
     let files: Vec<String> = files.map(file).into();
-    let mut command = format!("ktrial run {} --seed {}", quoted(&run.scenario), run.seed);
+    let scenario = quoted(&run.scenario);
+    let mut command = match &cell.record.header.real {
+        None => format!("ktrial run {scenario} --seed {}", run.seed),
+        Some(real) => {
+            let (release, mode) = (&real.release, &real.mode);
+            format!("ktrial-real run {scenario} --kafka {release}/{mode}")
+        }
+    };
     for (key, value) in &cell.plan.cell {
         let _ = write!(command, " --set {}", quoted(&format!("{key}={value}")));
     }
     format!(
-        "<section class=\"replay\"><h3>Again</h3>\n<pre>{}\nktrial replay {}/plan.json   # in this folder</pre>\n\
+        "<section class=\"replay\"><h3>Again</h3>\n<pre>{}\nktrial replay {}/plan.json   # {}</pre>\n\
          <p class=\"files\">{}</p>\n<p class=\"counts\">{}</p></section>\n",
         escape(&command),
         escape(name),
+        if is_real(run) {
+            "simulated, in this folder"
+        } else {
+            "in this folder"
+        },
         files.join(" · "),
         escape(&counts(cell)),
     )

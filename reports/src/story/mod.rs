@@ -21,7 +21,7 @@ pub(crate) fn story(cell: &Cell) -> String {
     let width = width.unwrap_or(0).max(10);
     let plan = &cell.plan;
     let settings = words::settings(&plan.cell);
-    let mut text = format!("{}   {settings}   seed {}\n", plan.scenario, plan.seed);
+    let mut text = format!("{}   {settings}   {}\n", plan.scenario, cell.place());
     let _ = writeln!(
         text,
         "{:>10}  {:<width$}  what changed (-- is what we do)",

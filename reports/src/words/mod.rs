@@ -3,7 +3,7 @@
 
 mod action;
 
-use action::action;
+pub(crate) use action::action;
 use ktrial_core::event::{Candidate, ElectionRule, TruncationCause};
 use ktrial_core::message::{ConfigChange, ConfigResource};
 use ktrial_core::{BrokerId, NodeId, TopicPartition};
@@ -244,6 +244,7 @@ pub(crate) fn cause(cause: TruncationCause, leader: Option<BrokerId>) -> String 
         }
         TruncationCause::HighWatermark => "to its own high watermark".to_owned(),
         TruncationCause::OutOfRange => format!("it was outside {whose}"),
+        TruncationCause::Unknown => "as its file shows".to_owned(),
     }
 }
 

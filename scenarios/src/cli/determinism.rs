@@ -298,6 +298,7 @@ mod tests {
                 seed: 1,
                 cell: BTreeMap::new(),
                 clients: BTreeMap::new(),
+                real: None,
             },
             entries,
         })

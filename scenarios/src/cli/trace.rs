@@ -174,6 +174,7 @@ mod tests {
             seed: 1,
             cell: BTreeMap::new(),
             clients: BTreeMap::from([(NodeId::Client(ClientId(0)), "p1".to_owned())]),
+            real: None,
         };
         let mut trace = Trace::new(&header);
         let lines = entries.iter().map(|(node, what)| {

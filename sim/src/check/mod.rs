@@ -139,7 +139,7 @@ fn pass<'a>(plan: &Plan, record: &'a Record, promises: &Promises) -> Pass<'a> {
     let mut view = View::new(plan);
     let mut history = History::default();
     let mut happened = Happened::default();
-    let mut invariants = Invariants::default();
+    let mut invariants = Invariants::new(record.header.real.is_some());
     let mut outages = Outages::default();
     let mut findings = Findings::default();
     let mut goals = Goals::default();

@@ -525,6 +525,7 @@ impl Story {
                     (NodeId::Client(ClientId(0)), "app".to_owned()),
                     (reader, "reader".to_owned()),
                 ]),
+                real: None,
             },
             entries: self.entries.clone(),
         }

@@ -88,6 +88,7 @@ mod tests {
                 seed: u64::MAX,
                 cell: BTreeMap::new(),
                 clients: BTreeMap::from([(NodeId::Client(ClientId(0)), "p".to_owned())]),
+                real: None,
             },
             entries: vec![
                 entry(0, Some(NodeId::Broker(BrokerId(1))), What::ProcessStarted),

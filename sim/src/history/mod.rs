@@ -40,6 +40,25 @@ pub struct Header {
     pub cell: BTreeMap<String, String>,
     /// Names of the clients.
     pub clients: BTreeMap<NodeId, String>,
+    /// The real cluster that the record is of; `None` = a simulated one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real: Option<RealCluster>,
+}
+
+/// A real Apache Kafka cluster. Its record is what its files and clients showed, each thing soon after
+/// it had happened: an effect may be entered before its cause if both came within some milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RealCluster {
+    /// The release of Apache Kafka.
+    pub release: String,
+    /// What keeps its metadata: `kraft` or `zookeeper`.
+    pub mode: String,
+}
+
+impl std::fmt::Display for RealCluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Apache Kafka {} ({})", self.release, self.mode)
+    }
 }
 
 /// One thing that happened.
