@@ -136,6 +136,8 @@ switches! {
     maximal_isr = "2.7", "KIP-497";
     /// A diverging fetch does not count as progress of the follower.
     ignore_fetch_offset_when_diverging = "2.7", "KAFKA-13141";
+    /// A partition whose leader was elected uncleanly is recovering until that leader changes the ISR.
+    leader_recovery_state = "3.2", "KIP-704";
     /// A fenced or stopping broker may not be in a proposed ISR.
     isr_requires_unfenced = "3.3", "KIP-841";
     /// Fetch and AlterPartition carry the broker epoch, so that a replica that restarted since is refused.

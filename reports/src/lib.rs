@@ -33,8 +33,10 @@ mod verdict_text;
 mod words;
 
 use ktrial_sim::history::{Record, codec};
-use ktrial_sim::plan::Plan;
-use ktrial_sim::verdict::Verdict;
+use ktrial_core::NodeId;
+use ktrial_sim::plan::{Action, Plan};
+use ktrial_sim::verdict::{Class, Verdict};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// One cell of a scenario's matrix, tried.
@@ -104,6 +106,16 @@ pub fn verdict_text(cell: &Cell) -> String {
 /// The run as the one JSON object of `--json`.
 pub fn json(run: &Run) -> serde_json::Value {
     json::json(run)
+}
+
+/// What a step did, in the words of the story: `kill broker 3`.
+pub fn action(action: &Action, clients: &BTreeMap<NodeId, String>) -> String {
+    words::action(action, clients)
+}
+
+/// A class of verdict as the word that people and programs read.
+pub fn class(class: Class) -> &'static str {
+    words::class(class)
 }
 
 /// Writes the report folder.

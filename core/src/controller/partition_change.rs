@@ -177,8 +177,11 @@ impl PartitionChangeBuilder<'_> {
             if !self.rules.has(Bug::UncleanLeaderOutsideIsr) {
                 record.isr = Some(vec![leader]);
             }
-            if self.partition.leader_recovery_state != LeaderRecoveryState::Recovering {
-                record.leader_recovery_state = Some(LeaderRecoveryState::Recovering);
+            let recovering = LeaderRecoveryState::Recovering;
+            if self.rules.leader_recovery_state
+                && self.partition.leader_recovery_state != recovering
+            {
+                record.leader_recovery_state = Some(recovering);
             }
         }
     }

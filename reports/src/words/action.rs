@@ -7,7 +7,7 @@ use ktrial_sim::plan::{Action, DiskCall, DiskFault, Latency, LinkFault, StopKind
 use std::collections::BTreeMap;
 
 /// An action in the imperative.
-pub(super) fn action(action: &Action, clients: &BTreeMap<NodeId, String>) -> String {
+pub(crate) fn action(action: &Action, clients: &BTreeMap<NodeId, String>) -> String {
     match action {
         Action::Send {
             producer,

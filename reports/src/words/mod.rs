@@ -3,7 +3,7 @@
 
 mod action;
 
-use action::action;
+pub(crate) use action::action;
 use ktrial_core::event::{Candidate, ElectionRule, TruncationCause};
 use ktrial_core::message::{ConfigChange, ConfigResource};
 use ktrial_core::{BrokerId, NodeId, TopicPartition};

@@ -97,3 +97,9 @@ fn before_kafka_15021_each_shrink_of_the_isr_raises_the_leader_epoch() {
     rig.kill(2);
     assert_eq!(rig.written(), ["change leader=-1", "fence 2"]);
 }
+
+#[test]
+fn before_kip_704_a_partition_does_not_recover() {
+    let (_, up) = last_leader_returns(without("leader_recovery_state"));
+    assert_eq!(up.last().unwrap(), "change isr=[1] last=[] leader=1");
+}
