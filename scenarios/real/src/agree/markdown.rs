@@ -1,4 +1,4 @@
-//! The table as `docs/agreement.md`: when and how it was made, the sum, a table for each scenario, and
+//! The table as a document: when and how it was made, the sum, a table for each scenario, and
 //! in prose what differs and why.
 //!
 //! Invariants: nothing in it depends on how long the runs took.

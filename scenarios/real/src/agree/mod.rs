@@ -7,7 +7,7 @@
 //! | [`difference`], `state_words` | in what they differ, in sentences |
 //! | [`reasons`] | known reasons for differences |
 //! | [`table`] | scenarios' cells x targets: rows, JSON, merging |
-//! | [`text`], [`markdown`] | the table for the terminal and for `docs/agreement.md` |
+//! | [`text`], [`markdown`] | the table for the terminal, and as a document |
 //!
 //! Rule: a real outcome agrees with the outcomes of the simulated seeds if it is among them.
 //!

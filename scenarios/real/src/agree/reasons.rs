@@ -61,8 +61,8 @@ const ZOOKEEPER: Option<&str> = Some("the ZooKeeper controller");
 pub const REASONS: &[Reason] = &[
     Reason {
         id: "zookeeper_shrink_raises_epoch",
-        says: "In ZooKeeper mode the controller takes a broker that is down or stopping out of the ISR with \
-               a new leader epoch, so each death begins one, also where the leader stays.",
+        says: "In ZooKeeper mode the controller takes a broker that is down or stopping out of the ISR \
+               with a new leader epoch, so each death begins one, also where the leader stays.",
         source: "KafkaController.removeReplicaFromIsr up to 0.11, \
                  ReplicaStateMachine.doRemoveReplicasFromIsr from 1.1 on",
         waits_for: ZOOKEEPER,
@@ -76,9 +76,9 @@ pub const REASONS: &[Reason] = &[
     },
     Reason {
         id: "zookeeper_leader_shrinks_without_epoch",
-        says: "In ZooKeeper mode only the controller raises the leader epoch of an ISR that shrinks; a leader \
-               that drops a slow follower writes the new ISR under its own epoch. The KRaft controller before \
-               3.6, which is simulated, raises it at every shrink.",
+        says: "In ZooKeeper mode only the controller raises the leader epoch of an ISR that shrinks; a \
+               leader that drops a slow follower writes the new ISR under its own epoch. The KRaft \
+               controller before 3.6, which is simulated, raises it at every shrink.",
         source: "Partition.shrinkIsr, ReplicationUtils.updateLeaderAndIsr; KAFKA-15021",
         waits_for: ZOOKEEPER,
         kinds: &[Kind::Epochs, Kind::Checkpoints, Kind::States],
@@ -91,8 +91,8 @@ pub const REASONS: &[Reason] = &[
     },
     Reason {
         id: "zookeeper_last_member_leaves_if_unclean",
-        says: "The controller of these releases lets the last member go from the ISR if unclean election is \
-               enabled; from 1.1 on it stays in it whatever the setting.",
+        says: "The controller of these releases lets the last member go from the ISR if unclean \
+               election is enabled; from 1.1 on it stays in it whatever the setting.",
         source: "KafkaController.removeReplicaFromIsr (0.10.2.2, 0.11.0.3); \
                  ReplicaStateMachine.doRemoveReplicasFromIsr (1.1.1)",
         waits_for: ZOOKEEPER,
@@ -107,9 +107,9 @@ pub const REASONS: &[Reason] = &[
     },
     Reason {
         id: "no_leader_epochs_in_logs",
-        says: "Before 0.11 a record carries no leader epoch and no broker keeps a leader epoch checkpoint: \
-               followers truncate to their high watermark. Simulated logs always have both; the rule of \
-               truncation is the old one.",
+        says: "Before 0.11 a record carries no leader epoch and no broker keeps a leader epoch \
+               checkpoint: followers truncate to their high watermark. Simulated logs always have \
+               both; the rule of truncation is the old one.",
         source: "KIP-101, KIP-98 (message format v2); ReplicaManager.makeFollowers (0.10.2.2)",
         waits_for: None,
         kinds: &[Kind::Epochs, Kind::Checkpoints],

@@ -1,4 +1,4 @@
-//! The table of agreement: scenarios' cells x targets, as data. `docs/agreement.json` is this in JSON.
+//! The table of agreement: scenarios' cells x targets, as data, and in JSON.
 //!
 //! ```text
 //! { "version": 1, "date": "2026-11-21", "command": "ktrial-real agree ...", "rows": [ {
