@@ -265,6 +265,8 @@ pub enum TruncationCause {
     HighWatermark,
     /// The follower's log was outside the leader's.
     OutOfRange,
+    /// Nobody said: it was seen from outside. No machine of ours reports it.
+    Unknown,
 }
 
 /// How a leader was found.

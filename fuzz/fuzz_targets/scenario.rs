@@ -23,7 +23,7 @@ fuzz_target!(|text: &str| {
             return;
         }
     };
-    // The cells of a matrix differ in settings alone.
+    // One cell stands for the others.
     let Some(plan) = compiled.plans.first() else {
         return;
     };

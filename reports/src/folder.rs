@@ -80,11 +80,13 @@ pub(crate) fn cell_names(run: &Run) -> Vec<String> {
     names
 }
 
+/// Variables without their `$`; a list as `3-2-1`.
 fn settings_name(cell: &Cell) -> String {
     let pairs = cell.plan.cell.iter();
-    let pairs: Vec<String> = pairs.map(|(key, value)| format!("{key}={value}")).collect();
+    let plain = |text: &str| text.replace(", ", "-").replace(['$', '[', ']'], "");
+    let pairs = pairs.map(|(key, value)| format!("{}={}", plain(key), plain(value)));
     let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '=' | '-' | '_' | '+');
-    let text = pairs.join("+");
+    let text = pairs.collect::<Vec<String>>().join("+");
     let text: String = text
         .chars()
         .map(|c| if safe(c) { c } else { '_' })
@@ -179,5 +181,14 @@ mod tests {
         assert_eq!(cell_names(&run), ["cell-1", "a_.._b_c=_"]);
         run.cells[0].plan.cell = run.cells[1].plan.cell.clone();
         assert_eq!(cell_names(&run), ["a_.._b_c=_", "cell-2"]);
+    }
+
+    #[test]
+    fn variables_make_plain_names() {
+        let mut run = fixture::run();
+        let cell = [("$back", "[3, 2, 1]"), ("$how", "kill"), ("acks", "1")];
+        let cell = cell.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        run.cells[0].plan.cell = cell.into();
+        assert_eq!(cell_names(&run)[0], "back=3-2-1+how=kill+acks=1");
     }
 }

@@ -32,11 +32,10 @@ mod values;
 mod verdict_text;
 mod words;
 
+use ktrial_core::{ClientId, NodeId};
 use ktrial_sim::history::{Record, codec};
-use ktrial_core::NodeId;
 use ktrial_sim::plan::{Action, Plan};
 use ktrial_sim::verdict::{Class, Verdict};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// One cell of a scenario's matrix, tried.
@@ -54,7 +53,7 @@ pub struct Cell {
 
 impl Cell {
     /// Where it was played: `seed 7`, or `Apache Kafka 4.3.1 (kraft)`.
-    pub(crate) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         match &self.record.header.real {
             Some(real) => real.to_string(),
             None => format!("seed {}", self.plan.seed),
@@ -108,14 +107,17 @@ pub fn json(run: &Run) -> serde_json::Value {
     json::json(run)
 }
 
-/// What a step did, in the words of the story: `kill broker 3`.
-pub fn action(action: &Action, clients: &BTreeMap<NodeId, String>) -> String {
-    words::action(action, clients)
-}
-
 /// A class of verdict as the word that people and programs read.
 pub fn class(class: Class) -> &'static str {
     words::class(class)
+}
+
+/// What an action of the plan does, in the words of the story: `kill broker 1`.
+pub fn action_words(plan: &Plan, action: &Action) -> String {
+    let producers = plan.producers.iter().map(|producer| &producer.name);
+    let names = producers.chain(plan.consumers.iter().map(|consumer| &consumer.name));
+    let nodes = (0..).map(|number| NodeId::Client(ClientId(number)));
+    words::action(action, &nodes.zip(names.cloned()).collect())
 }
 
 /// Writes the report folder.

@@ -5,8 +5,9 @@
 
 use crate::diagnostic::{Diagnostic, Problems, Span};
 use crate::draw::draw;
-use crate::file::{Axis, Scenario};
+use crate::file::{Axis, Scenario, Version, in_which};
 use crate::setting::{Kind, Nowhere, Target, target};
+use crate::suggest;
 use ktrial_core::Rules;
 use ktrial_core::config::{ConfigError, Settings};
 use ktrial_core::message::NewTopic;
@@ -32,8 +33,10 @@ pub struct Compiled {
     pub overridden: BTreeSet<String>,
 }
 
-/// A setting with its place in the plan.
-type Chosen<'a> = (&'a str, &'a Target, &'a str);
+/// A setting or a variable, where it goes (`None` = a variable), and its value.
+type Chosen<'a> = (&'a str, Option<&'a Target>, &'a str);
+/// The same from the command line.
+type Given = (String, Option<Target>, String);
 
 /// Makes the plans.
 ///
@@ -55,13 +58,22 @@ pub fn compile(
         .map(|(key, _, _)| key.clone())
         .collect();
     let mut plans = Vec::new();
-    let mut mistakes = Vec::new();
+    let mut found: BTreeMap<_, Vec<Diagnostic>> = BTreeMap::new();
     for cell in cells(&scenario.matrix, &overrides) {
-        match plan(scenario, seed, &cell) {
-            Ok(plan) => plans.push(plan),
-            Err(found) => mistakes.extend(found),
+        let named = |key: &str| cell.iter().find(|(other, _, _)| *other == key);
+        let is_of = |version: &&Version| {
+            let mut values = version.values.iter();
+            values.all(|(key, value)| named(key).is_some_and(|(_, _, is)| is == value))
+        };
+        if let Some(version) = scenario.versions.iter().find(is_of) {
+            let mistakes = found.entry(version.values.clone()).or_default();
+            match plan(version, seed, &cell) {
+                Ok(plan) => plans.push(plan),
+                Err(more) => mistakes.extend(more),
+            }
         }
     }
+    let mistakes = in_which(&found);
     if mistakes.is_empty() {
         Ok(Compiled { plans, overridden })
     } else {
@@ -70,30 +82,25 @@ pub fn compile(
 }
 
 /// Finds out where each setting of the command line goes.
-fn targets(
-    scenario: &Scenario,
-    overrides: &[Override],
-) -> Result<Vec<(String, Target, String)>, Vec<Diagnostic>> {
-    let mut found: Vec<(String, Target, String)> = Vec::new();
+fn targets(scenario: &Scenario, overrides: &[Override]) -> Result<Vec<Given>, Vec<Diagnostic>> {
+    let mut found: Vec<Given> = Vec::new();
     let mut problems = Vec::new();
     for Override { key, value } in overrides {
         if found.iter().any(|(other, _, _)| other == key) {
             problems.push(Diagnostic::nowhere(format!("--set {key} is given twice")));
             continue;
         }
-        match target(key, &scenario.base) {
+        let given = if key.starts_with('$') {
+            variable(scenario, key, value)
+        } else {
+            setting(scenario, key, value)
+        };
+        match given {
+            Ok(given) => found.push(given),
             Err(Nowhere { message, help }) => {
                 let message = format!("--set {key}={value}: {message}");
                 problems.push(Diagnostic::nowhere(message).with_help(help));
             }
-            Ok(target) => match target.check(value) {
-                Err(message) => {
-                    problems.push(Diagnostic::nowhere(format!(
-                        "--set {key}={value}: {message}"
-                    )));
-                }
-                Ok(()) => found.push((key.clone(), target, value.clone())),
-            },
         }
     }
     if problems.is_empty() {
@@ -103,12 +110,49 @@ fn targets(
     }
 }
 
+/// A setting has to go somewhere in every version of the file.
+fn setting(scenario: &Scenario, key: &str, value: &str) -> Result<Given, Nowhere> {
+    let mut goes = None;
+    for version in &scenario.versions {
+        let target = target(key, &version.base)?;
+        target.check(value).map_err(|message| Nowhere {
+            message,
+            help: None,
+        })?;
+        goes = Some(target);
+    }
+    Ok((key.to_owned(), goes, value.to_owned()))
+}
+
+/// A variable has the values of the file and no others. Blanks do not matter.
+fn variable(scenario: &Scenario, key: &str, value: &str) -> Result<Given, Nowhere> {
+    let variables = scenario.matrix.iter().filter(|axis| axis.target.is_none());
+    let names: Vec<&str> = variables.clone().map(|axis| axis.key.as_str()).collect();
+    let Some(axis) = variables.into_iter().find(|axis| axis.key == key) else {
+        return Err(Nowhere {
+            message: "the scenario has no such variable".to_owned(),
+            help: suggest::help(key, &names),
+        });
+    };
+    let dense = |text: &str| text.split_whitespace().collect::<String>();
+    let found = axis
+        .values
+        .iter()
+        .find(|known| dense(known) == dense(value));
+    found.map_or_else(
+        || {
+            Err(Nowhere {
+                message: "the variable has no such value".to_owned(),
+                help: Some(format!("[matrix] has {}", suggest::list(&axis.values))),
+            })
+        },
+        |known| Ok((key.to_owned(), None, known.clone())),
+    )
+}
+
 /// Every combination of the matrix, with the settings of the command line in place of an axis or
 /// behind all of them.
-fn cells<'a>(
-    matrix: &'a [Axis],
-    overrides: &'a [(String, Target, String)],
-) -> Vec<Vec<Chosen<'a>>> {
+fn cells<'a>(matrix: &'a [Axis], overrides: &'a [Given]) -> Vec<Vec<Chosen<'a>>> {
     let mut cells: Vec<Vec<Chosen<'a>>> = vec![Vec::new()];
     for axis in matrix {
         let fixed = overrides.iter().find(|(key, _, _)| *key == axis.key);
@@ -121,7 +165,7 @@ fn cells<'a>(
             .flat_map(|cell| {
                 values.iter().map(move |value| {
                     let mut longer = cell.clone();
-                    longer.push((axis.key.as_str(), &axis.target, *value));
+                    longer.push((axis.key.as_str(), axis.target.as_ref(), *value));
                     longer
                 })
             })
@@ -131,7 +175,7 @@ fn cells<'a>(
         .iter()
         .filter(|(key, _, _)| matrix.iter().all(|axis| axis.key != *key));
     let free: Vec<Chosen<'a>> = free
-        .map(|(key, target, value)| (key.as_str(), target, value.as_str()))
+        .map(|(key, target, value)| (key.as_str(), target.as_ref(), value.as_str()))
         .collect();
     for cell in &mut cells {
         cell.extend(free.iter().copied());
@@ -139,27 +183,29 @@ fn cells<'a>(
     cells
 }
 
-fn plan(scenario: &Scenario, seed: u64, cell: &[Chosen<'_>]) -> Result<Plan, Vec<Diagnostic>> {
-    let mut plan = scenario.base.clone();
+fn plan(version: &Version, seed: u64, cell: &[Chosen<'_>]) -> Result<Plan, Vec<Diagnostic>> {
+    let mut plan = version.base.clone();
     plan.seed = seed;
     plan.cell = cell
         .iter()
         .map(|(key, _, value)| ((*key).to_owned(), (*value).to_owned()))
         .collect();
-    rules(scenario, cell, &mut plan)
+    rules(version, cell, &mut plan)
         .map_err(|error| vec![Diagnostic::nowhere(error.to_string())])?;
     for (_, target, value) in cell {
-        target.apply(&mut plan, value);
+        if let Some(target) = target {
+            target.apply(&mut plan, value);
+        }
     }
-    let release = scenario.defaults.as_ref().unwrap_or(&plan.release);
+    let release = version.defaults.as_ref().unwrap_or(&plan.release);
     let defaults = Rules::default_settings(release).unwrap_or_default();
     for (key, value) in defaults {
         if let Ok(target) = target(key, &plan) {
             target.fill(&mut plan, value);
         }
     }
-    draw(&scenario.draws, &mut plan).map_err(|mistake| vec![mistake])?;
-    let mistakes = conflicts(&plan, &scenario.places);
+    draw(&version.draws, &mut plan).map_err(|mistake| vec![mistake])?;
+    let mistakes = conflicts(&plan, &version.places);
     if mistakes.is_empty() {
         Ok(plan)
     } else {
@@ -167,18 +213,18 @@ fn plan(scenario: &Scenario, seed: u64, cell: &[Chosen<'_>]) -> Result<Plan, Vec
     }
 }
 
-fn rules(scenario: &Scenario, cell: &[Chosen<'_>], plan: &mut Plan) -> Result<(), RuleError> {
+fn rules(version: &Version, cell: &[Chosen<'_>], plan: &mut Plan) -> Result<(), RuleError> {
     for (_, target, value) in cell {
-        if **target == Target::Release {
+        if *target == Some(&Target::Release) {
             plan.release = (*value).to_owned();
         }
     }
     plan.rules = Rules::kafka(&plan.release)?;
-    for (switch, value) in &scenario.rules {
+    for (switch, value) in &version.rules {
         plan.rules.set(switch, value)?;
     }
     for (_, target, value) in cell {
-        if let Target::Rule(switch) = target {
+        if let Some(Target::Rule(switch)) = target {
             plan.rules.set(switch, value)?;
         }
     }
@@ -242,5 +288,6 @@ fn conflict(
         span,
         message: format!("settings of {owner}: {text}"),
         help: None,
+        note: None,
     }
 }

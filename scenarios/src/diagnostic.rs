@@ -47,6 +47,8 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// For which values of the file's variables, if not for all.
+    pub note: Option<String>,
 }
 
 impl Diagnostic {
@@ -56,6 +58,7 @@ impl Diagnostic {
             span: Some(span),
             message: message.into(),
             help: None,
+            note: None,
         }
     }
 
@@ -65,6 +68,7 @@ impl Diagnostic {
             span: None,
             message: message.into(),
             help: None,
+            note: None,
         }
     }
 
@@ -83,6 +87,9 @@ impl Diagnostic {
                     .path(file)
                     .annotation(AnnotationKind::Primary.span(span.within(text)))
             }));
+        if let Some(note) = &self.note {
+            group = group.element(Level::NOTE.message(note.as_str()));
+        }
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }

@@ -8,6 +8,7 @@
 //! | [`compile`] | scenario + seed + settings → one plan per cell of the matrix |
 //! | [`mod@draw`] | what a scenario leaves to the seed |
 //! | [`expect`] | what a cell was expected to end in, held against its verdict |
+//! | [`real`] | can a plan be tried on a real cluster, and if not why |
 //! | [`setting`] | where a setting belongs: broker, controller, topic, client, rule |
 //! | [`diagnostic`] | mistakes and how they are shown |
 //! | [`compare`] | two trials that differ in one thing, held against each other |
@@ -30,6 +31,7 @@ pub mod expect;
 pub mod file;
 pub mod fuzz;
 pub mod library;
+pub mod real;
 pub mod selftest;
 pub mod setting;
 pub mod shrink;

@@ -28,7 +28,7 @@ macro_rules! library {
 library! {
     "replication":
         "all-brokers-down",
-        "all-brokers-down-leader-first",
+        "order-of-return",
         "isr-shrinks-by-lag";
     "faults":
         "zombie-leader",

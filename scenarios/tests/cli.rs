@@ -156,7 +156,10 @@ fn new_writes_a_right_file_and_never_over_another() {
     let (code, stdout, _) = told(&ktrial_in(&folder, &["check", "mine.toml"]));
     assert_eq!(
         (code, stdout.as_str()),
-        (0, "mine.toml: no mistakes (5 steps, 2 cells)\n")
+        (
+            0,
+            "mine.toml: no mistakes (5 steps, 2 cells)\n  on a real cluster: yes\n"
+        )
     );
     std::fs::write(folder.join("mine.toml"), "precious").unwrap();
     let (code, _, stderr) = told(&ktrial_in(&folder, &["new", "mine"]));

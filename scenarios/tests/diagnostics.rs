@@ -477,3 +477,104 @@ fn workloads() {
         &format!("{}{wait}", load("records = 1\nevery = \"1s\"")),
     );
 }
+
+fn varies(matrix: &str, rest: &str) -> String {
+    format!("[matrix]\n{matrix}\n{SEND}{rest}")
+}
+
+const HOW: &str = "\"$how\" = [\"kill\", \"shutdown\"]";
+const STOP: &str = "[[step]]\n\"$how\" = { broker = \"$who[0]\" }\n";
+
+/// The note says for which values a mistake is there, unless it is there for all.
+#[test]
+fn mistakes_in_some_versions() {
+    let matrix = "\"$how\" = [\"kill\", \"start\"]\n\"$who\" = [[1, 2], [3]]";
+    check("variable_of_some_values", &varies(matrix, STOP));
+    let twice = [
+        step("kill = { broker = \"$a\" }"),
+        step("kill = { broker = \"$b\" }"),
+    ];
+    let matrix = "\"$a\" = [1, 2]\n\"$b\" = [1, 2]";
+    check(
+        "variable_wrong_in_one_version",
+        &varies(matrix, &twice.concat()),
+    );
+    let xor = step("until = { isr = { is = [\"$a\", \"$b\"] } }");
+    check("variable_wrong_in_no_value_alone", &varies(matrix, &xor));
+    let all = step("\"$how\" = { brokr = 1 }");
+    check("variable_wrong_in_all", &varies(HOW, &all));
+}
+
+#[test]
+fn variables_where_they_stand() {
+    check(
+        "variable_unknown",
+        &varies(HOW, &step("\"$hwo\" = { broker = 1 }")),
+    );
+    check(
+        "variable_without_matrix",
+        &step("kill = { broker = \"$who\" }"),
+    );
+    let start = step("start = { broker = \"$who[1]\" }");
+    let matrix = format!("{HOW}\n\"$who\" = [[1], [2, 3]]");
+    check(
+        "variable_out_of_range",
+        &varies(&matrix, &format!("{STOP}{start}")),
+    );
+    let matrix = format!("{HOW}\n\"$who\" = [1, 2]");
+    check("variable_that_is_no_list", &varies(&matrix, STOP));
+    let key = step("\"$how\" = { broker = 1 }");
+    check(
+        "variable_as_a_key",
+        &varies("\"$how\" = [1, [\"kill\"]]", &key),
+    );
+    let beside = step("kill = { broker = 1 }\n\"$how\" = { broker = 2 }");
+    check("variable_beside_itself", &varies(HOW, &beside));
+    check(
+        "variable_half",
+        &varies(HOW, &step("kill = { node = \"$how[\" }")),
+    );
+}
+
+#[test]
+fn variables_in_the_matrix() {
+    check("variable_unused", &varies(HOW, ""));
+    check("variable_of_a_strange_name", &varies("\"$1\" = [1]", ""));
+    check("variable_of_nothing", &varies("\"$how\" = []", ""));
+    let tables = "\"$how\" = [[[1]], [1.5]]";
+    check(
+        "variable_of_tables",
+        &varies(tables, &step("\"$how\" = {}")),
+    );
+    let twice = "\"$who\" = [1, \"1\"]";
+    check(
+        "variable_twice",
+        &varies(twice, &step("kill = { broker = \"$who\" }")),
+    );
+    let expect = |when: &str| {
+        let kill = step("\"$how\" = { broker = 1 }");
+        varies(HOW, &format!("{kill}[[expect]]\nwhen = {{ {when} }}\n"))
+    };
+    check("variable_of_an_expectation", &expect("\"$hwo\" = \"kill\""));
+    check(
+        "variable_without_that_value",
+        &expect("\"$how\" = \"pause\""),
+    );
+}
+
+#[test]
+fn variables_from_the_command_line() {
+    let text = format!(
+        "{HEAD}{SEND}[[step]]\n\"$how\" = {{ broker = \"$who[1]\" }}\n\
+         [matrix]\n\"$how\" = [\"kill\", \"shutdown\"]\n\"$who\" = [[1, 2], [1, 3]]\n"
+    );
+    let scenario = parse("good", "good.toml", &text).unwrap();
+    let told = |key: &str, value: &str| {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        compile(&scenario, 1, &[Override { key, value }])
+            .unwrap_err()
+            .to_string()
+    };
+    insta::assert_snapshot!("set_variable_unknown", told("$hwo", "kill"));
+    insta::assert_snapshot!("set_variable_to_a_stranger", told("$who", "[3]"));
+}

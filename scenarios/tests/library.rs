@@ -35,7 +35,8 @@ fn name(plan: &Plan) -> String {
         .cell
         .iter()
         .map(|(key, value)| format!("--{key}-{value}"));
-    format!("{}{}", plan.scenario, settings.collect::<String>())
+    let settings = settings.collect::<String>().replace(", ", "-");
+    format!("{}{}", plan.scenario, settings.replace(['$', '[', ']'], ""))
 }
 
 #[test]

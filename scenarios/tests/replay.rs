@@ -57,9 +57,9 @@ fn replay_shows_what_is_asked_for() {
         "--broker",
         "2",
         "--from",
-        "28400ms",
+        "9900ms",
         "--until",
-        "28600ms",
+        "10100ms",
         "--partition",
         "orders-0",
     ];

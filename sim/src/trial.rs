@@ -20,7 +20,7 @@
 mod action;
 mod cluster;
 mod fault;
-mod finals;
+pub mod finals;
 mod roles;
 mod script;
 mod so_far;

@@ -1,31 +1,40 @@
-//! The bytes of metadata records, as Kafka 4.3 writes them.
+//! The bytes of metadata records: as Kafka 4.3 writes them, and read as Kafka 3.3 to 4.3 wrote them.
 //!
 //! A record is a frame (version 1), its type and its schema version, all as unsigned varints, then
 //! the fields in the "flexible" encoding of Kafka's messages: compact strings and arrays, UUIDs of 16
 //! bytes, and at the end the tagged fields, which are left out when they have their default.
 //!
-//! | record | type | version written |
-//! |---|---|---|
-//! | RegisterBroker | 0 | 4 |
-//! | Topic | 2 | 0 |
-//! | Partition | 3 | 2 |
-//! | Config | 4 | 0 |
-//! | PartitionChange | 5 | 2 |
-//! | FeatureLevel | 12 | 0 |
-//! | BrokerRegistrationChange | 17 | 0, or 1 with a controlled shutdown |
-//! | NoOp | 20 | 0 |
-//! | ClearElr | 28 | 0 |
+//! | record | type | version written | versions read |
+//! |---|---|---|---|
+//! | RegisterBroker | 0 | 4 | 0 to 4 |
+//! | Topic | 2 | 0 | 0 |
+//! | Partition | 3 | 2 | 0 to 2 |
+//! | Config | 4 | 0 | 0 |
+//! | PartitionChange | 5 | 2 | 0 to 2 |
+//! | FenceBroker, UnfenceBroker | 7, 8 | never | 0, as a BrokerRegistrationChange |
+//! | FeatureLevel | 12 | 0 | 0 |
+//! | BrokerRegistrationChange | 17 | 0, or 1 with a controlled shutdown | 0 to 3 |
+//! | NoOp | 20 | 0 | 0 |
+//! | ClearElr | 28 | 0 | 0 |
+//!
+//! The other types of record up to 28 say nothing of what is told here (users, quotas, ACLs, producer
+//! ids, controllers, metadata transactions, removals): they are skipped, whatever their version. So is a
+//! setting of something else than a topic or the whole cluster.
 //!
 //! Invariants:
 //! - What is encoded decodes to the same record; unknown tagged fields are skipped.
+//! - A record type that Kafka does not have, or a newer version than those above, is an error.
 //!
 //! Simplified: endpoints, features, racks and log directories are written empty, so a real broker
-//! could read such a log but not find its peers in it. Only the versions above are read.
+//! could read such a log but not find its peers in it; they are skipped when read, as are reassignments.
+//! Of a real incarnation's UUID only a fold of 32 bits is kept: two are told apart but for one chance in
+//! four thousand million. The records of a metadata transaction count even if it is aborted later: Kafka
+//! writes one only when it makes a new cluster's first records.
 //! Source: `AbstractApiMessageSerde.write`, `common/metadata/*Record.json`, `MetadataVersion`.
 //! Next: `fields.rs` for the fields, `wire.rs` for the encoding, `image.rs` for what the records mean.
 
 use super::fields::{
-    read_config, read_partition, read_partition_change, read_register_broker,
+    read_config, read_fencing, read_partition, read_partition_change, read_register_broker,
     read_registration_change, write_config, write_partition, write_partition_change,
     write_register_broker, write_registration_change,
 };
@@ -48,7 +57,8 @@ pub fn encode_batch(records: &[MetadataRecord], now: WallClock) -> Bytes {
     batch.finish()
 }
 
-/// The records of a batch with their offsets; none for a control batch.
+/// The records of a batch with their offsets; none for a control batch, and without those that have no
+/// meaning here.
 ///
 /// # Errors
 /// What cannot be read.
@@ -59,9 +69,9 @@ pub fn decode_batch(batch: &RecordBatch) -> Result<Vec<(Offset, MetadataRecord)>
     let records = batch.records().map_err(|error| error.to_string())?;
     let decoded = records.into_iter().map(|record| {
         let value = record.value.ok_or("a metadata record without value")?;
-        Ok((record.offset, decode(&value)?))
+        Ok(decode(&value)?.map(|known| (record.offset, known)))
     });
-    decoded.collect()
+    decoded.filter_map(Result::transpose).collect()
 }
 
 /// The bytes of one record.
@@ -98,11 +108,11 @@ pub fn encode(record: &MetadataRecord) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// The record in these bytes.
+/// The record in these bytes; `None` for one that has no meaning here.
 ///
 /// # Errors
 /// What cannot be read.
-pub fn decode(bytes: &[u8]) -> Result<MetadataRecord, String> {
+pub fn decode(bytes: &[u8]) -> Result<Option<MetadataRecord>, String> {
     let mut input = Reader::new(bytes);
     let frame = input.uvarint()?;
     if frame != FRAME_VERSION {
@@ -111,29 +121,35 @@ pub fn decode(bytes: &[u8]) -> Result<MetadataRecord, String> {
     let api = input.uvarint()?;
     let version = input.uvarint()?;
     let record = match (api, version) {
-        (0, 4) => read_register_broker(&mut input)?,
+        (0, 0..=4) => read_register_broker(&mut input, version)?,
         (2, 0) => MetadataRecord::Topic(TopicRecord {
             topic: input.string()?.into(),
             topic_id: TopicId(input.uuid()?),
         }),
-        (3, 2) => return read_partition(&mut input),
-        (4, 0) => read_config(&mut input)?,
-        (5, 2) => return read_partition_change(&mut input),
+        (3, 0..=2) => return read_partition(&mut input, version).map(Some),
+        (4, 0) => {
+            let setting = read_config(&mut input)?;
+            input.tags()?;
+            return Ok(setting);
+        }
+        (5, 0..=2) => return read_partition_change(&mut input).map(Some),
+        (7 | 8, 0) => read_fencing(&mut input, api == 7)?,
         (12, 0) => MetadataRecord::FeatureLevel(FeatureLevelRecord {
             name: input.string()?,
             level: input.i16()?,
         }),
-        (17, 0..=3) => return read_registration_change(&mut input),
+        (17, 0..=3) => return read_registration_change(&mut input).map(Some),
         (20, 0) => MetadataRecord::NoOp,
         (28, 0) => MetadataRecord::ClearElr(ClearElrRecord {
             topic: Some(input.string()?)
                 .filter(|name| !name.is_empty())
                 .map(Into::into),
         }),
+        (1 | 9 | 10 | 11 | 14 | 15 | 18 | 19 | 21..=27, _) => return Ok(None),
         _ => return Err(format!("unknown metadata record {api} version {version}")),
     };
     input.tags()?;
-    Ok(record)
+    Ok(Some(record))
 }
 
 fn api_and_version(record: &MetadataRecord) -> (u32, u32) {

@@ -151,7 +151,7 @@ fn any_record() -> impl Strategy<Value = MetadataRecord> {
 proptest! {
     #[test]
     fn what_is_encoded_decodes_to_the_same(record in any_record()) {
-        prop_assert_eq!(decode(&encode(&record)), Ok(record));
+        prop_assert_eq!(decode(&encode(&record)), Ok(Some(record)));
     }
 
     #[test]
@@ -238,9 +238,110 @@ fn unknown_tagged_fields_are_skipped() {
     let known = [1, 20, 0];
     assert_eq!(
         decode(&[&known[..], &[1, 9, 2, 7, 7]].concat()),
-        Ok(MetadataRecord::NoOp)
+        Ok(Some(MetadataRecord::NoOp))
     );
     assert!(decode(&[&known[..], &[0, 0]].concat()).is_err());
     assert!(decode(&[0, 20, 0, 0]).is_err());
     assert!(decode(&[1, 6, 0, 0]).is_err());
+}
+
+/// The fields of a registration as a real controller writes them, by version.
+fn real_registration(version: u8) -> Vec<u8> {
+    let mut bytes = vec![1, 0, version, 0, 0, 0, 3];
+    if version >= 2 {
+        bytes.push(0); // no broker of ZooKeeper on the move
+    }
+    bytes.extend([0x10, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 8]); // incarnation
+    bytes.extend([0, 0, 0, 0, 0, 0, 0, 9]); // broker epoch
+    bytes.extend(*b"\x02\x02P\x02h\x23\x84\0\0\0"); // one endpoint, P on h:9092, no tags
+    bytes.extend(*b"\x02\x02f\0\x01\0\x07\0"); // one feature
+    bytes.extend(*b"\x02r\x01"); // rack, fenced
+    if version >= 1 {
+        bytes.push(1); // stopping
+    }
+    if version >= 3 {
+        bytes.extend([1, 0, 17, 2]); // one tag: one log directory
+        bytes.extend([7; 16]);
+    } else {
+        bytes.push(0);
+    }
+    bytes
+}
+
+#[test]
+fn registrations_of_every_release_are_read() {
+    for version in 0..=4 {
+        let record = MetadataRecord::RegisterBroker(RegisterBrokerRecord {
+            broker: BrokerId(3),
+            incarnation: Incarnation(0x1000_000f),
+            broker_epoch: BrokerEpoch(9),
+            fenced: true,
+            in_controlled_shutdown: version >= 1,
+        });
+        let bytes = real_registration(version);
+        assert_eq!(decode(&bytes), Ok(Some(record)), "version {version}");
+        for cut in 3..bytes.len() {
+            assert!(
+                decode(&bytes[..cut]).is_err(),
+                "version {version} cut at {cut}"
+            );
+        }
+    }
+    assert!(decode(&real_registration(5)).is_err());
+}
+
+#[test]
+fn partitions_with_directories_and_without_are_read() {
+    for version in 0..=2_u8 {
+        let mut bytes = vec![1, 3, version, 0, 0, 0, 1];
+        bytes.extend([0; 15]);
+        bytes.push(5); // topic id
+        bytes.extend([2, 0, 0, 0, 1].repeat(2)); // replicas and ISR [1]
+        bytes.extend([2, 0, 0, 0, 7, 2, 0, 0, 0, 8]); // one replica goes, one comes
+        bytes.extend([0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]); // leader, epochs
+        if version >= 1 {
+            bytes.push(2);
+            bytes.extend([9; 16]);
+        }
+        bytes.push(0);
+        let Ok(Some(MetadataRecord::Partition(record))) = decode(&bytes) else {
+            panic!("version {version}: {:?}", decode(&bytes));
+        };
+        assert_eq!(record.replicas, [BrokerId(1)]);
+        assert_eq!(record.leader_epoch, LeaderEpoch(2));
+        assert_eq!(record.partition_epoch, PartitionEpoch(3));
+    }
+}
+
+#[test]
+fn what_has_no_meaning_here_is_skipped() {
+    for api in [1, 9, 10, 11, 14, 15, 18, 19, 21, 22, 23, 24, 25, 26, 27] {
+        assert_eq!(decode(&[1, api, 0, 0xff]), Ok(None), "type {api}");
+    }
+    for unknown in [6, 13, 16, 29] {
+        assert!(decode(&[1, unknown, 0, 0]).is_err(), "type {unknown}");
+    }
+    // The setting of one broker, and of a topic.
+    assert_eq!(decode(b"\x01\x04\0\x04\x021\x02k\x02v\0"), Ok(None));
+    assert!(matches!(
+        decode(b"\x01\x04\0\x02\x021\x02k\x02v\0"),
+        Ok(Some(MetadataRecord::Config(_)))
+    ));
+}
+
+#[test]
+fn fencing_of_old_releases_is_a_change_of_the_registration() {
+    for (api, fenced) in [(7, true), (8, false)] {
+        let mut bytes = vec![1, api, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 9, 0];
+        let change = BrokerRegistrationChangeRecord {
+            broker: BrokerId(3),
+            broker_epoch: BrokerEpoch(9),
+            fenced: Some(fenced),
+            in_controlled_shutdown: None,
+        };
+        let record = MetadataRecord::BrokerRegistrationChange(change);
+        assert_eq!(decode(&bytes), Ok(Some(record)));
+        bytes.pop();
+        assert!(decode(&bytes).is_err());
+    }
 }

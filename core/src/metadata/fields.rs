@@ -1,6 +1,6 @@
 //! The fields of the larger metadata records, one pair of functions for each.
 //!
-//! Simplified: fields without a use here are written empty, and refused if they are not.
+//! Simplified: fields without a use here are written empty, and skipped.
 //! Source: `common/metadata/*Record.json`.
 //! Next: `wire.rs`.
 
@@ -31,22 +31,45 @@ pub(super) fn write_register_broker(record: &RegisterBrokerRecord, out: &mut Wri
     out.no_tags();
 }
 
-pub(super) fn read_register_broker(input: &mut Reader<'_>) -> Result<MetadataRecord, String> {
+pub(super) fn read_register_broker(
+    input: &mut Reader<'_>,
+    version: u32,
+) -> Result<MetadataRecord, String> {
     let broker = BrokerId(input.i32()?);
-    input.bool()?;
-    let incarnation =
-        u32::try_from(input.uuid()?).map_err(|_| "an incarnation that is not ours")?;
+    if version >= 2 {
+        input.bool()?;
+    }
+    let incarnation = Incarnation(fold(input.uuid()?));
     let broker_epoch = BrokerEpoch(input.i64()?);
-    input.expect_empty_array()?;
-    input.expect_empty_array()?;
+    input.skip_array(|endpoint| {
+        endpoint.string()?; // name
+        endpoint.string()?; // host
+        endpoint.i16()?; // port
+        endpoint.i16()?; // security protocol
+        endpoint.skip_tags()
+    })?;
+    input.skip_array(|feature| {
+        feature.string()?;
+        feature.i16()?; // minimum
+        feature.i16()?; // maximum
+        feature.skip_tags()
+    })?;
     input.nullable_string()?;
+    let fenced = input.bool()?;
     Ok(MetadataRecord::RegisterBroker(RegisterBrokerRecord {
         broker,
-        incarnation: Incarnation(incarnation),
+        incarnation,
         broker_epoch,
-        fenced: input.bool()?,
-        in_controlled_shutdown: input.bool()?,
+        fenced,
+        in_controlled_shutdown: version >= 1 && input.bool()?,
     }))
+}
+
+/// 32 bits of a UUID. A number of 32 bits stays as it is.
+fn fold(uuid: u128) -> u32 {
+    let words = [uuid >> 96, uuid >> 64, uuid >> 32, uuid];
+    let low = words.map(|word| u32::try_from(word & 0xffff_ffff).unwrap_or(0));
+    low.into_iter().fold(0, |sum, word| sum ^ word)
 }
 
 pub(super) fn write_partition(record: &PartitionRecord, out: &mut Writer) {
@@ -73,17 +96,22 @@ pub(super) fn write_partition(record: &PartitionRecord, out: &mut Writer) {
     out.tags(tags);
 }
 
-pub(super) fn read_partition(input: &mut Reader<'_>) -> Result<MetadataRecord, String> {
+pub(super) fn read_partition(
+    input: &mut Reader<'_>,
+    version: u32,
+) -> Result<MetadataRecord, String> {
     let partition = input.i32()?;
     let topic_id = TopicId(input.uuid()?);
     let replicas = input.brokers()?;
     let isr = input.brokers()?;
-    input.expect_empty_array()?;
-    input.expect_empty_array()?;
+    input.brokers()?; // removingReplicas
+    input.brokers()?; // addingReplicas
     let leader = Some(BrokerId(input.i32()?)).filter(|leader| leader.0 >= 0);
     let leader_epoch = LeaderEpoch(input.i32()?);
     let partition_epoch = PartitionEpoch(input.i32()?);
-    input.expect_empty_array()?;
+    if version >= 1 {
+        input.skip_array(|directory| directory.uuid().map(drop))?;
+    }
     let mut record = PartitionRecord {
         topic_id,
         partition,
@@ -185,19 +213,36 @@ pub(super) fn write_config(record: &ConfigRecord, out: &mut Writer) {
     out.no_tags();
 }
 
-pub(super) fn read_config(input: &mut Reader<'_>) -> Result<MetadataRecord, String> {
+/// `None` for the setting of something else.
+pub(super) fn read_config(input: &mut Reader<'_>) -> Result<Option<MetadataRecord>, String> {
     let kind = input.i8()?;
     let name = input.string()?;
     let resource = match kind {
-        TOPIC_RESOURCE => ConfigResource::Topic(name.into()),
-        BROKER_RESOURCE if name.is_empty() => ConfigResource::Cluster,
-        _ => return Err(format!("unknown config resource {kind} `{name}`")),
+        TOPIC_RESOURCE => Some(ConfigResource::Topic(name.into())),
+        BROKER_RESOURCE if name.is_empty() => Some(ConfigResource::Cluster),
+        _ => None,
     };
-    Ok(MetadataRecord::Config(ConfigRecord {
-        resource,
-        key: input.string()?,
-        value: input.nullable_string()?,
-    }))
+    let (key, value) = (input.string()?, input.nullable_string()?);
+    let record = |resource| {
+        MetadataRecord::Config(ConfigRecord {
+            resource,
+            key,
+            value,
+        })
+    };
+    Ok(resource.map(record))
+}
+
+/// FenceBrokerRecord and UnfenceBrokerRecord, which releases before 3.3 wrote.
+pub(super) fn read_fencing(input: &mut Reader<'_>, fenced: bool) -> Result<MetadataRecord, String> {
+    Ok(MetadataRecord::BrokerRegistrationChange(
+        BrokerRegistrationChangeRecord {
+            broker: BrokerId(input.i32()?),
+            broker_epoch: BrokerEpoch(input.i64()?),
+            fenced: Some(fenced),
+            in_controlled_shutdown: None,
+        },
+    ))
 }
 
 pub(super) fn write_registration_change(record: &BrokerRegistrationChangeRecord, out: &mut Writer) {

@@ -169,23 +169,35 @@ impl<'a> Reader<'a> {
         }
         Ok(brokers)
     }
-    pub(crate) fn expect_empty_array(&mut self) -> Result<(), String> {
-        match self.compact_length()? {
-            None | Some(0) => Ok(()),
-            Some(length) => Err(format!("{length} entries in a field that is not simulated")),
+    /// Reads over an array whose entries have no use here.
+    pub(crate) fn skip_array(
+        &mut self,
+        mut skip: impl FnMut(&mut Self) -> Result<(), String>,
+    ) -> Result<(), String> {
+        for _ in 0..self.compact_length()?.unwrap_or(0) {
+            skip(self)?;
         }
+        Ok(())
+    }
+    /// Reads over the tagged fields of a structure within the record.
+    pub(crate) fn skip_tags(&mut self) -> Result<(), String> {
+        self.each_tag().map(drop)
     }
     /// The tagged fields; the record ends with them.
     pub(crate) fn tags(&mut self) -> Result<Vec<(u32, Self)>, String> {
+        let tags = self.each_tag()?;
+        if !self.0.is_empty() {
+            return Err(format!("{} bytes after the record", self.0.len()));
+        }
+        Ok(tags)
+    }
+    fn each_tag(&mut self) -> Result<Vec<(u32, Self)>, String> {
         let count = self.uvarint()?;
         let mut tags = Vec::new();
         for _ in 0..count {
             let tag = self.uvarint()?;
             let length = usize::try_from(self.uvarint()?).map_err(|error| error.to_string())?;
             tags.push((tag, Self(self.take(length)?)));
-        }
-        if !self.0.is_empty() {
-            return Err(format!("{} bytes after the record", self.0.len()));
         }
         Ok(tags)
     }

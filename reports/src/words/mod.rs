@@ -244,6 +244,7 @@ pub(crate) fn cause(cause: TruncationCause, leader: Option<BrokerId>) -> String 
         }
         TruncationCause::HighWatermark => "to its own high watermark".to_owned(),
         TruncationCause::OutOfRange => format!("it was outside {whose}"),
+        TruncationCause::Unknown => "as its file shows".to_owned(),
     }
 }
 

@@ -4,11 +4,16 @@ use super::{Exit, output};
 use crate::compile::compile;
 use crate::diagnostic::Problems;
 use crate::file::{self, Scenario};
+use crate::real::{Obstacle, obstacles, timed};
 use crate::{library, suggest};
+use ktrial_sim::plan::Plan;
 use std::path::Path;
 
 /// Reads a scenario: a file if its name has a `/` or ends in `.toml`, else one of the library.
-pub(super) fn load(name: &str) -> Result<Scenario, String> {
+///
+/// # Errors
+/// There is none, or it has mistakes: shown with their places.
+pub fn load(name: &str) -> Result<Scenario, String> {
     if !name.contains('/') && !name.ends_with(".toml") {
         let Some(entry) = library::find(name) else {
             return Err(unknown(name));
@@ -22,11 +27,12 @@ pub(super) fn load(name: &str) -> Result<Scenario, String> {
     file::parse(stem.unwrap_or("scenario"), name, &text).map_err(show_problems)
 }
 
+/// The mistakes as text.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "it stands behind `map_err`, which hands over the value"
 )]
-pub(super) fn show_problems(problems: Problems) -> String {
+pub fn show_problems(problems: Problems) -> String {
     problems.render(output::colour())
 }
 
@@ -54,14 +60,58 @@ pub(super) fn list(only_names: bool) -> Exit {
             theme = entry.theme;
             output::say(&format!("{theme}:"));
         }
-        let title = match file::parse(entry.name, entry.path, entry.text) {
-            Ok(scenario) => scenario.base.title,
-            Err(_) => "(this file has mistakes: `ktrial check` it)".to_owned(),
+        let (title, real) = match file::parse(entry.name, entry.path, entry.text) {
+            Ok(scenario) => (scenario.title.clone(), mark(&scenario)),
+            Err(_) => {
+                let title = "(this file has mistakes: `ktrial check` it)";
+                (title.to_owned(), "")
+            }
         };
         let width = width.unwrap_or_default();
-        output::say(&format!("  {:width$}  {title}", entry.name));
+        output::say(&format!("  {:width$}  {real:4}  {title}", entry.name));
     }
+    output::say(
+        "\nreal: can be tried on a real cluster too; net: only with a network of its own; -: only simulated",
+    );
     Exit::AsExpected
+}
+
+/// Whether all of its cells can be tried on a real cluster.
+fn mark(scenario: &Scenario) -> &'static str {
+    let plans = compile(scenario, 1, &[]).map_or_else(|_| Vec::new(), |found| found.plans);
+    let found: Vec<Obstacle> = plans.iter().flat_map(obstacles).collect();
+    match found.as_slice() {
+        [] => "real",
+        found if found.iter().all(Obstacle::needs_network) => "net",
+        _ => "-",
+    }
+}
+
+/// Whether these cells can be tried on a real cluster, and if not why.
+fn on_a_real_cluster(plans: &[Plan]) -> String {
+    let of: Vec<Vec<Obstacle>> = plans.iter().map(obstacles).collect();
+    let never = |obstacle: &&Obstacle| !obstacle.needs_network();
+    let refused = of.iter().filter(|found| found.iter().any(|o| never(&o)));
+    let refused = refused.count();
+    if let Some(first) = of.iter().flatten().find(never) {
+        let part = if refused == plans.len() {
+            "no".to_owned()
+        } else {
+            format!("not {} of them", count(refused, "cell"))
+        };
+        return format!("{part}; {first}");
+    }
+    let mut answer = match of.iter().flatten().next() {
+        Some(network) => format!("yes, with a network of its own; {network}"),
+        None => "yes".to_owned(),
+    };
+    let steps = plans.iter().map(|plan| timed(plan).len()).max();
+    if let Some(steps @ 1..) = steps {
+        let steps = count(steps, "step");
+        answer +=
+            &format!("; the time of {steps} is inexact there, so the outcome may depend on it");
+    }
+    answer
 }
 
 /// Prints the text of a scenario, and as a comment behind it what its cells are.
@@ -91,12 +141,15 @@ pub(super) fn check(names: &[String]) -> Exit {
     for name in names {
         let checked = load(name).and_then(|scenario| {
             let compiled = compile(&scenario, 1, &[]).map_err(show_problems)?;
-            Ok((scenario.base.steps.len(), compiled.plans.len()))
+            let steps = compiled.plans.iter().map(|plan| plan.steps.len()).max();
+            Ok((steps.unwrap_or_default(), compiled.plans))
         });
         match checked {
-            Ok((steps, cells)) => {
-                let (steps, cells) = (count(steps, "step"), count(cells, "cell"));
+            Ok((steps, plans)) => {
+                let (steps, cells) = (count(steps, "step"), count(plans.len(), "cell"));
                 output::say(&format!("{name}: no mistakes ({steps}, {cells})"));
+                let real = on_a_real_cluster(&plans);
+                output::say(&format!("  on a real cluster: {real}"));
             }
             Err(message) => {
                 output::complain(&message);

@@ -6,11 +6,11 @@ mod exit;
 mod filter;
 mod follow;
 mod fuzz;
-mod library;
+pub mod library;
 mod merge;
-mod output;
+pub mod output;
 mod replay;
-mod run;
+pub mod run;
 mod selftest;
 mod shrink;
 mod starter;
@@ -113,7 +113,11 @@ struct RunArguments {
     out: Option<PathBuf>,
 }
 
-fn key_value(text: &str) -> Result<Override, String> {
+/// Reads `KEY=VALUE`.
+///
+/// # Errors
+/// What was expected.
+pub fn key_value(text: &str) -> Result<Override, String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok(Override {
             key: key.trim().to_owned(),

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 /// A text for standard output. If it cannot be written (a full disk), the program ends as a failure of
 /// the harness, for what it was to tell is lost.
-pub(super) fn say(text: &str) {
+pub fn say(text: &str) {
     if let Err(error) = writeln!(std::io::stdout().lock(), "{text}")
         && error.kind() != ErrorKind::BrokenPipe
     {
@@ -16,19 +16,19 @@ pub(super) fn say(text: &str) {
 
 /// An error for standard error. What shows its place in a file (perhaps in colour) says already that
 /// it is an error.
-pub(super) fn complain(text: &str) {
+pub fn complain(text: &str) {
     let told = text.starts_with("error") || text.starts_with('\u{1b}');
     let prefix = if told { "" } else { "error: " };
     note(&format!("{prefix}{text}"));
 }
 
 /// A text for standard error.
-pub(super) fn note(text: &str) {
+pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Progress for standard error, if a person looks at it.
-pub(super) fn progress(text: &str) {
+pub fn progress(text: &str) {
     let mut stderr = std::io::stderr().lock();
     if stderr.is_terminal() {
         let _ = writeln!(stderr, "{text}");
@@ -37,7 +37,7 @@ pub(super) fn progress(text: &str) {
 
 /// A line about what is going on, over the one before; nothing unless a person looks at it. An empty text
 /// leaves the place free for other output.
-pub(super) fn status(text: &str) {
+pub fn status(text: &str) {
     let mut stderr = std::io::stderr().lock();
     if stderr.is_terminal() {
         let _ = write!(stderr, "\r\x1b[2K{text}");
@@ -46,6 +46,6 @@ pub(super) fn status(text: &str) {
 }
 
 /// Whether errors may be shown in colour.
-pub(super) fn colour() -> bool {
+pub fn colour() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }

@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, String> {
 
 fn folder(arguments: &RunArguments, scenario: &Scenario) -> PathBuf {
     arguments.out.clone().unwrap_or_else(|| {
-        let name = format!("{}-seed{}", scenario.base.scenario, arguments.seed);
+        let name = format!("{}-seed{}", scenario.name, arguments.seed);
         Path::new("ktrial-out").join(name)
     })
 }
@@ -54,8 +54,8 @@ fn try_all(scenario: &Scenario, arguments: &RunArguments, folder: &Path) -> Resu
         }
     }
     Ok(Run {
-        scenario: scenario.base.scenario.clone(),
-        title: scenario.base.title.clone(),
+        scenario: scenario.name.clone(),
+        title: scenario.title.clone(),
         why: scenario.why.clone(),
         seed: arguments.seed,
         cells,
@@ -63,7 +63,10 @@ fn try_all(scenario: &Scenario, arguments: &RunArguments, folder: &Path) -> Resu
 }
 
 /// Makes the folder, and a file in it, to see whether that can be done.
-fn writable(folder: &Path) -> Result<(), String> {
+///
+/// # Errors
+/// It cannot.
+pub fn writable(folder: &Path) -> Result<(), String> {
     let probe = folder.join(".ktrial-probe");
     std::fs::create_dir_all(folder)
         .and_then(|()| std::fs::write(&probe, b""))
@@ -131,7 +134,7 @@ pub(super) fn try_plan(plan: &Plan) -> Result<Cell, String> {
 }
 
 /// A cell's settings on one line.
-pub(super) fn settings(plan: &Plan) -> String {
+pub fn settings(plan: &Plan) -> String {
     if plan.cell.is_empty() {
         return "default settings".to_owned();
     }
@@ -147,9 +150,10 @@ fn cell_name(plan: &Plan) -> String {
 }
 
 /// The run for people.
-fn tell(run: &Run, folder: &Path) {
+pub fn tell(run: &Run, folder: &Path) {
     for cell in &run.cells {
-        output::say(&format!("== {}\n", cell_name(&cell.plan)));
+        let (name, place) = (&cell.plan.scenario, cell.place());
+        output::say(&format!("== {name}, {place}, {}\n", settings(&cell.plan)));
         output::say(ktrial_reports::story(cell).trim_end());
         output::say("");
         output::say(ktrial_reports::verdict_text(cell).trim_end());

@@ -1,9 +1,10 @@
-//! `[matrix]`: settings to compare, and `[[expect]]`: what each cell should end in.
+//! `[matrix]`: settings and words to compare, and `[[expect]]`: what each cell should end in.
 
 use super::names::Names;
 use super::node::{Flat, Node, Table, Value, flatten};
 use super::reader::Reader;
-use crate::diagnostic::Diagnostic;
+use super::variable::{self, Values, Variable};
+use crate::diagnostic::{Diagnostic, Span};
 use crate::expect::{CLASSES, Expect, class_name};
 use crate::setting::{Target, target};
 use crate::suggest;
@@ -12,38 +13,60 @@ use ktrial_sim::verdict::Class;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The largest matrix.
-const MOST_CELLS: usize = 1_000;
+pub(super) const MOST_CELLS: usize = 1_000;
 
-/// A setting and the values to compare.
+/// A setting or a variable, and the values to compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Axis {
     /// The key as written.
     pub key: String,
-    /// Where it goes.
-    pub target: Target,
+    /// Where it goes; `None` = a variable: it stands in the file.
+    pub target: Option<Target>,
     /// Its values, in the order of the file.
     pub values: Vec<String>,
 }
 
 /// Reads `[matrix]`.
-pub(crate) fn matrix(reader: &mut Reader, node: &Node, plan: &Plan) -> Vec<Axis> {
+pub(super) fn matrix(
+    reader: &mut Reader,
+    node: &Node,
+    variables: &[Variable],
+    plan: &Plan,
+) -> Vec<Axis> {
     let Some(table) = reader.table(node, "[matrix]") else {
         return Vec::new();
     };
     let flat = flatten(table, &mut reader.problems);
     let axes: Vec<Axis> = flat
         .iter()
-        .filter_map(|flat| axis(reader, flat, plan))
+        .filter_map(|flat| {
+            let variable = variables.iter().find(|variable| variable.name == flat.key);
+            variable.map_or_else(|| axis(reader, flat, plan), |found| Some(varying(found)))
+        })
         .collect();
     let cells = axes
         .iter()
         .try_fold(1_usize, |cells, axis| cells.checked_mul(axis.values.len()));
     if cells.is_none_or(|cells| cells > MOST_CELLS) {
-        let help = "split the scenario, or leave values out";
-        reader.error_help(node.span, "a matrix has at most 1000 cells", help);
+        too_many(reader, node.span);
         return Vec::new();
     }
     axes
+}
+
+/// Notes that a matrix is too large.
+pub(super) fn too_many(reader: &mut Reader, span: Span) {
+    let help = "split the scenario, or leave values out";
+    reader.error_help(span, "a matrix has at most 1000 cells", help);
+}
+
+fn varying(variable: &Variable) -> Axis {
+    let values = variable.values.iter().map(|(text, _)| text.clone());
+    Axis {
+        key: variable.name.clone(),
+        target: None,
+        values: values.collect(),
+    }
 }
 
 fn axis(reader: &mut Reader, flat: &Flat<'_>, plan: &Plan) -> Option<Axis> {
@@ -67,7 +90,7 @@ fn axis(reader: &mut Reader, flat: &Flat<'_>, plan: &Plan) -> Option<Axis> {
     }
     (!values.is_empty()).then(|| Axis {
         key: flat.key.clone(),
-        target,
+        target: Some(target),
         values,
     })
 }
@@ -83,23 +106,32 @@ fn known(reader: &mut Reader, flat: &Flat<'_>, plan: &Plan) -> Option<Target> {
     }
 }
 
-/// Reads `[[expect]]`.
-pub(crate) fn expects(
+/// Reads `[[expect]]` of a version of the file: what it expects holds for its cells only.
+pub(super) fn expects(
     reader: &mut Reader,
     node: &Node,
     names: &Names,
     plan: &Plan,
     axes: &[Axis],
+    version: &Values,
 ) -> Vec<Expect> {
     let Value::List(items) = &node.value else {
         let help = "each expectation is a table of its own: [[expect]]";
         reader.error_help(node.span, "`expect` must be a list of tables", help);
         return Vec::new();
     };
-    items
-        .iter()
-        .filter_map(|item| expect(reader, item, names, plan, axes))
-        .collect()
+    let mut expects = Vec::new();
+    for item in items {
+        let Some(mut expect) = expect(reader, item, names, plan, axes) else {
+            continue;
+        };
+        let same = |(name, value)| expect.when.get(name).is_none_or(|wanted| wanted == value);
+        if version.iter().all(same) {
+            expect.when.extend(version.clone());
+            expects.push(expect);
+        }
+    }
+    expects
 }
 
 fn expect(
@@ -165,24 +197,41 @@ fn when(reader: &mut Reader, node: &Node, plan: &Plan, axes: &[Axis]) -> BTreeMa
         return when;
     };
     for flat in flatten(table, &mut reader.problems) {
-        let (Some(target), Some(value)) = (known(reader, &flat, plan), reader.scalar(flat.node))
-        else {
-            continue;
-        };
-        let axis = axes.iter().find(|axis| axis.key == flat.key);
-        match (target.check(&value), axis) {
-            (Err(message), _) => reader.error(flat.node.span, message),
-            (Ok(()), Some(axis)) if !axis.values.contains(&value) => {
-                let message = format!("no cell has `{}` = `{value}`", flat.key);
-                let help = format!("[matrix] has {}", suggest::list(&axis.values));
-                reader.error_help(flat.node.span, message, &help);
-            }
-            (Ok(()), _) => {
-                when.insert(flat.key, value);
-            }
+        if let Some(value) = wanted(reader, &flat, plan, axes) {
+            when.insert(flat.key, value);
         }
     }
     when
+}
+
+/// The value that a cell must have to be meant.
+fn wanted(reader: &mut Reader, flat: &Flat<'_>, plan: &Plan, axes: &[Axis]) -> Option<String> {
+    let axis = axes.iter().find(|axis| axis.key == flat.key);
+    let value = if flat.key.starts_with('$') {
+        let known: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
+        if axis.is_none() {
+            reader.unknown(flat.span, "variable", &flat.key, &known);
+            return None;
+        }
+        variable::text_of(reader, flat.node)?
+    } else {
+        let target = known(reader, flat, plan);
+        let value = reader.scalar(flat.node)?;
+        if let Err(message) = target?.check(&value) {
+            reader.error(flat.node.span, message);
+            return None;
+        }
+        value
+    };
+    if let Some(axis) = axis
+        && !axis.values.contains(&value)
+    {
+        let message = format!("no cell has `{}` = `{value}`", flat.key);
+        let help = format!("[matrix] has {}", suggest::list(&axis.values));
+        reader.error_help(flat.node.span, message, &help);
+        return None;
+    }
+    Some(value)
 }
 
 fn logs(

@@ -1,13 +1,16 @@
 //! A scenario file, read. Every mistake in it is told with its place, several at once.
 //!
-//! The format is described in `docs/scenarios.md`. Order matters: nodes, topics and clients first,
-//! for the rest names them. Next: `compile.rs` makes plans of what is read here.
+//! The format is described in `docs/scenarios.md`. Order matters: variables first, for they may stand
+//! anywhere (`variable.rs`); then nodes, topics and clients, for the rest names them.
+//!
+//! Next: `compile.rs` makes plans of what is read here.
 
 mod action;
 mod before;
 mod cluster;
 mod condition;
 mod device;
+mod fill;
 mod happens;
 mod link;
 mod matrix;
@@ -20,16 +23,20 @@ mod rounds;
 mod send;
 mod step;
 mod topics;
+mod variable;
 mod who;
 mod workload;
 mod world;
 
 pub use matrix::Axis;
 pub(crate) use step::WITHIN_MS;
+pub use variable::Values;
+pub(crate) use variable::in_which;
 
 use crate::diagnostic::{Problems, Span};
 use crate::draw::Draw;
 use crate::expect::Expect;
+use fill::Filler;
 use ktrial_core::config::Settings;
 use ktrial_core::rules::NEWEST;
 use ktrial_core::{BrokerId, ControllerId, Rules};
@@ -37,7 +44,8 @@ use ktrial_sim::plan::{BrokerPlan, ControllerPlan, DiskPlan, NetworkPlan, PLAN_V
 use names::Names;
 use node::Table;
 use reader::Reader;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use variable::Variable;
 
 /// Longer than a producer's `delivery.timeout.ms`, so that each send comes to its end.
 pub(crate) const SETTLE_MS: u64 = 180_000;
@@ -48,10 +56,34 @@ pub(crate) const TIME_LIMIT_MS: u64 = 1_800_000;
 /// `node.id` of the controller.
 pub(crate) const CONTROLLER: ControllerId = ControllerId(3_000);
 
-/// A scenario: a plan with its seed, its cell and the defaults of its release still open.
+/// A scenario.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// The plan that all cells share.
+    /// What it is called.
+    pub name: String,
+    /// What it is.
+    pub title: String,
+    /// Why it is interesting.
+    pub why: String,
+    /// Its text with each combination of the values of its variables; just one if it has none.
+    pub versions: Vec<Version>,
+    /// What its cells differ in.
+    pub matrix: Vec<Axis>,
+    /// What they should end in.
+    pub expects: Vec<Expect>,
+    /// The file's name, as given.
+    pub file: String,
+    /// What the file says.
+    pub text: String,
+}
+
+/// What a scenario says under one combination of the values of its variables: a plan with its seed, its
+/// settings of `[matrix]` and the defaults of its release still open.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// The value of each variable.
+    pub values: Values,
+    /// The plan that its cells share.
     pub base: Plan,
     /// The release whose defaults hold, if it is another one than that of the rules.
     pub defaults: Option<String>,
@@ -59,16 +91,6 @@ pub struct Scenario {
     pub draws: Vec<Draw>,
     /// Switches of the rules that the file flips.
     pub rules: Vec<(String, String)>,
-    /// Settings to compare.
-    pub matrix: Vec<Axis>,
-    /// What its cells should end in.
-    pub expects: Vec<Expect>,
-    /// Why it is interesting.
-    pub why: String,
-    /// The file's name, as given.
-    pub file: String,
-    /// What the file says.
-    pub text: String,
     /// Where settings stand in the file.
     pub places: BTreeMap<String, Span>,
 }
@@ -103,52 +125,99 @@ const TOP: &[&str] = &[
 /// # Errors
 /// All mistakes that could be found.
 pub fn parse(name: &str, file: &str, text: &str) -> Result<Scenario, Problems> {
+    let refused = |list| Problems::new(file, text, list);
     let mut reader = Reader::default();
-    let table = node::parse(text, &mut reader.problems);
+    let document = node::parse(text, &mut reader.problems);
     if !reader.problems.is_empty() {
-        return Err(Problems::new(file, text, reader.problems));
+        return Err(refused(reader.problems));
     }
-    reader.only(&table, TOP);
+    let variables = variable::variables(&mut reader, &document);
+    if !reader.problems.is_empty() {
+        return Err(refused(reader.problems));
+    }
+    let mut scenario = Scenario {
+        name: name.to_owned(),
+        title: String::new(),
+        why: String::new(),
+        versions: Vec::new(),
+        matrix: Vec::new(),
+        expects: Vec::new(),
+        file: file.to_owned(),
+        text: text.to_owned(),
+    };
+    let mut found = BTreeMap::new();
+    let mut used = BTreeSet::new();
+    for version in variable::versions(&variables) {
+        let mut filler = Filler::new(&version);
+        let filled = filler.document(&document);
+        used.append(&mut filler.used);
+        let mut reader = Reader {
+            problems: filler.problems,
+        };
+        let named = version.iter();
+        let values = named.map(|(v, index)| (v.name.clone(), v.values[*index].0.clone()));
+        let values: Values = values.collect();
+        // What stands in the place of a mistake would look wrong too: only the mistake is.
+        if reader.problems.is_empty() {
+            read(&mut reader, &filled, &variables, &values, &mut scenario);
+        }
+        found.insert(values, reader.problems);
+    }
+    let mut problems = in_which(&found);
+    problems.extend(variables.iter().filter_map(|v| v.unused(&used)));
+    if problems.is_empty() {
+        Ok(scenario)
+    } else {
+        Err(refused(problems))
+    }
+}
+
+/// Reads one version of a document.
+fn read(
+    reader: &mut Reader,
+    table: &Table,
+    variables: &[Variable],
+    values: &Values,
+    scenario: &mut Scenario,
+) {
+    reader.only(table, TOP);
     let mut places = BTreeMap::new();
-    let mut base = empty_plan(name);
-    let why = head(&mut reader, &table, &mut base);
+    let mut base = empty_plan(&scenario.name);
+    let why = head(reader, table, &mut base);
     let mut defaults = None;
     if let Some(entry) = table.get("cluster") {
-        defaults = cluster::cluster(&mut reader, &entry.node, &mut base, &mut places);
-        cluster::no_shared_ids(&mut reader, entry.key_span, &base);
+        defaults = cluster::cluster(reader, &entry.node, &mut base, &mut places);
+        cluster::no_shared_ids(reader, entry.key_span, &base);
     }
     if base.brokers.is_empty() {
         // Without brokers each place that names one would look wrong: only this is.
-        return Err(Problems::new(file, text, reader.problems));
+        return;
     }
-    let names = declarations(&mut reader, &table, &mut base, &mut places);
+    let names = declarations(reader, table, &mut base, &mut places);
     let rules = table.get("rules");
-    let rules = rules.map(|entry| cluster::rules(&mut reader, &entry.node));
-    let draws = happens::happens(&mut reader, &table, &names, &mut base);
+    let rules = rules.map(|entry| cluster::rules(reader, &entry.node));
+    let draws = happens::happens(reader, table, &names, &mut base);
     let matrix = table.get("matrix").map_or_else(Vec::new, |entry| {
         for flat in node::flatten(as_table(&entry.node), &mut Vec::new()) {
             places.insert(flat.key, flat.span);
         }
-        matrix::matrix(&mut reader, &entry.node, &base)
+        matrix::matrix(reader, &entry.node, variables, &base)
     });
-    let expects = table.get("expect").map_or_else(Vec::new, |entry| {
-        matrix::expects(&mut reader, &entry.node, &names, &base, &matrix)
-    });
-    if !reader.problems.is_empty() {
-        return Err(Problems::new(file, text, reader.problems));
+    if let Some(entry) = table.get("expect") {
+        let expects = matrix::expects(reader, &entry.node, &names, &base, &matrix, values);
+        scenario.expects.extend(expects);
     }
-    Ok(Scenario {
+    scenario.matrix = matrix;
+    scenario.title.clone_from(&base.title);
+    scenario.why = why;
+    scenario.versions.push(Version {
+        values: values.clone(),
         base,
         defaults,
         draws,
         rules: rules.unwrap_or_default(),
-        matrix,
-        expects,
-        why,
-        file: file.to_owned(),
-        text: text.to_owned(),
         places,
-    })
+    });
 }
 
 fn as_table(node: &node::Node) -> &Table {

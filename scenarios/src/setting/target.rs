@@ -46,6 +46,12 @@ pub fn target(key: &str, plan: &Plan) -> Result<Target, Nowhere> {
     if let Some(switch) = key.strip_prefix("rules.") {
         return rule(switch);
     }
+    if key.starts_with('$') {
+        return Err(Nowhere {
+            message: format!("`{key}` is a variable: only a scenario file has them"),
+            help: Some("in a plan they are filled in".to_owned()),
+        });
+    }
     for kind in KINDS {
         let rest = key
             .strip_prefix(kind.prefix())

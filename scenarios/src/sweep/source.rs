@@ -77,11 +77,16 @@ impl ScenarioSource {
 
 impl Source for ScenarioSource {
     fn name(&self) -> String {
-        self.scenario.base.scenario.clone()
+        self.scenario.name.clone()
     }
 
     fn plans(&self, seed: u64) -> Result<Vec<Plan>, String> {
-        if self.scenario.draws.is_empty() {
+        if self
+            .scenario
+            .versions
+            .iter()
+            .all(|version| version.draws.is_empty())
+        {
             return Ok(self.plans.iter().map(|plan| seeded(plan, seed)).collect());
         }
         // The seed decides more than the plan's own figure: who is meant, when a workload sends.

@@ -5,9 +5,12 @@ use std::fmt::Write;
 /// Lists are broken into lines of so many characters.
 const WIDTH: usize = 90;
 
-/// A text in quotes.
+/// A text in quotes. A `$` in front would be a variable: it is doubled.
 pub(super) fn text(text: &str) -> String {
     let mut quoted = String::from("\"");
+    if text.starts_with('$') {
+        quoted.push('$');
+    }
     for c in text.chars() {
         match c {
             '"' => quoted.push_str("\\\""),

@@ -204,11 +204,16 @@ impl Goals {
                 from, to, cause, ..
             } => {
                 self.count_if(to < from, name::truncation);
-                self.count(match cause {
-                    TruncationCause::DivergingEpoch(_) => name::truncation_by_diverging_epoch,
-                    TruncationCause::HighWatermark => name::truncation_to_high_watermark,
-                    TruncationCause::OutOfRange => name::truncation_out_of_range,
-                });
+                match cause {
+                    TruncationCause::DivergingEpoch(_) => {
+                        self.count(name::truncation_by_diverging_epoch);
+                    }
+                    TruncationCause::HighWatermark => {
+                        self.count(name::truncation_to_high_watermark)
+                    }
+                    TruncationCause::OutOfRange => self.count(name::truncation_out_of_range),
+                    TruncationCause::Unknown => {}
+                }
             }
             Event::Diverged {
                 fetched, diverging, ..

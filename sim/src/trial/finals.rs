@@ -1,34 +1,47 @@
 //! What the brokers' disks hold at the end, read from the segment files' bytes, whatever the machines
-//! believe.
+//! believe. Disks are whatever is a [`Storage`]: those of a trial, or folders of a real broker.
 //!
 //! Next: `../check/mod.rs`, which compares it with what was promised.
 
 use crate::disk::Disk;
 use crate::history::{FinalLog, FinalRecord};
 use crate::plan::Plan;
+use bytes::Bytes;
 use ktrial_core::event::text;
 use ktrial_core::log::checkpoint::{LEADER_EPOCHS, read_leader_epochs};
 use ktrial_core::record::{RecordBatch, batches};
-use ktrial_core::{BrokerId, NodeId, Storage, StorageError, TopicPartition};
+use ktrial_core::{BrokerId, NodeId, Storage, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where brokers keep their logs.
-const LOG_DIRECTORY: &str = "data";
+pub const LOG_DIRECTORY: &str = "data";
+
+/// Reads the records in a segment's bytes, up to the first damage, which is the error.
+pub type ReadSegment = fn(&Bytes, &mut Vec<FinalRecord>) -> Result<(), String>;
 
 /// The logs of the plan's topics on each broker, by broker and partition.
 pub(super) fn logs(plan: &Plan, disks: &BTreeMap<NodeId, Disk>) -> Vec<FinalLog> {
     let mut logs = Vec::new();
     for (node, disk) in disks {
-        let NodeId::Broker(broker) = *node else {
-            continue;
-        };
-        let mut disk = disk.clone();
-        let files = disk.list(LOG_DIRECTORY).unwrap_or_default();
-        for partition in partitions(plan, &files) {
-            logs.push(log(&mut disk, broker, partition));
+        if let NodeId::Broker(broker) = *node {
+            logs.extend(on_disk(plan, broker, &mut disk.clone(), read_segment));
         }
     }
     logs
+}
+
+/// The logs of the plan's topics on one broker's disk, below [`LOG_DIRECTORY`], by partition.
+pub fn on_disk(
+    plan: &Plan,
+    broker: BrokerId,
+    disk: &mut dyn Storage,
+    read: ReadSegment,
+) -> Vec<FinalLog> {
+    let files = disk.list(LOG_DIRECTORY).unwrap_or_default();
+    let partitions = partitions(plan, &files).into_iter();
+    partitions
+        .map(|partition| log(disk, broker, partition, read))
+        .collect()
 }
 
 /// The partitions of the plan's topics that have a directory.
@@ -43,7 +56,12 @@ fn partitions(plan: &Plan, files: &[String]) -> BTreeSet<TopicPartition> {
         .collect()
 }
 
-fn log(disk: &mut Disk, broker: BrokerId, partition: TopicPartition) -> FinalLog {
+fn log(
+    disk: &mut dyn Storage,
+    broker: BrokerId,
+    partition: TopicPartition,
+    read: ReadSegment,
+) -> FinalLog {
     let directory = format!("{LOG_DIRECTORY}/{partition}");
     let mut log = FinalLog {
         partition,
@@ -54,7 +72,9 @@ fn log(disk: &mut Disk, broker: BrokerId, partition: TopicPartition) -> FinalLog
     };
     let files = disk.list(&directory).unwrap_or_default();
     for path in files.iter().filter(|path| path.ends_with(".log")) {
-        if let Err(damage) = read_segment(disk, path, &mut log.records) {
+        let bytes = disk.read_all(path).map_err(|error| error.to_string());
+        let result = bytes.and_then(|bytes| read(&bytes.unwrap_or_default(), &mut log.records));
+        if let Err(damage) = result {
             log.damage = Some(format!("{path}: {damage}"));
             break;
         }
@@ -68,12 +88,12 @@ fn log(disk: &mut Disk, broker: BrokerId, partition: TopicPartition) -> FinalLog
     log
 }
 
-/// Reads a segment's records, up to the first damage.
-fn read_segment(disk: &mut Disk, path: &str, records: &mut Vec<FinalRecord>) -> Result<(), String> {
-    let bytes = disk
-        .read_all(path)
-        .map_err(|e: StorageError| e.to_string())?;
-    for batch in batches(&bytes.unwrap_or_default()) {
+/// Reads a segment of record batches, the format of Kafka 0.11 and later.
+///
+/// # Errors
+/// The first damage.
+pub fn read_segment(bytes: &Bytes, records: &mut Vec<FinalRecord>) -> Result<(), String> {
+    for batch in batches(bytes) {
         let batch = batch.map_err(|error| error.to_string())?;
         read_batch(&batch, records)
             .map_err(|error| format!("batch at offset {}: {error}", batch.base_offset()))?;

@@ -152,7 +152,7 @@ fn states(cell: &Cell) -> (View, BTreeMap<TopicPartition, Vec<State>>) {
             ..
         } = &entry.what
         {
-            after = Some(ktrial_reports::action(action, &cell.record.header.clients));
+            after = Some(ktrial_reports::action_words(&cell.plan, action));
         }
         let Some(partition) = written(&view, &entry.what) else {
             continue;

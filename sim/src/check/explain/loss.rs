@@ -312,5 +312,6 @@ fn cause_phrase(cause: TruncationCause) -> String {
         }
         TruncationCause::HighWatermark => ", to its own high watermark".to_owned(),
         TruncationCause::OutOfRange => ", as it was outside the leader's".to_owned(),
+        TruncationCause::Unknown => String::new(),
     }
 }

@@ -1,0 +1,42 @@
+//! The metadata of a cluster with ZooKeeper: the changes of its tree as the metadata records that a KRaft
+//! controller would have written.
+//!
+//! ZooKeeper logs every change of its tree before anybody learns of it, so its log is to Kafka what the
+//! metadata log is in KRaft.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `log.rs` | the files: where a transaction begins and ends |
+//! | `jute.rs`, `txn.rs` | one transaction |
+//! | `records.rs` | what the nodes mean |
+//! | `json.rs` | what stands in them |
+//!
+//! Next: `records.rs`.
+
+mod json;
+mod jute;
+mod log;
+mod records;
+mod txn;
+
+pub(super) use log::TxnLog;
+pub(super) use records::Tree;
+
+use super::ledger::{Ledger, Told};
+use crate::failure::Failure;
+
+/// Tells what the log says since the last call.
+///
+/// # Errors
+/// The log cannot be read or understood.
+pub(super) fn poll(
+    log: &mut TxnLog,
+    tree: &mut Tree,
+    ledger: &mut Ledger,
+    out: &mut Vec<Told>,
+) -> Result<(), Failure> {
+    for txn in log.poll()? {
+        tree.apply(&txn, ledger, out);
+    }
+    Ok(())
+}
