@@ -42,7 +42,12 @@ macro_rules! switches {
             /// A wrong change of the rules that the checks have to find; `None` in every release.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub planted: Option<Bug>,
-            $($(#[doc = $meaning])+ #[doc = concat!("Since ", $since, " (", $source, ").")] pub $field: bool,)*
+            $(
+                $(#[doc = $meaning])+
+                #[doc = concat!("Since ", $since, " (", $source, ").")]
+                #[serde(default = "newest")]
+                pub $field: bool,
+            )*
         }
 
         /// Every on/off switch: key, release that brought it, source, meaning.
@@ -131,10 +136,14 @@ switches! {
     maximal_isr = "2.7", "KIP-497";
     /// A diverging fetch does not count as progress of the follower.
     ignore_fetch_offset_when_diverging = "2.7", "KAFKA-13141";
+    /// A partition whose leader was elected uncleanly is recovering until that leader changes the ISR.
+    leader_recovery_state = "3.2", "KIP-704";
     /// A fenced or stopping broker may not be in a proposed ISR.
     isr_requires_unfenced = "3.3", "KIP-841";
     /// Fetch and AlterPartition carry the broker epoch, so that a replica that restarted since is refused.
     isr_broker_epoch_check = "3.5", "KIP-903";
+    /// An ISR that shrinks does not raise the leader epoch.
+    isr_shrink_keeps_leader_epoch = "3.6", "KAFKA-15021";
     /// The high watermark does not advance while the ISR is below min.insync.replicas.
     hw_requires_min_isr = "3.7", "KAFKA-15583";
     /// The ISR may become empty; replicas that left it below min.insync.replicas stay eligible leaders.
@@ -143,6 +152,11 @@ switches! {
     unclean_shutdown_check = "4.1", "KIP-966";
     /// With ISR and ELR empty, the last known leader may be elected when it is back.
     elr_last_known_leader = "4.1", "KIP-966";
+}
+
+/// What a switch is in plans that are older than it: they were played by the rules of now.
+fn newest() -> bool {
+    true
 }
 
 /// A rule that cannot be taken.
@@ -294,6 +308,15 @@ mod tests {
         assert_eq!(rules.to_string(), "truncation=epoch101");
         assert!(rules.set("truncation", "kip101").is_err());
         assert!(rules.set("trunkation", "hw").is_err());
+    }
+
+    #[test]
+    fn a_plan_that_is_older_than_a_switch_has_the_newest_rule() {
+        let mut rules = serde_json::to_value(Rules::default()).unwrap();
+        let switch = "isr_shrink_keeps_leader_epoch";
+        assert!(rules.as_object_mut().unwrap().remove(switch).is_some());
+        let read: Rules = serde_json::from_value(rules).unwrap();
+        assert_eq!(read, Rules::default());
     }
 
     #[test]

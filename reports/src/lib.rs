@@ -35,7 +35,7 @@ mod words;
 use ktrial_core::{ClientId, NodeId};
 use ktrial_sim::history::{Record, codec};
 use ktrial_sim::plan::{Action, Plan};
-use ktrial_sim::verdict::Verdict;
+use ktrial_sim::verdict::{Class, Verdict};
 use std::path::Path;
 
 /// One cell of a scenario's matrix, tried.
@@ -105,6 +105,11 @@ pub fn verdict_text(cell: &Cell) -> String {
 /// The run as the one JSON object of `--json`.
 pub fn json(run: &Run) -> serde_json::Value {
     json::json(run)
+}
+
+/// A class of verdict as the word that people and programs read.
+pub fn class(class: Class) -> &'static str {
+    words::class(class)
 }
 
 /// What an action of the plan does, in the words of the story: `kill broker 1`.

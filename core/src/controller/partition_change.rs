@@ -7,16 +7,18 @@
 //! 2. A leader is elected (`election.rs`). One from the ELR becomes the only member of the ISR; so
 //!    does one that was elected uncleanly, and the partition is then recovering.
 //! 3. The ISR is written if it changed; an empty one only when ELR is on.
-//! 4. The last known leader is written when the partition loses its leader, erased when it has one.
+//! 4. Before KAFKA-15021, an ISR that loses a member raises the leader epoch: the record names the
+//!    leader that stays.
+//! 5. The last known leader is written when the partition loses its leader, erased when it has one.
 //!
 //! Invariants:
-//! - A record names a leader only if the leader changes: it raises the leader epoch.
+//! - A record names a leader only if the leader changes or (rule 4) the ISR shrinks: it raises the leader
+//!   epoch.
 //! - With ELR off the ISR never becomes empty: its last member stays, with leader -1.
 //!
-//! Simplified: no reassignment, no log directories; ISR shrinks do not raise the leader epoch
-//! (metadata.version 3.6 and later, KAFKA-15021). Kafka lists the ELR in the order of a hash set of
-//! small numbers, which is their own order: so here.
-//! Source: KIP-966, `PartitionChangeBuilder.build`.
+//! Simplified: no reassignment, no log directories. Kafka lists the ELR in the order of a hash set of small
+//! numbers, which is their own order: so here.
+//! Source: KIP-966, `PartitionChangeBuilder.build`, `triggerLeaderEpochBumpForIsrShrinkIfNeeded`.
 //! Next: `election.rs`.
 
 use super::election::{Choice, ElectionKind, Electorate};
@@ -101,6 +103,7 @@ impl PartitionChangeBuilder<'_> {
         }
         self.set_elr(&mut record, &mut elr, &mut last_known_elr);
         self.set_isr(&mut record);
+        self.raise_epoch_on_shrink(&mut record);
         self.set_last_known_leader(&mut record);
         if self.target_recovery_state != self.partition.leader_recovery_state {
             record.leader_recovery_state = Some(self.target_recovery_state);
@@ -174,8 +177,11 @@ impl PartitionChangeBuilder<'_> {
             if !self.rules.has(Bug::UncleanLeaderOutsideIsr) {
                 record.isr = Some(vec![leader]);
             }
-            if self.partition.leader_recovery_state != LeaderRecoveryState::Recovering {
-                record.leader_recovery_state = Some(LeaderRecoveryState::Recovering);
+            let recovering = LeaderRecoveryState::Recovering;
+            if self.rules.leader_recovery_state
+                && self.partition.leader_recovery_state != recovering
+            {
+                record.leader_recovery_state = Some(recovering);
             }
         }
     }
@@ -205,6 +211,19 @@ impl PartitionChangeBuilder<'_> {
         let may_be_written = !self.target_isr.is_empty() || self.elr_enabled;
         if record.isr.is_none() && may_be_written && self.target_isr != self.partition.isr {
             record.isr = Some(self.target_isr.clone());
+        }
+    }
+
+    /// Each shrink began a new leader epoch, with the same leader, as long as brokers needed that
+    /// because of a bug of theirs; expansions never did.
+    fn raise_epoch_on_shrink(&self, record: &mut PartitionChangeRecord) {
+        if self.rules.isr_shrink_keeps_leader_epoch || !record.leader.is_unchanged() {
+            return;
+        }
+        let Some(isr) = &record.isr else { return };
+        if !self.partition.isr.iter().all(|broker| isr.contains(broker)) {
+            let leader = self.partition.leader;
+            record.leader = leader.map_or(LeaderChange::NoLeader, LeaderChange::Leader);
         }
     }
 

@@ -78,3 +78,28 @@ fn without_the_last_known_leader_rule_nobody_leads_after_a_kill() {
         ["change elr=[] last=[1]", "register 1 run 1", "unfence 1"]
     );
 }
+
+#[test]
+fn before_kafka_15021_each_shrink_of_the_isr_raises_the_leader_epoch() {
+    let mut rules = without("elr");
+    rules.set("isr_shrink_keeps_leader_epoch", "false").unwrap();
+    let mut rig = Rig::new(rules);
+    for id in [1, 2, 3] {
+        rig.start_broker(id, false);
+    }
+    rig.create("t", &[1, 2, 3], &[]);
+    rig.written();
+    rig.kill(3);
+    assert_eq!(rig.written(), ["change isr=[1,2] leader=1", "fence 3"]);
+    // A leader that changes anyway raises it once; one that comes back to the ISR does not.
+    rig.kill(1);
+    assert_eq!(rig.written(), ["change isr=[2] leader=2", "fence 1"]);
+    rig.kill(2);
+    assert_eq!(rig.written(), ["change leader=-1", "fence 2"]);
+}
+
+#[test]
+fn before_kip_704_a_partition_does_not_recover() {
+    let (_, up) = last_leader_returns(without("leader_recovery_state"));
+    assert_eq!(up.last().unwrap(), "change isr=[1] last=[] leader=1");
+}
