@@ -6,7 +6,6 @@
 //! | kill, shutdown, pause of servers; wipe of a disk that is down; sends, reads, operators | as written |
 //! | faults of links | with a network of its own, which depends on the machine |
 //! | faults of the messages of one API | never: packets do not tell |
-//! | faults of some clients' links, but not of all | never: all clients are on one host |
 //! | pause of a client | never: a client is no process of its own |
 //! | power loss, other faults of disks, clocks | never |
 //! | rules other than the release's, planted bugs; an end after so many entries | never |
@@ -133,7 +132,7 @@ fn obstacle(plan: &Plan, action: &Action) -> Option<Why> {
         Action::Pause { nodes } if !clients(plan, nodes).is_empty() => {
             Some(Why::Impossible("a client is no process of its own there"))
         }
-        Action::Link { from, to, api, .. } => Some(link(plan, (from, to), api.is_empty())),
+        Action::Link { api, .. } => Some(link(api.is_empty())),
         Action::Disk {
             fault, directory, ..
         } => disk(fault, directory.as_deref()),
@@ -150,17 +149,9 @@ fn disk(fault: &DiskFault, directory: Option<&str>) -> Option<Why> {
     }
 }
 
-fn link(plan: &Plan, (from, to): (&[Target], &[Target]), all_apis: bool) -> Why {
+fn link(all_apis: bool) -> Why {
     if !all_apis {
         return Why::Impossible("real packets do not tell the API");
-    }
-    let all = plan.producers.len() + plan.consumers.len();
-    let split = [from, to]
-        .iter()
-        .map(|group| clients(plan, group).len())
-        .any(|named| named != 0 && named != all);
-    if split {
-        return Why::Impossible("all clients are on one host there: name all of them or none");
     }
     Why::NeedsNetwork
 }

@@ -25,6 +25,15 @@ impl Failure {
             Self::Interrupted => Self::Interrupted,
         }
     }
+
+    /// Puts a hint behind the reason.
+    #[must_use]
+    pub fn with_hint(self, hint: &str) -> Self {
+        match self {
+            Self::Rig(why) => Self::Rig(format!("{why}\n{hint}")),
+            Self::Interrupted => Self::Interrupted,
+        }
+    }
 }
 
 /// Whether the user has asked to stop. Every wait looks at it.

@@ -8,6 +8,7 @@
 //! | [`network`] | a network of one's own between them, whose links can be cut |
 //! | [`watch`] | what the cluster's files tell, as entries of the record |
 //! | [`client`] | librdkafka as producer, consumer and operator |
+//! | [`play`] | one plan on one release |
 //! | [`world`] | obeys the director with real means and keeps the record |
 //! | [`agree`] | simulated and real outcomes side by side |
 //! | [`cli`] | the commands |
@@ -20,6 +21,7 @@ pub mod client;
 pub mod failure;
 pub mod kafka;
 pub mod network;
+pub mod play;
 pub mod rig;
 pub mod watch;
 pub mod world;

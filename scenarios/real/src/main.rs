@@ -1,3 +1,7 @@
 //! The program `ktrial-real`: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ktrial_real::cli::main(std::env::args_os())
+}

@@ -1,1 +1,121 @@
-//! Under construction.
+//! The commands.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `get.rs` | `get`: fetches releases |
+//! | `run.rs` | `run`: a scenario on one release |
+//! | `agree.rs` | `agree`: scenarios on several releases, simulated and real side by side |
+//! | `crew.rs` | plays several plans at a time, and shows how far they are |
+//!
+//! Next: `run.rs`.
+
+mod crew;
+mod get;
+mod run;
+
+use crate::failure::{Failure, Interrupt};
+use crate::kafka::{Kafka, Release, Source, Target};
+use clap::{Parser, Subcommand};
+use ktrial::cli::{Exit, output};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Plays ktrial's scenarios on the real Apache Kafka, and holds both outcomes against each other.
+#[derive(Debug, Parser)]
+#[command(name = "ktrial-real", version, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 as expected, or in agreement; 1 not; 2 inconclusive, or not \
+                          possible on a real cluster; 3 usage or harness error.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play every cell of a scenario on a real cluster: the story, the verdict, a report folder
+    Run(run::Arguments),
+    /// Fetch releases of Apache Kafka into the cache
+    Get(get::Arguments),
+}
+
+/// Where the jars come from.
+#[derive(Debug, clap::Args)]
+struct Jars {
+    /// The jars of an unpacked Kafka (its folder `libs`), instead of Maven Central
+    #[arg(long, value_name = "DIR")]
+    libs: Option<PathBuf>,
+    /// Where fetched releases are kept [default: ktrial/kafka in the user's cache folder]
+    #[arg(long, value_name = "DIR", conflicts_with = "libs")]
+    cache: Option<PathBuf>,
+}
+
+impl Jars {
+    /// Gets a release.
+    fn get(&self, release: &Release, interrupt: &Interrupt) -> Result<Arc<Kafka>, Failure> {
+        let source = match (&self.libs, &self.cache) {
+            (Some(libs), _) => Source::Libs(libs.clone()),
+            (None, Some(cache)) => Source::Cache(cache.clone()),
+            (None, None) => Source::Cache(Source::usual_cache()?),
+        };
+        let kafka = Kafka::get(release, &source, interrupt, &|text| output::status(text));
+        output::status("");
+        kafka.map(Arc::new)
+    }
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    text.parse()
+}
+
+/// Runs the program with its arguments, the program's own name first.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let exit = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => command(&arguments.command),
+        Err(error) if error.use_stderr() => {
+            output::note(error.to_string().trim_end());
+            Exit::Usage
+        }
+        Err(help) => {
+            output::say(help.to_string().trim_end());
+            Exit::AsExpected
+        }
+    };
+    exit.into()
+}
+
+fn command(command: &Command) -> Exit {
+    let interrupt = stop_on_signals();
+    let done = match command {
+        Command::Run(arguments) => run::run(arguments, &interrupt),
+        Command::Get(arguments) => get::get(arguments, &interrupt),
+    };
+    done.unwrap_or_else(|failure| {
+        output::status("");
+        output::complain(&failure.to_string());
+        Exit::Usage
+    })
+}
+
+/// The flag that Ctrl-C and SIGTERM set. Asked once more, the program ends at once; its processes end with
+/// it where `setpriv` exists.
+fn stop_on_signals() -> Interrupt {
+    static ASKED: AtomicBool = AtomicBool::new(false);
+    let interrupt = Interrupt::default();
+    let raised = interrupt.clone();
+    let set = ctrlc::set_handler(move || {
+        if ASKED.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(Exit::Usage.code()));
+        }
+        raised.raise();
+        output::status("");
+        output::progress("stopping the clusters; once more stops at once");
+    });
+    if let Err(error) = set {
+        output::note(&format!("signals cannot be caught: {error}"));
+    }
+    interrupt
+}

@@ -1,0 +1,273 @@
+//! The operator: creates topics, changes settings, asks for elections. One request after the other, on a
+//! thread of its own, each tried again until it is answered.
+//!
+//! | request | by |
+//! |---|---|
+//! | CreateTopics | librdkafka's admin client |
+//! | IncrementalAlterConfigs | the release's `ConfigCommand` |
+//! | ElectLeaders | the release's `LeaderElectionCommand`; before 2.4 `PreferredReplicaLeaderElectionCommand` |
+//!
+//! Simplified: a tool's failure is told as an unknown server error with its last line as message.
+//! Source: KIP-460 (elections by type), KIP-248 and KIP-543 (`--bootstrap-server` of `ConfigCommand`).
+
+use super::{Told, kafka_error, settings};
+use crate::failure::Failure;
+use crate::kafka::{Mode, Target};
+use futures_executor::block_on;
+use ktrial_core::message::{
+    ConfigChange, ConfigResource, CreateTopicsRequest, ElectLeadersRequest, ElectionType,
+    Placement, Request,
+};
+use ktrial_core::{ErrorCode, Event, NodeId, OperationId, TopicPartition};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How long one try of a request may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The pause before the next try.
+const AGAIN: Duration = Duration::from_millis(200);
+/// So many tries, then the answer is that there was none.
+const TRIES: u32 = 60;
+
+/// Runs one of the release's tools with arguments; gives what it printed.
+pub type RunTool = dyn Fn(&str, &[String]) -> Result<String, Failure> + Send + Sync;
+
+/// The release's command line tools, and where they find the cluster.
+#[derive(Clone)]
+pub struct Tools {
+    /// The release and its mode.
+    pub target: Target,
+    /// The brokers.
+    pub bootstrap: String,
+    /// ZooKeeper, in that mode.
+    pub zookeeper: Option<String>,
+    /// Runs one.
+    pub run: Arc<RunTool>,
+}
+
+/// The operator's process.
+pub(super) struct Operator {
+    requests: Option<Sender<(OperationId, Request)>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What its thread works with.
+struct Hands {
+    admin: AdminClient<DefaultClientContext>,
+    tools: Tools,
+    node: NodeId,
+    tell: Sender<Told>,
+}
+
+/// What a request was answered: an error code, and words.
+type Answer = (ErrorCode, Option<String>);
+
+impl Operator {
+    pub(super) fn new(
+        node: NodeId,
+        bootstrap: &str,
+        tools: Tools,
+        tell: Sender<Told>,
+    ) -> Result<Self, Failure> {
+        let admin = settings::common(bootstrap)
+            .create()
+            .map_err(|error| settings::refused("an admin client", &error))?;
+        let (requests, asked) = channel();
+        let hands = Hands {
+            admin,
+            tools,
+            node,
+            tell,
+        };
+        let thread = thread::Builder::new()
+            .name("operator".to_owned())
+            .spawn(move || hands.work(&asked))
+            .map_err(|error| Failure::Rig(format!("no thread for a client: {error}")))?;
+        Ok(Self {
+            requests: Some(requests),
+            thread: Some(thread),
+        })
+    }
+
+    /// Asks for something; the answer is told later.
+    pub(super) fn administer(&self, operation: OperationId, request: Request) {
+        if let Some(requests) = &self.requests {
+            let _ = requests.send((operation, request));
+        }
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take()
+            && thread.is_finished()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Hands {
+    fn work(&self, asked: &Receiver<(OperationId, Request)>) {
+        for (operation, request) in asked {
+            let (error, message) = self.answer(&request);
+            let event = Event::Administered {
+                operation,
+                error,
+                message,
+            };
+            let _ = self.tell.send(Told::Event(self.node, event));
+        }
+    }
+
+    fn answer(&self, request: &Request) -> Answer {
+        match request {
+            Request::CreateTopics(request) => self.create(request),
+            Request::IncrementalAlterConfigs(request) => self.alter(&request.changes),
+            Request::ElectLeaders(request) => self.elect(request),
+            _ => (ErrorCode::InvalidRequest, None),
+        }
+    }
+
+    /// Tries again until it is answered. What an earlier try without an answer has made is there.
+    fn create(&self, request: &CreateTopicsRequest) -> Answer {
+        let mut answer = (ErrorCode::RequestTimedOut, None);
+        for attempt in 0..TRIES {
+            answer = self.try_to_create(request);
+            match answer.0 {
+                ErrorCode::TopicAlreadyExists if attempt > 0 => return (ErrorCode::None, None),
+                // Brokers that have just started may not know enough of each other yet.
+                ErrorCode::RequestTimedOut
+                | ErrorCode::NotController
+                | ErrorCode::InvalidReplicationFactor
+                | ErrorCode::InvalidReplicaAssignment => thread::sleep(AGAIN),
+                _ => return answer,
+            }
+        }
+        answer
+    }
+
+    fn try_to_create(&self, request: &CreateTopicsRequest) -> Answer {
+        let options = AdminOptions::new()
+            .request_timeout(Some(PATIENCE))
+            .operation_timeout(Some(PATIENCE));
+        for new in &request.topics {
+            let placed = placed(&new.placement);
+            let each: Vec<&[i32]> = placed.iter().map(Vec::as_slice).collect();
+            let (partitions, replication) = match &new.placement {
+                Placement::Manual(replicas) => (
+                    i32::try_from(replicas.len()).unwrap_or(i32::MAX),
+                    TopicReplication::Variable(&each),
+                ),
+                Placement::Spread {
+                    partitions,
+                    replication_factor,
+                } => (
+                    partitions.unwrap_or(1),
+                    TopicReplication::Fixed(replication_factor.unwrap_or(1)),
+                ),
+            };
+            let mut topic = NewTopic::new(&new.topic, partitions, replication);
+            for (key, value) in &new.configs {
+                topic = topic.set(key, value);
+            }
+            let made = block_on(self.admin.create_topics([&topic], &options));
+            match made.map(|results| results.into_iter().next()) {
+                Ok(Some(Err((_, code)))) => {
+                    let error = kafka_error(code).unwrap_or(ErrorCode::RequestTimedOut);
+                    return (error, Some(code.to_string()));
+                }
+                Ok(_) => {}
+                Err(error) => return (ErrorCode::RequestTimedOut, Some(error.to_string())),
+            }
+        }
+        (ErrorCode::None, None)
+    }
+
+    fn alter(&self, changes: &[ConfigChange]) -> Answer {
+        for change in changes {
+            let class = "kafka.admin.ConfigCommand";
+            if let Err(answer) = self.tool(class, &config_arguments(&self.tools, change)) {
+                return answer;
+            }
+        }
+        (ErrorCode::None, None)
+    }
+
+    fn elect(&self, request: &ElectLeadersRequest) -> Answer {
+        let release = &self.tools.target.release;
+        let election = match request.election {
+            ElectionType::Preferred => "preferred",
+            ElectionType::Unclean => "unclean",
+        };
+        let class = if release.at_least("3.5") {
+            "org.apache.kafka.tools.LeaderElectionCommand"
+        } else if release.at_least("2.4") {
+            "kafka.admin.LeaderElectionCommand"
+        } else {
+            let message =
+                format!("{release} has no tool for an {election} election of one partition");
+            return (ErrorCode::UnsupportedVersion, Some(message));
+        };
+        for TopicPartition { topic, partition } in request.partitions.iter().flatten() {
+            let arguments = [
+                "--bootstrap-server",
+                &self.tools.bootstrap,
+                "--election-type",
+                election,
+                "--topic",
+                topic,
+                "--partition",
+                &partition.to_string(),
+            ];
+            if let Err(answer) = self.tool(class, &arguments.map(str::to_owned)) {
+                return answer;
+            }
+        }
+        (ErrorCode::None, None)
+    }
+
+    fn tool(&self, class: &str, arguments: &[String]) -> Result<(), Answer> {
+        match (self.tools.run)(class, arguments) {
+            Ok(_) => Ok(()),
+            Err(failure) => Err((ErrorCode::UnknownServerError, Some(failure.to_string()))),
+        }
+    }
+}
+
+/// The replicas of each partition as numbers; none if the controller chooses.
+fn placed(placement: &Placement) -> Vec<Vec<i32>> {
+    let Placement::Manual(replicas) = placement else {
+        return Vec::new();
+    };
+    let ids = |replicas: &Vec<ktrial_core::BrokerId>| replicas.iter().map(|id| id.0).collect();
+    replicas.iter().map(ids).collect()
+}
+
+/// The arguments of `ConfigCommand` for one change. Topics are changed through ZooKeeper before 2.6.
+fn config_arguments(tools: &Tools, change: &ConfigChange) -> Vec<String> {
+    let by_broker = tools.target.mode == Mode::KRaft || tools.target.release.at_least("2.6");
+    let cluster = match (&tools.zookeeper, by_broker) {
+        (Some(zookeeper), false) => ["--zookeeper".to_owned(), zookeeper.clone()],
+        _ => ["--bootstrap-server".to_owned(), tools.bootstrap.clone()],
+    };
+    let mut arguments = Vec::from(cluster);
+    arguments.push("--alter".to_owned());
+    let entity: &[&str] = match &change.resource {
+        ConfigResource::Topic(topic) => &["--entity-type", "topics", "--entity-name", topic],
+        ConfigResource::Cluster => &["--entity-type", "brokers", "--entity-default"],
+    };
+    arguments.extend(entity.iter().map(|text| (*text).to_owned()));
+    match &change.value {
+        Some(value) => {
+            arguments.extend(["--add-config".to_owned(), format!("{}={value}", change.key)])
+        }
+        None => arguments.extend(["--delete-config".to_owned(), change.key.clone()]),
+    }
+    arguments
+}

@@ -1,0 +1,146 @@
+//! Plays one plan on one release: the cluster is set up, the world runs, the record is judged.
+//!
+//! Next: `world/mod.rs`.
+
+use crate::client::{Clients, Tools};
+use crate::failure::{Failure, Interrupt};
+use crate::kafka::{Kafka, Mode, Target};
+use crate::network::{self, Network};
+use crate::rig::{Places, Rig, Shape};
+use crate::watch::{MetadataSource, Sources, Watch};
+use crate::world::{Parts, World};
+use ktrial::real::{Obstacle, obstacles};
+use ktrial_core::NodeId;
+use ktrial_reports::Cell;
+use ktrial_sim::history::{RealCluster, codec};
+use ktrial_sim::plan::Plan;
+use ktrial_sim::{check, trial};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where and on what a plan is played.
+pub struct Stand<'a> {
+    /// The release's jars.
+    pub kafka: &'a Arc<Kafka>,
+    /// The release and its mode.
+    pub target: &'a Target,
+    /// Who is a controller.
+    pub shape: Shape,
+    /// The cluster's folder: properties, logs, data.
+    pub folder: &'a Path,
+    /// Keep the brokers' data after the end.
+    pub keep: bool,
+    /// Set by Ctrl-C.
+    pub interrupt: &'a Interrupt,
+    /// Shows what is going on.
+    pub tell: &'a dyn Fn(&str),
+}
+
+/// Why a plan cannot be played here, naming the step; `None` = it can.
+pub fn unsupported(plan: &Plan) -> Option<String> {
+    let found = obstacles(plan);
+    let hard = found.iter().find(|obstacle| !obstacle.needs_network());
+    if let Some(obstacle) = hard {
+        return Some(obstacle.to_string());
+    }
+    let network = found.iter().find(|obstacle| obstacle.needs_network())?;
+    let missing = network::available().err()?;
+    Some(format!("{network}: {missing}"))
+}
+
+/// Plays the plan and judges its record.
+///
+/// # Errors
+/// The rig failed, or the user stopped it.
+pub fn play(plan: &Plan, stand: &Stand<'_>) -> Result<Cell, Failure> {
+    let staged = trial::stage(plan).map_err(|error| Failure::Rig(error.to_string()))?;
+    (stand.tell)("setting up");
+    let network = if obstacles(plan).iter().any(Obstacle::needs_network) {
+        Some(Network::new(&staged.nodes, plan.seed)?)
+    } else {
+        None
+    };
+    let mut places = Places::loopback();
+    if let Some(network) = &network {
+        for node in staged.nodes.iter().copied().filter(is_server) {
+            places.put(node, network.address(node)?, network.prefix(node)?);
+        }
+    }
+    let mut rig = Rig::new(
+        plan,
+        Arc::clone(stand.kafka),
+        stand.target,
+        stand.shape,
+        (stand.folder, &places),
+        stand.interrupt,
+    )?;
+    if stand.keep {
+        rig.keep();
+    }
+    let watch = Watch::new(plan, &sources(stand.target.mode, &rig));
+    let tools = tools(stand, &rig);
+    let clients = match &network {
+        Some(network) => network.inside(None, || Clients::new(plan, rig.bootstrap(), tools))??,
+        None => Clients::new(plan, rig.bootstrap(), tools)?,
+    };
+    let parts = Parts {
+        rig,
+        network,
+        watch,
+        clients,
+    };
+    let mut header = staged.header;
+    header.real = Some(RealCluster {
+        release: stand.target.release.to_string(),
+        mode: stand.target.mode.name().to_owned(),
+    });
+    let world = World::new(plan, staged.director, parts, stand.interrupt, stand.tell);
+    let (record, failed) = world.play(header);
+    if let Some(failure) = failed {
+        // For whoever wants to know how far it came.
+        let path = stand.folder.join("unfinished.jsonl");
+        let _ = std::fs::write(path, codec::to_jsonl(&record));
+        return Err(failure);
+    }
+    let verdict = check::judge(plan, &record);
+    Ok(Cell {
+        plan: plan.clone(),
+        record,
+        verdict,
+        unmet: Vec::new(),
+    })
+}
+
+fn is_server(node: &NodeId) -> bool {
+    !matches!(node, NodeId::Client(_))
+}
+
+/// Where the cluster's files are. In ZooKeeper mode the only server that is no broker is ZooKeeper.
+fn sources(mode: Mode, rig: &Rig) -> Sources {
+    let folders = rig.nodes().filter_map(|node| Some((node, rig.data(node)?)));
+    let mut servers: BTreeMap<NodeId, PathBuf> = folders.collect();
+    let controllers: Vec<NodeId> = rig.nodes().filter(|node| node.broker().is_none()).collect();
+    let metadata = match (mode, controllers.first()) {
+        (Mode::ZooKeeper, Some(zookeeper)) => MetadataSource::ZooKeeper {
+            data: servers.remove(zookeeper).unwrap_or_default(),
+        },
+        (_, Some(_)) => MetadataSource::KRaft {
+            voters: controllers,
+        },
+        (_, None) => MetadataSource::KRaft {
+            voters: rig.nodes().collect(),
+        },
+    };
+    Sources { servers, metadata }
+}
+
+fn tools(stand: &Stand<'_>, rig: &Rig) -> Tools {
+    let kafka = Arc::clone(stand.kafka);
+    Tools {
+        target: stand.target.clone(),
+        bootstrap: rig.bootstrap(),
+        zookeeper: rig.zookeeper(),
+        run: Arc::new(move |class: &str, arguments: &[String]| kafka.tool(class, arguments)),
+    }
+}
