@@ -172,6 +172,40 @@ fn new_writes_a_right_file_and_never_over_another() {
     }
 }
 
+/// In one line: the gravest obstacle, and of how many cells.
+#[test]
+fn check_tells_what_a_real_cluster_could_do() {
+    let folder = folder("check-real");
+    let head =
+        "title = \"t\"\nwhy = \"w\"\n[topics.orders]\nreplicas = [[1, 2, 3]]\n[producers.p1]\n";
+    let matrix = "[matrix]\nrules.truncation = [\"hw\", \"on_fetch\"]\n[[step]]\nheal = {}\n";
+    let cases = [
+        (
+            "part.toml",
+            matrix,
+            "not 1 cell of 2; rules.truncation = hw: ",
+        ),
+        (
+            "never.toml",
+            "[[step]]\ncut = { from = [1], to = [2] }\n[[step]]\npower_loss = { broker = 1 }\n",
+            "no; step 1, ",
+        ),
+        (
+            "net.toml",
+            "[[step]]\nafter = \"1s\"\ncut = { from = [1], to = [2] }\nfor = \"1s\"\n",
+            "yes, with a network of its own; step 0, ",
+        ),
+        ("all.toml", "[[step]]\nkill = { broker = 1 }\n", "yes\n"),
+    ];
+    for (file, text, expected) in cases {
+        std::fs::write(folder.join(file), format!("{head}{text}")).unwrap();
+        let (code, stdout, _) = told(&ktrial_in(&folder, &["check", file]));
+        let expected = format!("on a real cluster: {expected}");
+        assert!(code == 0 && stdout.contains(&expected), "{file}: {stdout}");
+        assert_eq!(stdout.contains("of 1 step is inexact"), file == "net.toml");
+    }
+}
+
 #[test]
 fn check_tells_about_every_file() {
     let folder = folder("check");

@@ -26,7 +26,7 @@ impl Dice {
 const EVERYTHING: &str = include_str!("everything.toml");
 
 /// Words of the format and of TOML, to stand where something else stood.
-const TOKENS: [&str; 44] = [
+const TOKENS: [&str; 49] = [
     "0",
     "-1",
     "1",
@@ -49,6 +49,11 @@ const TOKENS: [&str; 44] = [
     "\"random-broker\"",
     "\"random-replica(orders-9)\"",
     "\"w1\"",
+    "\"$how\"",
+    "\"$pair\"",
+    "\"$pair[1]\"",
+    "\"$back[9]\"",
+    "\"$$\"",
     "\"{n}\"",
     "\"unique\"",
     "\"20/s\"",

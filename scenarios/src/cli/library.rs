@@ -90,16 +90,15 @@ fn mark(scenario: &Scenario) -> &'static str {
 /// Whether these cells can be tried on a real cluster, and if not why.
 fn on_a_real_cluster(plans: &[Plan]) -> String {
     let of: Vec<Vec<Obstacle>> = plans.iter().map(obstacles).collect();
-    let never = |obstacle: &&Obstacle| !obstacle.needs_network();
-    let refused = of.iter().filter(|found| found.iter().any(|o| never(&o)));
-    let refused = refused.count();
-    if let Some(first) = of.iter().flatten().find(never) {
-        let part = if refused == plans.len() {
-            "no".to_owned()
-        } else {
-            format!("not {} of them", count(refused, "cell"))
-        };
-        return format!("{part}; {first}");
+    // Of each cell that cannot, what keeps it.
+    let never = |found: &Vec<Obstacle>| found.iter().find(|it| !it.needs_network()).cloned();
+    let refused: Vec<Obstacle> = of.iter().filter_map(never).collect();
+    if let Some(first) = refused.first() {
+        if refused.len() == plans.len() {
+            return format!("no; {first}");
+        }
+        let cells = count(refused.len(), "cell");
+        return format!("not {cells} of {}; {first}", plans.len());
     }
     let mut answer = match of.iter().flatten().next() {
         Some(network) => format!("yes, with a network of its own; {network}"),

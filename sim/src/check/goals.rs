@@ -209,9 +209,11 @@ impl Goals {
                         self.count(name::truncation_by_diverging_epoch);
                     }
                     TruncationCause::HighWatermark => {
-                        self.count(name::truncation_to_high_watermark)
+                        self.count(name::truncation_to_high_watermark);
                     }
-                    TruncationCause::OutOfRange => self.count(name::truncation_out_of_range),
+                    TruncationCause::OutOfRange => {
+                        self.count(name::truncation_out_of_range);
+                    }
                     TruncationCause::Unknown => {}
                 }
             }

@@ -10,6 +10,13 @@
 use crate::plan::Latency;
 use ktrial_core::Random;
 
+impl Latency {
+    /// Draws one, in microseconds.
+    pub fn draw(self, random: &mut Random) -> u64 {
+        draw(random, self)
+    }
+}
+
 /// A latency in microseconds.
 pub(super) fn draw(random: &mut Random, latency: Latency) -> u64 {
     match latency {

@@ -12,7 +12,9 @@
 //!
 //! Available is who is registered, not fenced and not stopping; but not the leader that is replaced by
 //! nobody, nor who leaves the ISR with this change: such a change is written before the broker is fenced.
-//! `Elected` stands just before the record that names the leader, as the simulated controller has it.
+//! `Elected` stands just before the record that names the leader, as the simulated controller has it. A
+//! record that names the leader that is (a shrunk ISR, before 3.6 and with ZooKeeper) is no election.
+//! A change of a registration that changes only log directories is left out.
 //!
 //! Simplified: elections that found nobody and changed nothing leave no trace in a log. An election that
 //! an operator asked for looks like any other. A topic that is deleted and made again under its name is not
@@ -73,6 +75,12 @@ impl Ledger {
         mut record: MetadataRecord,
         out: &mut Vec<Told>,
     ) {
+        if let MetadataRecord::BrokerRegistrationChange(one) = &record
+            && one.fenced.is_none()
+            && one.in_controlled_shutdown.is_none()
+        {
+            return;
+        }
         self.number_incarnation(&mut record);
         self.note_unfenced(&record);
         if let MetadataRecord::PartitionChange(change) = &record {
@@ -141,6 +149,9 @@ impl Ledger {
             LeaderChange::NoLeader => None,
             LeaderChange::Leader(leader) => Some(leader),
         };
+        if leader.is_some() && leader == before.leader {
+            return None;
+        }
         let candidate = |broker: &BrokerId| Candidate {
             broker: *broker,
             available: self.image.is_active(*broker) && !leaves(*broker, before, change),

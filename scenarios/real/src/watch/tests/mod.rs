@@ -1,5 +1,6 @@
 //! Files written by hand and by real brokers, and what is told of them.
 
+mod cluster;
 mod tails;
 
 use std::path::{Path, PathBuf};

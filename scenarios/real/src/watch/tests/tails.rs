@@ -105,7 +105,7 @@ fn a_cut_is_told_even_behind_new_batches() {
     assert_eq!(log.poll(), "-3..2");
     // Cut again, and longer than before by the time anybody looks.
     let new: Vec<Vec<u8>> = (1..5).map(|offset| batch(offset, 2, "x")).collect();
-    log.write(&[&[a.clone()], &new[..]].concat());
+    log.write(&[std::slice::from_ref(&a), &new[..]].concat());
     assert_eq!(log.poll(), "-2..1 +1@2 +2@2 +3@2 +4@2");
     // The near miss: it grows and its last batch stands.
     log.write(&[&[a], &new[..], &[batch(5, 2, "y")]].concat());
@@ -117,7 +117,7 @@ fn a_log_of_the_same_length_with_another_epoch_is_another_log() {
     let [a, b, _] = abc();
     let mut log = Log::new(&[a.clone(), b]);
     log.poll();
-    log.write(&[a.clone(), batch(1, 1, "b"), batch(2, 1, "c")]);
+    log.write(&[a, batch(1, 1, "b"), batch(2, 1, "c")]);
     assert_eq!(log.poll(), "-2..1 +1@1 +2@1");
     log.write(&[]);
     assert_eq!(log.poll(), "-3..0");
@@ -126,7 +126,7 @@ fn a_log_of_the_same_length_with_another_epoch_is_another_log() {
 #[test]
 fn segments_roll_and_go() {
     let [a, b, c] = abc();
-    let mut log = Log::new(&[a.clone(), b.clone()]);
+    let mut log = Log::new(&[a, b]);
     log.poll();
     let second = "t-0/00000000000000000002.log";
     log.scratch.write(second, &c);
