@@ -97,12 +97,13 @@ pub fn play(plan: &Plan, stand: &Stand<'_>) -> Result<Cell, Failure> {
     });
     let world = World::new(plan, staged.director, parts, stand.interrupt, stand.tell);
     let (record, failed) = world.play(header);
+    // Also of a run that failed: for whoever wants to know how far it came.
+    let path = stand.folder.join("record.jsonl");
+    let written = std::fs::write(&path, codec::to_jsonl(&record));
     if let Some(failure) = failed {
-        // For whoever wants to know how far it came.
-        let path = stand.folder.join("unfinished.jsonl");
-        let _ = std::fs::write(path, codec::to_jsonl(&record));
         return Err(failure);
     }
+    written.map_err(|error| Failure::Rig(format!("cannot write {}: {error}", path.display())))?;
     let verdict = check::judge(plan, &record);
     Ok(Cell {
         plan: plan.clone(),

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum But {
-    /// Leader epochs have other numbers in the same order; the ISR is listed in another order.
+    /// Leader epochs have other numbers in the same order.
     Numbering,
     /// The ISR changed by the same moves in another order, or in fewer or more steps.
     Timing,
@@ -52,7 +52,7 @@ pub(super) fn sets() -> Vec<Vec<But>> {
     sets
 }
 
-/// The outcome with the leader epochs of each partition counted from 0 without gaps, and ISRs sorted.
+/// The outcome with the leader epochs of each partition counted from 0 without gaps.
 pub(super) fn renumbered(outcome: &Outcome) -> Outcome {
     let mut outcome = outcome.clone();
     let partitions: BTreeSet<_> = outcome
@@ -64,7 +64,6 @@ pub(super) fn renumbered(outcome: &Outcome) -> Outcome {
     for partition in partitions {
         let mut epochs: Vec<&mut LeaderEpoch> = Vec::new();
         for state in outcome.states.get_mut(&partition).into_iter().flatten() {
-            state.isr.sort_unstable();
             epochs.push(&mut state.leader_epoch);
         }
         for replica in outcome

@@ -13,8 +13,8 @@
 //!
 //! | level | the outcomes are equal |
 //! |---|---|
-//! | same | in everything: verdict, lost and duplicated values, sends, final logs with offsets and leader epochs, checkpoints, damage, every state that the controller wrote |
-//! | but for *numbering* | after the leader epochs of each partition are replaced by their rank among those that occur, and each ISR is sorted |
+//! | same | in everything: verdict, lost and duplicated values, sends, final logs with offsets and leader epochs, checkpoints, damage, every state that the controller wrote (ISRs as sets) |
+//! | but for *numbering* | after the leader epochs of each partition are replaced by their rank among those that occur |
 //! | but for *timing* | but that each partition's ISR changed, under each leader in each epoch, by the same moves in another order or in fewer or more steps; who led in which epochs, and the state at the begin and end of each, is the same (`timing.rs`) |
 //! | but for *acknowledgement* | but that of some sends one side does not know the end (unknown, not ended, acknowledged without offset) |
 //! | but for *load* | but that records have other leader epochs, because they were sent while the leader changed: values and offsets are the same, so is the sequence of leaders, and on each side the checkpoints say of each record its epoch |

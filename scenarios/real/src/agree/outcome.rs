@@ -71,7 +71,7 @@ pub struct State {
     pub leader: Option<BrokerId>,
     /// In which epoch.
     pub leader_epoch: LeaderEpoch,
-    /// In-sync replicas, in the order of the record.
+    /// In-sync replicas, by id: a set, which 4.3 writes by id and older releases as its members joined.
     pub isr: Vec<BrokerId>,
     /// Eligible leader replicas (KIP-966).
     pub elr: Vec<BrokerId>,
@@ -113,6 +113,12 @@ impl Outcome {
             states,
         }
     }
+}
+
+fn sorted(isr: &[BrokerId]) -> Vec<BrokerId> {
+    let mut isr = isr.to_vec();
+    isr.sort_unstable();
+    isr
 }
 
 impl Replica {
@@ -193,7 +199,7 @@ impl From<&Committed> for State {
         Self {
             leader: committed.leader,
             leader_epoch: committed.leader_epoch,
-            isr: committed.isr.clone(),
+            isr: sorted(&committed.isr),
             elr: committed.elr.clone(),
             last_known_elr: committed.last_known_elr.clone(),
             recovering: committed.leader_recovery_state == LeaderRecoveryState::Recovering,

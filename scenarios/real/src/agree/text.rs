@@ -50,7 +50,7 @@ fn line(text: &mut String, row: &Row, width: usize) {
 }
 
 /// The level in a few words: `same`, `same but for timing`.
-pub(super) fn level(agreement: &Agreement) -> String {
+pub fn level(agreement: &Agreement) -> String {
     match agreement {
         Agreement::Same { of: 1 } => "same".to_owned(),
         Agreement::Same { of } => format!("same as one of {of}"),

@@ -9,6 +9,7 @@
 //!
 //! Next: `run.rs`.
 
+mod agree;
 mod crew;
 mod get;
 mod run;
@@ -38,6 +39,8 @@ const EXIT_CODES: &str = "Exit codes: 0 as expected, or in agreement; 1 not; 2 i
 enum Command {
     /// Play every cell of a scenario on a real cluster: the story, the verdict, a report folder
     Run(run::Arguments),
+    /// Play scenarios on several releases, simulated and real: where do they agree?
+    Agree(agree::Arguments),
     /// Fetch releases of Apache Kafka into the cache
     Get(get::Arguments),
 }
@@ -91,6 +94,7 @@ fn command(command: &Command) -> Exit {
     let interrupt = stop_on_signals();
     let done = match command {
         Command::Run(arguments) => run::run(arguments, &interrupt),
+        Command::Agree(arguments) => agree::agree(arguments, &interrupt),
         Command::Get(arguments) => get::get(arguments, &interrupt),
     };
     done.unwrap_or_else(|failure| {

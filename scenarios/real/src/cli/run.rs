@@ -10,6 +10,7 @@ use ktrial::cli::run::{settings, tell, writable};
 use ktrial::cli::{Exit, key_value, library, output};
 use ktrial::compile::{Override, compile};
 use ktrial::expect;
+use ktrial_core::Rules;
 use ktrial_reports::{Cell, Run};
 use ktrial_sim::plan::Plan;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,7 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let scenario = library::load(&arguments.scenario).map_err(Failure::Rig)?;
-    let compiled = compile(&scenario, arguments.seed, &arguments.set)
+    let compiled = compile(&scenario, arguments.seed, &settings_of_run(arguments))
         .map_err(|problems| Failure::Rig(library::show_problems(problems)))?;
     for plan in &compiled.plans {
         if let Some(why) = play::unsupported(plan) {
@@ -84,6 +85,22 @@ pub(super) fn run(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit, 
     let ends = run.cells.iter();
     let ends = ends.map(|cell| (cell.verdict.verdict, cell.unmet.is_empty()));
     Ok(Exit::of(ends))
+}
+
+/// The settings asked for, and the release unless it has the newest rules and defaults anyway: what was
+/// promised is what that release promises.
+fn settings_of_run(arguments: &Arguments) -> Vec<Override> {
+    let mut set = arguments.set.clone();
+    let release = arguments.kafka.release.to_string();
+    let rules = Rules::kafka(&release).unwrap_or_default();
+    let usual = Rules::default_settings(&release).is_ok_and(|settings| settings.is_empty());
+    if !usual || rules != Rules::default() {
+        set.push(Override {
+            key: "kafka.release".to_owned(),
+            value: release,
+        });
+    }
+    set
 }
 
 fn folder(arguments: &Arguments, scenario: &str) -> PathBuf {

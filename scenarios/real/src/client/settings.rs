@@ -4,7 +4,7 @@
 //! is another one than the Java client's, the Java client's is set, so that a scenario without settings
 //! means the same on both.
 //!
-//! Source: librdkafka's CONFIGURATION.md; `ProducerConfig`, `ConsumerConfig`.
+//! Source: librdkafka's table of configuration properties; `ProducerConfig`, `ConsumerConfig`.
 
 use crate::failure::Failure;
 use ktrial_core::config::Settings;

@@ -139,11 +139,12 @@ impl World<'_> {
             )));
         };
         let stopped = |how| What::ProcessStopped { how, bytes_lost: 0 };
-        self.record(Some(node), stopped(Some(StopKind::Shutdown)))?;
+        self.enter(Some(node), stopped(Some(StopKind::Shutdown)));
         if self.view.is_up(node) {
             // It has not closed its logs as a broker does: gone all the same.
-            self.record(Some(node), stopped(None))?;
+            self.enter(Some(node), stopped(None));
         }
+        self.direct()?;
         if again { self.start(node) } else { Ok(()) }
     }
 
