@@ -1,0 +1,54 @@
+//! What makes starts fast, made once per release and Java: a formatted data folder, and an archive of
+//! the classes that a server loads (class data sharing).
+//!
+//! Rule: the archive is made by a short real run, a cluster of one broker, and is written by its JVM as
+//! it ends. Controller and broker are one process in it, so that it has the classes of both. Without it
+//! everything works, only more slowly: that it cannot be made is told and no failure.
+//!
+//! Source: ours. JEP 350.
+//! Next: `../network/mod.rs`.
+
+use super::{Places, Rig, Shape, format};
+use crate::failure::{Failure, Interrupt};
+use crate::kafka::{Kafka, Mode, Signal, Target, once, trouble};
+use ktrial_core::config::Settings;
+use ktrial_core::{BrokerId, ControllerId, NodeId};
+use ktrial_sim::plan::{BrokerPlan, ControllerPlan, Plan};
+use std::fs;
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest that the short run may take, to start and to end.
+const LONGEST: Duration = Duration::from_secs(120);
+/// So long it runs after it has begun to answer, so that it loads what a running broker needs.
+const AWAKE: Duration = Duration::from_secs(2);
+const BROKER: BrokerId = BrokerId(1);
+const CONTROLLER: ControllerId = ControllerId(3000);
+
+/// Makes what is not there yet. Two programs that prepare the same do it one after the other.
+///
+/// # Errors
+/// The release does not format a folder, the cache cannot be written, or the user stops it.
+pub fn prepare(
+    kafka: &Arc<Kafka>,
+    mode: Mode,
+    interrupt: &Interrupt,
+    tell: &dyn Fn(&str),
+) -> Result<(), Failure> {
+    if mode == Mode::KRaft {
+        format::pattern(kafka, interrupt, tell)?;
+    }
+    let made = once(&kafka.archive(), &kafka.lock(), interrupt, tell, |part| {
+        tell(&format!("preparing fast starts of Kafka {}", kafka.release()));
+        archive(kafka, mode, part, interrupt)
+    });
+    match made {
+        Err(Failure::Rig(why)) => {
+            tell(&format!("Kafka {} will start more slowly: {why}", kafka.release()));
+            Ok(())
+        }
+        made => made,
+    }
+}
