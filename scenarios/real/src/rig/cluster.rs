@@ -16,7 +16,7 @@
 use super::format::{format, new_id, pattern};
 use super::node::Node;
 use super::place::{Claims, Places};
-use super::properties::{Role, Server, Shape, number, properties, text};
+use super::properties::{Layout, Role, Server, Shape, number, properties, text};
 use crate::failure::{Failure, Interrupt};
 use crate::kafka::{Kafka, Mode, Signal, Target, trouble};
 use ktrial_core::NodeId;
@@ -60,10 +60,22 @@ impl Rig {
         places: &Places,
         interrupt: &Interrupt,
     ) -> Result<Self, Failure> {
+        Self::of(&plan.into(), kafka, target, shape, folder, places, interrupt)
+    }
+
+    pub(super) fn of(
+        layout: &Layout,
+        kafka: Arc<Kafka>,
+        target: &Target,
+        shape: Shape,
+        folder: &Path,
+        places: &Places,
+        interrupt: &Interrupt,
+    ) -> Result<Self, Failure> {
         let folder = make_folder(folder)?;
         let mut claims = Claims::default();
         let mut nodes = BTreeMap::new();
-        for (node, role) in roles(plan, target, shape)? {
+        for (node, role) in roles(layout, target, shape)? {
             let place = places.of(node);
             let addresses = claims.take(&place, role.addresses())?;
             nodes.insert(node, Node::new(node, role, addresses, place.prefix, &folder)?);
@@ -81,7 +93,7 @@ impl Rig {
             interrupt: interrupt.clone(),
             _claims: claims,
         };
-        rig.configure(plan)?;
+        rig.configure(layout)?;
         for node in rig.nodes.values() {
             rig.format(node)?;
         }
@@ -89,7 +101,7 @@ impl Rig {
     }
 
     /// Writes the properties of all nodes.
-    fn configure(&mut self, plan: &Plan) -> Result<(), Failure> {
+    fn configure(&mut self, layout: &Layout) -> Result<(), Failure> {
         let folders: Vec<PathBuf> = self.nodes.values().map(Node::data).collect();
         let servers = self.nodes.values().zip(&folders).map(|(node, data)| Server {
             node: node.id,
@@ -99,7 +111,7 @@ impl Rig {
         });
         let servers: Vec<Server<'_>> = servers.collect();
         let knows = |key: &str| self.kafka.unknown_keys([key]).is_empty();
-        let (all, left_out) = properties(plan, &servers, &knows);
+        let (all, left_out) = properties(layout, &servers, &knows);
         for (node, settings) in all {
             let path = self.node(node)?.properties();
             fs::write(&path, text(&settings)).map_err(|error| trouble("write", &path, &error))?;
@@ -257,13 +269,13 @@ fn without_process(node: NodeId) -> Failure {
 }
 
 /// Which processes a plan has, and what they are.
-fn roles(plan: &Plan, target: &Target, shape: Shape) -> Result<Vec<(NodeId, Role)>, Failure> {
+fn roles(layout: &Layout, target: &Target, shape: Shape) -> Result<Vec<(NodeId, Role)>, Failure> {
     let zookeeper = target.mode == Mode::ZooKeeper;
     if zookeeper && shape == Shape::Combined {
         return Err(Failure::Rig("with ZooKeeper, brokers cannot be combined with controllers".to_owned()));
     }
-    if zookeeper && plan.controllers.len() != 1 {
-        let several = plan.controllers.len();
+    if zookeeper && layout.controllers.len() != 1 {
+        let several = layout.controllers.len();
         return Err(Failure::Rig(format!("with ZooKeeper a plan has one controller, not {several}")));
     }
     let (controller, broker) = match (zookeeper, shape) {
@@ -271,9 +283,9 @@ fn roles(plan: &Plan, target: &Target, shape: Shape) -> Result<Vec<(NodeId, Role
         (false, Shape::Separate) => (Some(Role::Controller), Role::Broker),
         (false, Shape::Combined) => (None, Role::Both),
     };
-    let controllers = plan.controllers.iter().map(|plan| NodeId::Controller(plan.id));
+    let controllers = layout.controllers.iter().map(|plan| NodeId::Controller(plan.id));
     let controllers = controllers.filter_map(|node| Some((node, controller?)));
-    let brokers = plan.brokers.iter().map(|plan| (NodeId::Broker(plan.id), broker));
+    let brokers = layout.brokers.iter().map(|plan| (NodeId::Broker(plan.id), broker));
     Ok(controllers.chain(brokers).collect())
 }
 

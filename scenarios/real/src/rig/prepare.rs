@@ -8,12 +8,13 @@
 //! Source: ours. JEP 350.
 //! Next: `../network/mod.rs`.
 
+use super::properties::Layout;
 use super::{Places, Rig, Shape, format};
 use crate::failure::{Failure, Interrupt};
 use crate::kafka::{Kafka, Mode, Signal, Target, once, trouble};
 use ktrial_core::config::Settings;
 use ktrial_core::{BrokerId, ControllerId, NodeId};
-use ktrial_sim::plan::{BrokerPlan, ControllerPlan, Plan};
+use ktrial_sim::plan::{BrokerPlan, ControllerPlan};
 use std::fs;
 use std::net::TcpStream;
 use std::path::Path;
@@ -51,4 +52,73 @@ pub fn prepare(
         }
         made => made,
     }
+}
+
+/// Has a JVM write the archive to `part`.
+fn archive(
+    kafka: &Arc<Kafka>,
+    mode: Mode,
+    part: &Path,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let folder = part.with_extension("run");
+    let clear = || match folder.exists() {
+        true => fs::remove_dir_all(&folder).map_err(|error| trouble("remove", &folder, &error)),
+        false => Ok(()),
+    };
+    clear()?;
+    let done = short_run(kafka, mode, part, &folder, interrupt);
+    clear()?;
+    done
+}
+
+fn short_run(
+    kafka: &Arc<Kafka>,
+    mode: Mode,
+    archive: &Path,
+    folder: &Path,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let layout = Layout {
+        controllers: vec![ControllerPlan {
+            id: CONTROLLER,
+            config: Settings::new(),
+        }],
+        brokers: vec![BrokerPlan {
+            id: BROKER,
+            config: Settings::new(),
+        }],
+        topic_defaults: Settings::new(),
+    };
+    let shape = match mode {
+        Mode::KRaft => Shape::Combined,
+        Mode::ZooKeeper => Shape::Separate,
+    };
+    let target = Target {
+        release: kafka.release().clone(),
+        mode,
+    };
+    let places = Places::loopback();
+    let kafka = Arc::clone(kafka);
+    let mut rig = Rig::of(&layout, kafka, &target, shape, folder, &places, interrupt)?;
+    if mode == Mode::ZooKeeper {
+        rig.start(NodeId::Controller(CONTROLLER))?;
+    }
+    let broker = NodeId::Broker(BROKER);
+    rig.start_with(broker, &[format!("-XX:ArchiveClassesAtExit={}", archive.display())])?;
+    let address = rig.address(broker);
+    let up = interrupt.wait(LONGEST, || {
+        let gone = !rig.is_running(broker);
+        let answers = address.is_some_and(|address| TcpStream::connect(address).is_ok());
+        Ok((gone || answers).then_some(()))
+    })?;
+    interrupt.wait(AWAKE, || Ok(None::<()>))?;
+    rig.signal(broker, Signal::Terminate)?;
+    let ended = interrupt.wait(LONGEST, || Ok((!rig.is_running(broker)).then_some(())))?;
+    if up.is_none() || ended.is_none() || !archive.exists() {
+        let last = rig.log_tail(broker);
+        let last = last.lines().last().unwrap_or_default();
+        return Err(Failure::Rig(format!("no archive of classes could be made: {last}")));
+    }
+    Ok(())
 }

@@ -16,7 +16,7 @@
 
 use ktrial_core::NodeId;
 use ktrial_core::config::{Config, ControllerConfig, Settings};
-use ktrial_sim::plan::Plan;
+use ktrial_sim::plan::{BrokerPlan, ControllerPlan, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -60,6 +60,24 @@ pub enum Shape {
     Separate,
     /// Every broker: the plan's controllers have no processes.
     Combined,
+}
+
+/// What a cluster is made of.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    pub(super) controllers: Vec<ControllerPlan>,
+    pub(super) brokers: Vec<BrokerPlan>,
+    pub(super) topic_defaults: Settings,
+}
+
+impl From<&Plan> for Layout {
+    fn from(plan: &Plan) -> Self {
+        Self {
+            controllers: plan.controllers.clone(),
+            brokers: plan.brokers.clone(),
+            topic_defaults: plan.topic_defaults.clone(),
+        }
+    }
 }
 
 /// What a process is.
@@ -125,7 +143,7 @@ pub(super) fn number(node: NodeId) -> i32 {
 
 /// The properties of every node, and what was left out of them, in words.
 pub(super) fn properties(
-    plan: &Plan,
+    layout: &Layout,
     servers: &[Server<'_>],
     knows: &dyn Fn(&str) -> bool,
 ) -> (BTreeMap<NodeId, Settings>, Vec<String>) {
@@ -137,12 +155,12 @@ pub(super) fn properties(
             continue;
         }
         let mut settings = identity(server, servers);
-        for (key, value) in needed(plan.brokers.len()) {
+        for (key, value) in needed(layout.brokers.len()) {
             if knows(key) {
                 settings.insert(key.to_owned(), value);
             }
         }
-        for (key, value) in wanted(plan, server) {
+        for (key, value) in wanted(layout, server) {
             let why = match () {
                 () if !server.role.is_kraft() && ONLY_KRAFT.contains(&key.as_str()) => {
                     "has no meaning with ZooKeeper"
@@ -227,9 +245,9 @@ fn needed(brokers: usize) -> [(&'static str, String); 15] {
 }
 
 /// The plan's settings for a server.
-fn wanted(plan: &Plan, server: &Server<'_>) -> Settings {
+fn wanted(layout: &Layout, server: &Server<'_>) -> Settings {
     let mut wanted = Settings::new();
-    let controllers = plan.controllers.iter();
+    let controllers = layout.controllers.iter();
     let of_controller = controllers.filter(|controller| match server.node {
         NodeId::Controller(id) => controller.id == id,
         _ => server.role != Role::Broker,
@@ -237,9 +255,9 @@ fn wanted(plan: &Plan, server: &Server<'_>) -> Settings {
     if let Some(controller) = of_controller.into_iter().next() {
         wanted.extend(controller.config.clone());
     }
-    let own = plan.brokers.iter().find(|broker| server.node.broker() == Some(broker.id));
+    let own = layout.brokers.iter().find(|broker| server.node.broker() == Some(broker.id));
     wanted.extend(own.map(|broker| broker.config.clone()).unwrap_or_default());
-    for (key, value) in &plan.topic_defaults {
+    for (key, value) in &layout.topic_defaults {
         wanted.insert(broker_level(key), value.clone());
     }
     if !server.role.is_kraft() {
