@@ -127,18 +127,31 @@ impl Kafka {
     pub fn first_class<'a>(&self, classes: &[&'a str]) -> Option<&'a str> {
         let ours = |jar: &&PathBuf| file_name(jar).starts_with("kafka");
         // A jar names its files in plain bytes, compressed or not.
-        let jars: Vec<Vec<u8>> =
-            self.jars.iter().filter(ours).filter_map(|jar| fs::read(jar).ok()).collect();
+        let jars: Vec<Vec<u8>> = self
+            .jars
+            .iter()
+            .filter(ours)
+            .filter_map(|jar| fs::read(jar).ok())
+            .collect();
         let has = |class: &str| {
             let file = format!("{}.class", class.replace('.', "/"));
-            jars.iter().any(|jar| jar.windows(file.len()).any(|bytes| bytes == file.as_bytes()))
+            jars.iter().any(|jar| {
+                jar.windows(file.len())
+                    .any(|bytes| bytes == file.as_bytes())
+            })
         };
         classes.iter().copied().find(|class| has(class))
     }
 
     /// A program of the release, by its class: not yet started. Before it come `prefix` (a command that
     /// runs another one) and what ends it with this program.
-    pub fn command(&self, prefix: &[String], jvm: &[String], class: &str, args: &[String]) -> Command {
+    pub fn command(
+        &self,
+        prefix: &[String],
+        jvm: &[String],
+        class: &str,
+        args: &[String],
+    ) -> Command {
         let mut words: Vec<std::ffi::OsString> = prefix.iter().map(Into::into).collect();
         if let Some(setpriv) = &self.setpriv {
             words.push(setpriv.into());
@@ -149,10 +162,19 @@ impl Kafka {
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).args(JVM);
         let config = |name: &str| self.facts.join(name).display().to_string();
-        command.arg(format!("-Dlog4j.configuration=file:{}", config("log4j.properties")));
-        command.arg(format!("-Dlog4j2.configurationFile={}", config("log4j2.xml")));
+        command.arg(format!(
+            "-Dlog4j.configuration=file:{}",
+            config("log4j.properties")
+        ));
+        command.arg(format!(
+            "-Dlog4j2.configurationFile={}",
+            config("log4j2.xml")
+        ));
         command.args(jvm).arg(class).args(args);
-        command.env("CLASSPATH", std::env::join_paths(&self.jars).unwrap_or_default());
+        command.env(
+            "CLASSPATH",
+            std::env::join_paths(&self.jars).unwrap_or_default(),
+        );
         for variable in ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"] {
             command.env_remove(variable);
         }
@@ -225,7 +247,10 @@ fn find_java(
     let told = Process::run(command, LONGEST_ANSWER, interrupt, &|_| ())?;
     let version = told.stderr.trim().to_owned();
     let Some(number) = java_version(&version).filter(|_| told.status.success()) else {
-        let why = format!("`{} -version` fails: mend the Java, or set JAVA_HOME", java.display());
+        let why = format!(
+            "`{} -version` fails: mend the Java, or set JAVA_HOME",
+            java.display()
+        );
         return Err(Failure::Rig(why));
     };
     let (from, needed) = NEEDS_JAVA;
@@ -242,7 +267,9 @@ fn find_java(
 /// 17 for `openjdk version "17.0.15"`, 8 for `java version "1.8.0_292"`.
 fn java_version(told: &str) -> Option<u32> {
     let version = told.split('"').nth(1)?;
-    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
+    let mut numbers = version
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|part| part.parse().ok());
     match numbers.next()? {
         1 => numbers.next(),
         number => Some(number),
@@ -252,14 +279,18 @@ fn java_version(told: &str) -> Option<u32> {
 /// The jars of a folder, sorted.
 fn jars(libs: &Path) -> Result<Vec<PathBuf>, Failure> {
     let entries = fs::read_dir(libs).map_err(|error| trouble("read", libs, &error))?;
-    let mut jars: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut jars: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
     jars.retain(|jar| file_name(jar).ends_with(".jar"));
     jars.sort();
     Ok(jars)
 }
 
 fn file_name(path: &Path) -> &str {
-    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default()
 }
 
 /// Jars of another release are a mistake of the user.
@@ -276,9 +307,14 @@ fn check_release(release: &Release, libs: &Path, jars: &[PathBuf]) -> Result<(),
     }
     let libs = libs.display();
     Err(Failure::Rig(match found.as_slice() {
-        [] => format!("{libs} has no jar `kafka_2.13-{release}.jar`: name the `libs` folder of a Kafka"),
+        [] => format!(
+            "{libs} has no jar `kafka_2.13-{release}.jar`: name the `libs` folder of a Kafka"
+        ),
         [other] => format!("{libs} is Kafka {other}, not {release}: name the release that it is"),
-        several => format!("{libs} has several releases of Kafka: {}", several.join(", ")),
+        several => format!(
+            "{libs} has several releases of Kafka: {}",
+            several.join(", ")
+        ),
     }))
 }
 
@@ -301,7 +337,10 @@ mod tests {
 
     #[test]
     fn java_tells_its_version_in_two_ways() {
-        assert_eq!(java_version("openjdk version \"17.0.15\" 2025-04-15"), Some(17));
+        assert_eq!(
+            java_version("openjdk version \"17.0.15\" 2025-04-15"),
+            Some(17)
+        );
         assert_eq!(java_version("openjdk version \"21\" 2023-09-19"), Some(21));
         assert_eq!(java_version("java version \"1.8.0_292\""), Some(8));
         assert_eq!(java_version("no such thing"), None);
@@ -315,7 +354,10 @@ mod tests {
             let checked = check_release(&release, Path::new("libs"), &jars);
             checked.map_err(|failure| failure.to_string())
         };
-        assert_eq!(check(&["kafka_2.13-3.9.1.jar", "kafka_2.13-3.9.1-sources.jar"]), Ok(()));
+        assert_eq!(
+            check(&["kafka_2.13-3.9.1.jar", "kafka_2.13-3.9.1-sources.jar"]),
+            Ok(())
+        );
         assert!(check(&["kafka-clients-3.9.1.jar"]).is_err_and(|why| why.contains("no jar")));
         let other = check(&["kafka_2.12-3.9.0.jar"]);
         assert!(other.is_err_and(|why| why.contains("is Kafka 3.9.0, not 3.9.1")));

@@ -24,7 +24,10 @@ pub(super) fn known(
 ) -> Result<BTreeSet<String>, Failure> {
     let file = kafka.facts().join("keys.txt");
     once(&file, &kafka.lock(), interrupt, tell, |part| {
-        tell(&format!("asking Kafka {} which settings it knows", kafka.release()));
+        tell(&format!(
+            "asking Kafka {} which settings it knows",
+            kafka.release()
+        ));
         let keys = ask(kafka, part, interrupt)?;
         let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
         fs::write(part, lines).map_err(|error| trouble("write", part, &error))
@@ -37,15 +40,21 @@ fn ask(kafka: &Kafka, scratch: &Path, interrupt: &Interrupt) -> Result<BTreeSet<
     let finished = if kafka.release().at_least("2.8") {
         let file = scratch.with_extension("properties");
         let text = match kafka.release().at_least("3.3") {
-            true => "process.roles=broker,controller\nnode.id=1\ncontroller.listener.names=C\n\
+            true => {
+                "process.roles=broker,controller\nnode.id=1\ncontroller.listener.names=C\n\
                      listeners=P://127.0.0.1:9092,C://127.0.0.1:9093\ninter.broker.listener.name=P\n\
                      listener.security.protocol.map=P:PLAINTEXT,C:PLAINTEXT\n\
-                     controller.quorum.voters=1@127.0.0.1:9093\nlog.dirs=none\n",
+                     controller.quorum.voters=1@127.0.0.1:9093\nlog.dirs=none\n"
+            }
             false => "zookeeper.connect=127.0.0.1:1\nlog.dirs=none\n",
         };
         fs::write(&file, text).map_err(|error| trouble("write", &file, &error))?;
         let named = file.to_string_lossy().into_owned();
-        let finished = kafka.ask("kafka.tools.StorageTool", &["info", "-c", &named], interrupt);
+        let finished = kafka.ask(
+            "kafka.tools.StorageTool",
+            &["info", "-c", &named],
+            interrupt,
+        );
         let _ = fs::remove_file(&file);
         finished?
     } else {
@@ -55,8 +64,16 @@ fn ask(kafka: &Kafka, scratch: &Path, interrupt: &Interrupt) -> Result<BTreeSet<
     keys.extend(logged(&finished.stderr));
     keys.extend(documented(&finished.stdout));
     if keys.len() < FEWEST {
-        let last = finished.stderr.lines().last().unwrap_or_default().to_owned();
-        let why = format!("Kafka {} does not say which settings it knows: {last}", kafka.release());
+        let last = finished
+            .stderr
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .to_owned();
+        let why = format!(
+            "Kafka {} does not say which settings it knows: {last}",
+            kafka.release()
+        );
         return Err(Failure::Rig(why));
     }
     Ok(keys)
@@ -88,7 +105,10 @@ mod tests {
     #[test]
     fn settings_are_found_in_what_kafka_prints() {
         let log = "194 INFO KafkaConfig values: \n\tlog.dirs = [x]\n\tnode.id = 1\n\tat kafka.Kafka = x\n";
-        assert_eq!(logged(log), ["log.dirs", "node.id"].map(str::to_owned).into());
+        assert_eq!(
+            logged(log),
+            ["log.dirs", "node.id"].map(str::to_owned).into()
+        );
         let html = "<tr>\n<th>Name</th>\n</tr>\n<tr>\n<td>zookeeper.connect</td><td>Zookeeper host \
                     string</td></tr>\n<tr>\n<td>broker.id</td></td><td>x</td></tr>";
         let found = ["zookeeper.connect", "broker.id"].map(str::to_owned);

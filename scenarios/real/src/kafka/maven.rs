@@ -38,13 +38,18 @@ pub(super) fn download(
     tell: &dyn Fn(&str),
 ) -> Result<(), Failure> {
     let maven = programs.maven()?;
-    tell(&format!("getting Kafka {release} from Maven's central repository"));
+    tell(&format!(
+        "getting Kafka {release} from Maven's central repository"
+    ));
     fs::create_dir_all(libs).map_err(|error| trouble("make", libs, &error))?;
     let pom = libs.with_extension("pom.xml");
     fs::write(&pom, project(release)).map_err(|error| trouble("write", &pom, &error))?;
     let mut command = Command::new(maven);
     // -U: a release that was missing the last time may have been published since.
-    command.args(["-B", "-U", "-f"]).arg(&pom).arg("dependency:copy-dependencies");
+    command
+        .args(["-B", "-U", "-f"])
+        .arg(&pom)
+        .arg("dependency:copy-dependencies");
     let mut into = std::ffi::OsString::from("-DoutputDirectory=");
     into.push(libs);
     command.arg(into);
@@ -54,12 +59,18 @@ pub(super) fn download(
         if let Some(jar) = jar.filter(|_| line.contains("Downloaded from ")) {
             arrived.set(arrived.get() + 1);
             let name = jar.rsplit('/').next().unwrap_or(jar);
-            tell(&format!("getting Kafka {release}: {} jars, {name}", arrived.get()));
+            tell(&format!(
+                "getting Kafka {release}: {} jars, {name}",
+                arrived.get()
+            ));
         }
     })?;
     let _ = fs::remove_file(&pom);
     if !done.status.success() {
-        return Err(Failure::Rig(sentence(release, &(done.stdout + &done.stderr))));
+        return Err(Failure::Rig(sentence(
+            release,
+            &(done.stdout + &done.stderr),
+        )));
     }
     Ok(())
 }
@@ -130,7 +141,9 @@ fn sentence(release: &Release, output: &str) -> String {
         "offline mode",
     ];
     if says(&["No space left on device"]) {
-        return format!("there is no room for the jars of Kafka {release}: make room, or --cache DIR");
+        return format!(
+            "there is no room for the jars of Kafka {release}: make room, or --cache DIR"
+        );
     }
     if says(&unreachable) {
         return format!(
@@ -149,7 +162,9 @@ fn sentence(release: &Release, output: &str) -> String {
     if missing("kafka-tools") || says(&["Could not find artifact org.apache.kafka:"]) {
         return format!("Kafka {release} is only partly published: choose the release before it");
     }
-    let first = output.lines().find_map(|line| line.strip_prefix("[ERROR] "));
+    let first = output
+        .lines()
+        .find_map(|line| line.strip_prefix("[ERROR] "));
     let first = first.unwrap_or("it says nothing");
     let first: String = first.chars().take(300).collect();
     format!("Maven could not get Kafka {release}: {first}")
@@ -179,7 +194,11 @@ mod tests {
             let project = project(&release(text));
             let has = |artifact: &str| project.contains(&format!("<artifactId>{artifact}<"));
             assert!(has(core) && has("slf4j-simple"), "{text}");
-            assert_eq!((has("kafka-tools"), has("jaxb-api")), (tools, jaxb), "{text}");
+            assert_eq!(
+                (has("kafka-tools"), has("jaxb-api")),
+                (tools, jaxb),
+                "{text}"
+            );
         }
     }
 
@@ -188,13 +207,19 @@ mod tests {
         let said = |output: &str| sentence(&release("4.4.0"), output);
         let head = "[ERROR] Failed to execute goal on project kafka: ";
         let missing = |artifact: &str| {
-            format!("{head}Could not find artifact org.apache.kafka:{artifact}:jar:4.4.0 in central")
+            format!(
+                "{head}Could not find artifact org.apache.kafka:{artifact}:jar:4.4.0 in central"
+            )
         };
         assert!(said(&missing("kafka_2.13")).contains("has no Kafka 4.4.0"));
         assert!(said(&missing("kafka-tools")).contains("only partly published"));
-        let away = format!("{head}Could not transfer artifact x: repo.maven.apache.org: Unknown host");
+        let away =
+            format!("{head}Could not transfer artifact x: repo.maven.apache.org: Unknown host");
         assert!(said(&away).contains("cannot be reached"));
         assert!(said("java.io.IOException: No space left on device").contains("no room"));
-        assert_eq!(said("[ERROR] odd\n[ERROR] more"), "Maven could not get Kafka 4.4.0: odd");
+        assert_eq!(
+            said("[ERROR] odd\n[ERROR] more"),
+            "Maven could not get Kafka 4.4.0: odd"
+        );
     }
 }

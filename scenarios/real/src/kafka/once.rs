@@ -71,7 +71,9 @@ fn hold(lock: &Path, interrupt: &Interrupt, tell: &dyn Fn(&str)) -> Result<File,
     })?;
     held.map(|()| file).ok_or_else(|| {
         let lock = lock.display();
-        Failure::Rig(format!("another ktrial-real has held {lock} for half an hour: end it"))
+        Failure::Rig(format!(
+            "another ktrial-real has held {lock} for half an hour: end it"
+        ))
     })
 }
 

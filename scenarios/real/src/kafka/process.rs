@@ -128,10 +128,14 @@ impl Process {
         let program = command.get_program().to_string_lossy().into_owned();
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let started = Self::start(command);
-        let mut process = started
-            .map_err(|error| Failure::Rig(format!("cannot start `{program}`: {error}")))?;
+        let mut process =
+            started.map_err(|error| Failure::Rig(format!("cannot start `{program}`: {error}")))?;
         let (lines, arrived) = mpsc::channel();
-        let stdout = process.child.stdout.take().map(|from| reader(from, Some(lines)));
+        let stdout = process
+            .child
+            .stdout
+            .take()
+            .map(|from| reader(from, Some(lines)));
         let stderr = process.child.stderr.take().map(|from| reader(from, None));
         let status = interrupt.wait(limit, || {
             arrived.try_iter().for_each(|line: String| on_line(&line));
@@ -170,7 +174,10 @@ pub(crate) fn told(status: ExitStatus) -> String {
 }
 
 /// Reads all of a pipe, and passes on its lines as they come.
-fn reader(mut from: impl Read + Send + 'static, lines: Option<Sender<String>>) -> JoinHandle<String> {
+fn reader(
+    mut from: impl Read + Send + 'static,
+    lines: Option<Sender<String>>,
+) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut all = Vec::new();
         let mut told = 0;
@@ -190,5 +197,7 @@ fn reader(mut from: impl Read + Send + 'static, lines: Option<Sender<String>>) -
 }
 
 fn text(reader: Option<JoinHandle<String>>) -> String {
-    reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
+    reader
+        .and_then(|reader| reader.join().ok())
+        .unwrap_or_default()
 }

@@ -6,11 +6,15 @@
 //! | KRaft, combined | no process | each is a controller too |
 //! | ZooKeeper | the only one is a ZooKeeper server | a process each |
 //!
+//! Rule: with ZooKeeper, a broker that is started again before its old session has run out finds itself
+//! registered and exits (KRaft's brokers go on asking). Operators have it started again until it gets
+//! in; so does the rig.
+//!
 //! That a process runs does not say that the broker is ready: the director waits for that.
 //!
 //! Invariants: when a rig is dropped, none of its processes is left, frozen ones included.
 //!
-//! Source: ours.
+//! Source: ours; `KafkaZkClient.registerBroker`, `ZkUtils.registerBrokerInZk` for the registration.
 //! Next: `prepare.rs`.
 
 use super::format::{format, new_id, pattern};
@@ -60,7 +64,15 @@ impl Rig {
         places: &Places,
         interrupt: &Interrupt,
     ) -> Result<Self, Failure> {
-        Self::of(&plan.into(), kafka, target, shape, folder, places, interrupt)
+        Self::of(
+            &plan.into(),
+            kafka,
+            target,
+            shape,
+            folder,
+            places,
+            interrupt,
+        )
     }
 
     pub(super) fn of(
@@ -78,7 +90,10 @@ impl Rig {
         for (node, role) in roles(layout, target, shape)? {
             let place = places.of(node);
             let addresses = claims.take(&place, role.addresses())?;
-            nodes.insert(node, Node::new(node, role, addresses, place.prefix, &folder)?);
+            nodes.insert(
+                node,
+                Node::new(node, role, addresses, place.prefix, &folder)?,
+            );
         }
         let pattern = match target.mode {
             Mode::KRaft => Some(pattern(&kafka, interrupt, &|_| ())?),
@@ -103,12 +118,16 @@ impl Rig {
     /// Writes the properties of all nodes.
     fn configure(&mut self, layout: &Layout) -> Result<(), Failure> {
         let folders: Vec<PathBuf> = self.nodes.values().map(Node::data).collect();
-        let servers = self.nodes.values().zip(&folders).map(|(node, data)| Server {
-            node: node.id,
-            role: node.role,
-            addresses: &node.addresses,
-            data,
-        });
+        let servers = self
+            .nodes
+            .values()
+            .zip(&folders)
+            .map(|(node, data)| Server {
+                node: node.id,
+                role: node.role,
+                addresses: &node.addresses,
+                data,
+            });
         let servers: Vec<Server<'_>> = servers.collect();
         let knows = |key: &str| self.kafka.unknown_keys([key]).is_empty();
         let (all, left_out) = properties(layout, &servers, &knows);
@@ -156,10 +175,21 @@ impl Rig {
     }
 
     /// The nodes whose process has ended since this was last asked, and how: by a signal of the rig or
-    /// by themselves.
+    /// by themselves. A broker that ended because ZooKeeper still had its session from before a kill is
+    /// started again instead.
     pub fn ended(&mut self) -> Vec<(NodeId, String)> {
-        let nodes = self.nodes.iter_mut();
-        nodes.filter_map(|(node, it)| Some((*node, it.ended()?))).collect()
+        let options = self.kafka.shared_classes();
+        let mut all = Vec::new();
+        for (node, it) in &mut self.nodes {
+            let Some(how) = it.ended() else { continue };
+            let again = it.role == Role::WithZooKeeper && it.came_too_early();
+            match again.then(|| it.start(&self.kafka, &options)) {
+                Some(Ok(())) => {}
+                Some(Err(why)) => all.push((*node, format!("{how}, and {why}"))),
+                None => all.push((*node, how)),
+            }
+        }
+        all
     }
 
     /// Whether a node's process runs, or is frozen.
@@ -190,7 +220,10 @@ impl Rig {
 
     /// The last lines that a node has said since its last start.
     pub fn log_tail(&self, node: NodeId) -> String {
-        self.nodes.get(&node).map(Node::log_tail).unwrap_or_default()
+        self.nodes
+            .get(&node)
+            .map(Node::log_tail)
+            .unwrap_or_default()
     }
 
     /// Gives a node a new disk, formatted.
@@ -199,7 +232,9 @@ impl Rig {
     /// It runs, or its folder cannot be written.
     pub fn wipe(&mut self, node: NodeId) -> Result<(), Failure> {
         if self.is_running(node) {
-            return Err(Failure::Rig(format!("{node} runs: only the disk of one that is down is wiped")));
+            return Err(Failure::Rig(format!(
+                "{node} runs: only the disk of one that is down is wiped"
+            )));
         }
         let node = self.node(node)?;
         let data = node.data();
@@ -216,8 +251,9 @@ impl Rig {
     /// The addresses of all brokers, as clients want them.
     pub fn bootstrap(&self) -> String {
         let brokers = self.nodes().filter(|node| node.broker().is_some());
-        let addresses: Vec<String> =
-            brokers.filter_map(|node| Some(self.address(node)?.to_string())).collect();
+        let addresses: Vec<String> = brokers
+            .filter_map(|node| Some(self.address(node)?.to_string()))
+            .collect();
         addresses.join(",")
     }
 
@@ -241,9 +277,15 @@ impl Rig {
             return Ok(done.stdout);
         }
         let said = format!("{}{}", done.stdout, done.stderr);
-        let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<&str> = said
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
         let first = lines[..lines.len().min(COMPLAINTS)].join("\n");
-        Err(Failure::Rig(format!("{class} of Kafka {} fails: {first}", self.kafka.release())))
+        Err(Failure::Rig(format!(
+            "{class} of Kafka {} fails: {first}",
+            self.kafka.release()
+        )))
     }
 
     fn node(&self, node: NodeId) -> Result<&Node, Failure> {
@@ -251,7 +293,9 @@ impl Rig {
     }
 
     fn node_mut(&mut self, node: NodeId) -> Result<&mut Node, Failure> {
-        self.nodes.get_mut(&node).ok_or_else(|| without_process(node))
+        self.nodes
+            .get_mut(&node)
+            .ok_or_else(|| without_process(node))
     }
 }
 
@@ -272,27 +316,39 @@ fn without_process(node: NodeId) -> Failure {
 fn roles(layout: &Layout, target: &Target, shape: Shape) -> Result<Vec<(NodeId, Role)>, Failure> {
     let zookeeper = target.mode == Mode::ZooKeeper;
     if zookeeper && shape == Shape::Combined {
-        return Err(Failure::Rig("with ZooKeeper, brokers cannot be combined with controllers".to_owned()));
+        return Err(Failure::Rig(
+            "with ZooKeeper, brokers cannot be combined with controllers".to_owned(),
+        ));
     }
     if zookeeper && layout.controllers.len() != 1 {
         let several = layout.controllers.len();
-        return Err(Failure::Rig(format!("with ZooKeeper a plan has one controller, not {several}")));
+        return Err(Failure::Rig(format!(
+            "with ZooKeeper a plan has one controller, not {several}"
+        )));
     }
     let (controller, broker) = match (zookeeper, shape) {
         (true, _) => (Some(Role::ZooKeeper), Role::WithZooKeeper),
         (false, Shape::Separate) => (Some(Role::Controller), Role::Broker),
         (false, Shape::Combined) => (None, Role::Both),
     };
-    let controllers = layout.controllers.iter().map(|plan| NodeId::Controller(plan.id));
+    let controllers = layout
+        .controllers
+        .iter()
+        .map(|plan| NodeId::Controller(plan.id));
     let controllers = controllers.filter_map(|node| Some((node, controller?)));
-    let brokers = layout.brokers.iter().map(|plan| (NodeId::Broker(plan.id), broker));
+    let brokers = layout
+        .brokers
+        .iter()
+        .map(|plan| (NodeId::Broker(plan.id), broker));
     Ok(controllers.chain(brokers).collect())
 }
 
 /// The cluster's folder, as an absolute path that Kafka can take.
 fn make_folder(folder: &Path) -> Result<PathBuf, Failure> {
     fs::create_dir_all(folder).map_err(|error| trouble("make", folder, &error))?;
-    let folder = folder.canonicalize().map_err(|error| trouble("find", folder, &error))?;
+    let folder = folder
+        .canonicalize()
+        .map_err(|error| trouble("find", folder, &error))?;
     match folder.to_str() {
         Some(text) if !text.contains(',') => Ok(folder),
         _ => Err(Failure::Rig(format!(

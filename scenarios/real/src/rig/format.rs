@@ -38,8 +38,14 @@ pub(super) fn pattern(
             ("node.id", "1"),
             ("controller.quorum.voters", "1@127.0.0.1:9093"),
             ("controller.listener.names", "CONTROLLER"),
-            ("listeners", "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093"),
-            ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+            (
+                "listeners",
+                "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093",
+            ),
+            (
+                "listener.security.protocol.map",
+                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            ),
             ("log.dirs", &part.display().to_string()),
         ];
         let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));

@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 const TAIL: u64 = 64 * 1024;
 /// How many of its lines are told.
 const LINES: usize = 20;
+/// What a broker says when its registration from before is still in ZooKeeper.
+const TOO_EARLY: [&str; 2] = ["NodeExists", "A broker is already registered on the path"];
 /// Stands in the log before what a start says.
 const START: &str = "---- start ";
 
@@ -36,6 +38,8 @@ pub(super) struct Node {
     pub(super) folder: PathBuf,
     process: Option<Process>,
     starts: u32,
+    /// It was told to end since its last start.
+    told_to_end: bool,
 }
 
 impl Node {
@@ -61,6 +65,7 @@ impl Node {
             folder,
             process: None,
             starts: 0,
+            told_to_end: false,
         })
     }
 
@@ -92,19 +97,32 @@ impl Node {
             _ => "kafka.Kafka",
         };
         let mut options = jvm.to_vec();
-        options.push(format!("-Djava.io.tmpdir={}", self.folder.join("tmp").display()));
+        options.push(format!(
+            "-Djava.io.tmpdir={}",
+            self.folder.join("tmp").display()
+        ));
         if self.addresses.iter().all(SocketAddr::is_ipv4) {
             options.push("-Djava.net.preferIPv4Stack=true".to_owned());
         }
+        if self.role == Role::ZooKeeper {
+            // ZooKeeper before 3.5 would show log4j's settings there, and need log4j for it.
+            options.push("-Dzookeeper.jmx.log4j.disable=true".to_owned());
+        }
         let args = [self.properties().display().to_string()];
         let mut command = kafka.command(&self.prefix, &options, class, &args);
-        let too = log.try_clone().map_err(|error| trouble("write", &path, &error))?;
+        let too = log
+            .try_clone()
+            .map_err(|error| trouble("write", &path, &error))?;
         command.current_dir(&self.folder).stdout(log).stderr(too);
         let program = command.get_program().to_string_lossy().into_owned();
         let process = Process::start(command).map_err(|error| {
-            Failure::Rig(format!("cannot start {} with `{program}`: {error}", self.id))
+            Failure::Rig(format!(
+                "cannot start {} with `{program}`: {error}",
+                self.id
+            ))
         })?;
         self.process = Some(process);
+        self.told_to_end = false;
         Ok(())
     }
 
@@ -115,12 +133,15 @@ impl Node {
 
     /// Whether its process has not ended yet. A frozen one has not.
     pub(super) fn is_running(&mut self) -> bool {
-        self.process.as_mut().is_some_and(|process| process.ended().is_none())
+        self.process
+            .as_mut()
+            .is_some_and(|process| process.ended().is_none())
     }
 
     /// Tells its process something; whether there is one.
     pub(super) fn signal(&mut self, signal: Signal) -> bool {
         let running = self.is_running();
+        self.told_to_end |= matches!(signal, Signal::Kill | Signal::Terminate);
         if let Some(process) = &self.process {
             process.signal(signal);
         }
@@ -134,8 +155,22 @@ impl Node {
         Some(told(status))
     }
 
+    /// Whether it ended by itself because ZooKeeper still had the session of the process before it. Who
+    /// looks after a real broker starts it again then.
+    pub(super) fn came_too_early(&self) -> bool {
+        let said = self.said();
+        !self.told_to_end && TOO_EARLY.iter().any(|text| said.contains(text))
+    }
+
     /// The last lines that it has said since its last start.
     pub(super) fn log_tail(&self) -> String {
+        let said = self.said();
+        let lines: Vec<&str> = said.lines().collect();
+        lines[lines.len().saturating_sub(LINES)..].join("\n")
+    }
+
+    /// The end of what it has said since its last start.
+    fn said(&self) -> String {
         let read = || {
             let mut file = File::open(self.log())?;
             let length = file.metadata()?.len();
@@ -148,7 +183,6 @@ impl Node {
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().collect();
         let start = lines.iter().rposition(|line| line.starts_with(START));
-        let since = &lines[start.map_or(0, |start| start + 1)..];
-        since[since.len().saturating_sub(LINES)..].join("\n")
+        lines[start.map_or(0, |start| start + 1)..].join("\n")
     }
 }

@@ -6,6 +6,7 @@
 //!   port of a broker while that one is down.
 //! - Several clusters, of one program or of several, agree by claims: who uses port n listens on n + 1
 //!   as long as its cluster exists, and n itself stays free until the broker binds it.
+//! - Each program begins its search elsewhere, because others than ktrial make no claims.
 //! - A node with a command prefix is in a network of its own: there every port is free.
 //!
 //! Source: ours.
@@ -16,6 +17,7 @@ use ktrial_core::NodeId;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::process;
 
 /// Ports that are tried.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
@@ -81,7 +83,9 @@ impl Claims {
                 let ports = (0..count).map(|more| at(first.saturating_add(more)));
                 let addresses: Vec<SocketAddr> = ports.collect();
                 if !own_network {
-                    addresses.iter().try_for_each(|address| asked_for(*address))?;
+                    addresses
+                        .iter()
+                        .try_for_each(|address| asked_for(*address))?;
                 }
                 Ok(addresses)
             }
@@ -91,7 +95,10 @@ impl Claims {
     /// A port that nobody uses or has claimed.
     fn free(&mut self, address: IpAddr) -> Result<SocketAddr, Failure> {
         let mut last = None;
-        for port in PORTS.step_by(2) {
+        let pairs = (PORTS.end - PORTS.start) / 2;
+        let first = u16::try_from(process::id() % u32::from(pairs)).unwrap_or(0);
+        for place in 0..pairs {
+            let port = PORTS.start + 2 * ((first + place) % pairs);
             let claimed = TcpListener::bind((address, port + 1));
             match claimed.and_then(|claim| Ok((claim, TcpListener::bind((address, port))?))) {
                 Ok((claim, _)) => {
@@ -108,7 +115,9 @@ impl Claims {
         }
         let why = last.map(|error| error.to_string()).unwrap_or_default();
         let (first, last) = (PORTS.start, PORTS.end);
-        Err(Failure::Rig(format!("no port from {first} to {last} is free at {address}: {why}")))
+        Err(Failure::Rig(format!(
+            "no port from {first} to {last} is free at {address}: {why}"
+        )))
     }
 }
 
@@ -116,7 +125,9 @@ impl Claims {
 fn asked_for(address: SocketAddr) -> Result<(), Failure> {
     TcpListener::bind(address).map(|_| ()).map_err(|error| {
         let advice = match error.kind() {
-            io::ErrorKind::AddrInUse => "the port is taken: choose another, or let a free one be found",
+            io::ErrorKind::AddrInUse => {
+                "the port is taken: choose another, or let a free one be found"
+            }
             _ => "choose another address or port",
         };
         Failure::Rig(format!("cannot listen at {address}: {error}: {advice}"))
@@ -137,7 +148,10 @@ mod tests {
         assert!(first.iter().all(|address| !second.contains(address)));
         assert_ne!(first[0], first[1]);
         let listening = TcpListener::bind(first[0]);
-        assert!(listening.is_ok(), "the port itself stays free for the broker");
+        assert!(
+            listening.is_ok(),
+            "the port itself stays free for the broker"
+        );
     }
 
     #[test]
@@ -150,8 +164,12 @@ mod tests {
         };
         let told = Claims::default().take(&place, 1).unwrap_err().to_string();
         assert!(told.contains("the port is taken: choose another"), "{told}");
-        drop(listener);
-        assert_eq!(Claims::default().take(&place, 1).unwrap()[0].port(), port);
+        let free = Claims::default().take(&Place::default(), 1).unwrap()[0];
+        let place = Place {
+            port: Some(free.port()),
+            ..Place::default()
+        };
+        assert_eq!(Claims::default().take(&place, 1).unwrap(), [free]);
     }
 
     #[test]
@@ -162,6 +180,9 @@ mod tests {
             port: None,
         };
         let ports = Claims::default().take(&place, 2).unwrap();
-        assert_eq!(ports.iter().map(SocketAddr::port).collect::<Vec<_>>(), [9092, 9093]);
+        assert_eq!(
+            ports.iter().map(SocketAddr::port).collect::<Vec<_>>(),
+            [9092, 9093]
+        );
     }
 }

@@ -42,12 +42,18 @@ pub fn prepare(
         format::pattern(kafka, interrupt, tell)?;
     }
     let made = once(&kafka.archive(), &kafka.lock(), interrupt, tell, |part| {
-        tell(&format!("preparing fast starts of Kafka {}", kafka.release()));
+        tell(&format!(
+            "preparing fast starts of Kafka {}",
+            kafka.release()
+        ));
         archive(kafka, mode, part, interrupt)
     });
     match made {
         Err(Failure::Rig(why)) => {
-            tell(&format!("Kafka {} will start more slowly: {why}", kafka.release()));
+            tell(&format!(
+                "Kafka {} will start more slowly: {why}",
+                kafka.release()
+            ));
             Ok(())
         }
         made => made,
@@ -105,20 +111,26 @@ fn short_run(
         rig.start(NodeId::Controller(CONTROLLER))?;
     }
     let broker = NodeId::Broker(BROKER);
-    rig.start_with(broker, &[format!("-XX:ArchiveClassesAtExit={}", archive.display())])?;
+    rig.start_with(
+        broker,
+        &[format!("-XX:ArchiveClassesAtExit={}", archive.display())],
+    )?;
     let address = rig.address(broker);
     let up = interrupt.wait(LONGEST, || {
-        let gone = !rig.is_running(broker);
         let answers = address.is_some_and(|address| TcpStream::connect(address).is_ok());
-        Ok((gone || answers).then_some(()))
+        let gone = !rig.ended().is_empty();
+        Ok((gone || answers).then_some(answers))
     })?;
     interrupt.wait(AWAKE, || Ok(None::<()>))?;
+    let up = up.filter(|answers| *answers && rig.ended().is_empty());
     rig.signal(broker, Signal::Terminate)?;
     let ended = interrupt.wait(LONGEST, || Ok((!rig.is_running(broker)).then_some(())))?;
     if up.is_none() || ended.is_none() || !archive.exists() {
         let last = rig.log_tail(broker);
         let last = last.lines().last().unwrap_or_default();
-        return Err(Failure::Rig(format!("no archive of classes could be made: {last}")));
+        return Err(Failure::Rig(format!(
+            "no archive of classes could be made: {last}"
+        )));
     }
     Ok(())
 }

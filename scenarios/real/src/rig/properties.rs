@@ -44,10 +44,16 @@ const TOPIC_SETTINGS: [(&str, &str); 15] = [
     ("delete.retention.ms", "log.cleaner.delete.retention.ms"),
     ("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms"),
     ("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms"),
-    ("min.cleanable.dirty.ratio", "log.cleaner.min.cleanable.ratio"),
+    (
+        "min.cleanable.dirty.ratio",
+        "log.cleaner.min.cleanable.ratio",
+    ),
     ("max.message.bytes", "message.max.bytes"),
     ("min.insync.replicas", "min.insync.replicas"),
-    ("unclean.leader.election.enable", "unclean.leader.election.enable"),
+    (
+        "unclean.leader.election.enable",
+        "unclean.leader.election.enable",
+    ),
     ("compression.type", "compression.type"),
     ("remote.storage.enable", "remote.log.storage.system.enable"),
 ];
@@ -187,9 +193,14 @@ fn identity(server: &Server<'_>, servers: &[Server<'_>]) -> Settings {
     let mut settings = Settings::new();
     let mut set = |key: &str, value: String| settings.insert(key.to_owned(), value);
     set("log.dirs", server.data.display().to_string());
-    let client = server.addresses.first().map(|address| format!("PLAINTEXT://{address}"));
+    let client = server
+        .addresses
+        .first()
+        .map(|address| format!("PLAINTEXT://{address}"));
     let client = client.filter(|_| server.role != Role::Controller);
-    let quorum = server.quorum_address().map(|address| format!("CONTROLLER://{address}"));
+    let quorum = server
+        .quorum_address()
+        .map(|address| format!("CONTROLLER://{address}"));
     let listeners: Vec<String> = client.iter().chain(&quorum).cloned().collect();
     set("listeners", listeners.join(","));
     if let Some(client) = client {
@@ -199,7 +210,10 @@ fn identity(server: &Server<'_>, servers: &[Server<'_>]) -> Settings {
         let zookeeper = servers.iter().find(|server| server.role == Role::ZooKeeper);
         let address = zookeeper.and_then(|zookeeper| zookeeper.addresses.first());
         set("broker.id", server.number().to_string());
-        set("zookeeper.connect", address.map(SocketAddr::to_string).unwrap_or_default());
+        set(
+            "zookeeper.connect",
+            address.map(SocketAddr::to_string).unwrap_or_default(),
+        );
         return settings;
     }
     let roles = match server.role {
@@ -213,7 +227,10 @@ fn identity(server: &Server<'_>, servers: &[Server<'_>]) -> Settings {
     });
     set("process.roles", roles.to_owned());
     set("node.id", server.number().to_string());
-    set("controller.quorum.voters", voters.collect::<Vec<_>>().join(","));
+    set(
+        "controller.quorum.voters",
+        voters.collect::<Vec<_>>().join(","),
+    );
     set("controller.listener.names", "CONTROLLER".to_owned());
     let protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT";
     set("listener.security.protocol.map", protocols.to_owned());
@@ -232,7 +249,10 @@ fn needed(brokers: usize) -> [(&'static str, String); 15] {
         ("transaction.state.log.min.isr", brokers.min(2).to_string()),
         ("transaction.state.log.num.partitions", one()),
         ("share.coordinator.state.topic.replication.factor", replicas),
-        ("share.coordinator.state.topic.min.isr", brokers.min(2).to_string()),
+        (
+            "share.coordinator.state.topic.min.isr",
+            brokers.min(2).to_string(),
+        ),
         ("share.coordinator.state.topic.num.partitions", one()),
         // The usual 128 MB would be half of the heap.
         ("log.cleaner.dedupe.buffer.size", "2097152".to_owned()),
@@ -255,13 +275,18 @@ fn wanted(layout: &Layout, server: &Server<'_>) -> Settings {
     if let Some(controller) = of_controller.into_iter().next() {
         wanted.extend(controller.config.clone());
     }
-    let own = layout.brokers.iter().find(|broker| server.node.broker() == Some(broker.id));
+    let own = layout
+        .brokers
+        .iter()
+        .find(|broker| server.node.broker() == Some(broker.id));
     wanted.extend(own.map(|broker| broker.config.clone()).unwrap_or_default());
     for (key, value) in &layout.topic_defaults {
         wanted.insert(broker_level(key), value.clone());
     }
     if !server.role.is_kraft() {
-        let session = wanted.remove(SESSION).or_else(|| ControllerConfig::default().get(SESSION));
+        let session = wanted
+            .remove(SESSION)
+            .or_else(|| ControllerConfig::default().get(SESSION));
         wanted.extend(session.map(|session| (ZOOKEEPER_SESSION.to_owned(), session)));
     }
     wanted
@@ -283,8 +308,14 @@ fn zookeeper(server: &Server<'_>) -> Settings {
         ("maxClientCnxns", "0".to_owned()),
         ("admin.enableServer", "false".to_owned()),
         ("dataDir", server.data.display().to_string()),
-        ("clientPortAddress", address.map(|at| at.ip().to_string()).unwrap_or_default()),
-        ("clientPort", address.map(|at| at.port().to_string()).unwrap_or_default()),
+        (
+            "clientPortAddress",
+            address.map(|at| at.ip().to_string()).unwrap_or_default(),
+        ),
+        (
+            "clientPort",
+            address.map(|at| at.port().to_string()).unwrap_or_default(),
+        ),
     ];
     settings.map(|(key, value)| (key.to_owned(), value)).into()
 }
@@ -307,3 +338,7 @@ pub(super) fn text(settings: &Settings) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[path = "properties_tests.rs"]
+mod tests;
