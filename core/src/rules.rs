@@ -62,7 +62,7 @@ macro_rules! switches {
             /// The rules of a release, given as numbers (major, minor, ...).
             fn of(release: &Release) -> Self {
                 let since = |text: &str| Release::parse(text).is_some_and(|since| *release >= since);
-                Self {
+                let mut rules = Self {
                     truncation: match () {
                         () if since("2.7") => Truncation::OnFetch,
                         () if since("2.0") => Truncation::Epoch279,
@@ -71,7 +71,10 @@ macro_rules! switches {
                     },
                     planted: None,
                     $($field: since($since),)*
-                }
+                };
+                // ZooKeeper's controller knew the setting; the first ones of KRaft did not.
+                rules.unclean_election_by_setting |= !since("3.3");
+                rules
             }
 
             /// The value of a switch as text, or `None` for an unknown key.
@@ -146,6 +149,8 @@ switches! {
     isr_shrink_keeps_leader_epoch = "3.6", "KAFKA-15021";
     /// The high watermark does not advance while the ISR is below min.insync.replicas.
     hw_requires_min_isr = "3.7", "KAFKA-15583";
+    /// The controller heeds unclean.leader.election.enable, which those of KRaft before did not know.
+    unclean_election_by_setting = "3.9", "KAFKA-12670";
     /// The ISR may become empty; replicas that left it below min.insync.replicas stay eligible leaders.
     elr = "4.1", "KIP-966";
     /// A broker that comes back from an unclean stop leaves ISR and ELR, for it may have lost records.
@@ -291,6 +296,8 @@ mod tests {
         assert!(!Rules::kafka("4.0").unwrap().elr);
         assert!(Rules::kafka("4.1").unwrap().elr);
         assert!(!Rules::kafka("2.0").unwrap().fetch_epoch_fencing);
+        let unclean = |release| Rules::kafka(release).unwrap().unclean_election_by_setting;
+        assert!(unclean("2.8.2") && !unclean("3.3.2") && !unclean("3.8") && unclean("3.9"));
         assert_eq!(Rules::kafka("9.9").unwrap(), Rules::default());
     }
 

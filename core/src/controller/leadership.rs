@@ -153,11 +153,11 @@ impl Cluster {
 
     /// How a leader may be found in this partition without being asked.
     pub(super) fn election_kind(&self, partition: &TopicPartition) -> ElectionKind {
-        if self.rules.has(Bug::UncleanElectionAlways)
-            || self
-                .topic_config(&partition.topic)
-                .unclean_leader_election_enable
-        {
+        let setting = self
+            .topic_config(&partition.topic)
+            .unclean_leader_election_enable;
+        let heeded = setting && self.rules.unclean_election_by_setting;
+        if heeded || self.rules.has(Bug::UncleanElectionAlways) {
             ElectionKind::Unclean
         } else {
             ElectionKind::Online

@@ -6,7 +6,7 @@ use crate::client::{Clients, Tools};
 use crate::failure::{Failure, Interrupt};
 use crate::kafka::{Kafka, Mode, Target};
 use crate::network::{self, Network};
-use crate::rig::{Places, Rig, Shape};
+use crate::rig::{Place, Places, Rig, Shape};
 use crate::watch::{MetadataSource, Sources, Watch};
 use crate::world::{Parts, World};
 use ktrial::real::{Obstacle, obstacles};
@@ -16,8 +16,14 @@ use ktrial_sim::history::{RealCluster, codec};
 use ktrial_sim::plan::Plan;
 use ktrial_sim::{check, trial};
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a tool of the release may take.
+const TOOL: Duration = Duration::from_secs(60);
 
 /// Where and on what a plan is played.
 pub struct Stand<'a> {
@@ -64,20 +70,25 @@ pub fn play(plan: &Plan, stand: &Stand<'_>) -> Result<Cell, Failure> {
     let mut places = Places::loopback();
     if let Some(network) = &network {
         for node in staged.nodes.iter().copied().filter(is_server) {
-            places.put(node, network.address(node)?, network.prefix(node)?);
+            let place = Place {
+                address: network.address(node)?,
+                prefix: network.prefix(node)?,
+                ..Place::default()
+            };
+            places.put(node, place);
         }
     }
-    let mut rig = Rig::new(
+    clear(stand.folder)?;
+    let rig = Rig::new(
         plan,
         Arc::clone(stand.kafka),
         stand.target,
         stand.shape,
-        (stand.folder, &places),
+        stand.folder,
+        &places,
         stand.interrupt,
     )?;
-    if stand.keep {
-        rig.keep();
-    }
+    let data: Vec<PathBuf> = rig.nodes().filter_map(|node| rig.data(node).ok()).collect();
     let watch = Watch::new(plan, &sources(stand.target.mode, &rig));
     let tools = tools(stand, &rig);
     let clients = match &network {
@@ -97,9 +108,12 @@ pub fn play(plan: &Plan, stand: &Stand<'_>) -> Result<Cell, Failure> {
     });
     let world = World::new(plan, staged.director, parts, stand.interrupt, stand.tell);
     let (record, failed) = world.play(header);
+    if !stand.keep {
+        data.iter().for_each(|data| drop(fs::remove_dir_all(data)));
+    }
     // Also of a run that failed: for whoever wants to know how far it came.
     let path = stand.folder.join("record.jsonl");
-    let written = std::fs::write(&path, codec::to_jsonl(&record));
+    let written = fs::write(&path, codec::to_jsonl(&record));
     if let Some(failure) = failed {
         return Err(failure);
     }
@@ -113,13 +127,26 @@ pub fn play(plan: &Plan, stand: &Stand<'_>) -> Result<Cell, Failure> {
     })
 }
 
+/// Removes what an earlier run left in the folder.
+fn clear(folder: &Path) -> Result<(), Failure> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Failure::Rig(format!(
+            "cannot remove {}, which an earlier run left: {error}",
+            folder.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn is_server(node: &NodeId) -> bool {
     !matches!(node, NodeId::Client(_))
 }
 
 /// Where the cluster's files are. In ZooKeeper mode the only server that is no broker is ZooKeeper.
 fn sources(mode: Mode, rig: &Rig) -> Sources {
-    let folders = rig.nodes().filter_map(|node| Some((node, rig.data(node)?)));
+    let folders = rig
+        .nodes()
+        .filter_map(|node| Some((node, rig.data(node).ok()?)));
     let mut servers: BTreeMap<NodeId, PathBuf> = folders.collect();
     let controllers: Vec<NodeId> = rig.nodes().filter(|node| node.broker().is_none()).collect();
     let metadata = match (mode, controllers.first()) {
@@ -137,11 +164,20 @@ fn sources(mode: Mode, rig: &Rig) -> Sources {
 }
 
 fn tools(stand: &Stand<'_>, rig: &Rig) -> Tools {
-    let kafka = Arc::clone(stand.kafka);
+    let (kafka, interrupt) = (Arc::clone(stand.kafka), stand.interrupt.clone());
+    let zookeeper = rig.nodes().find(|node| node.broker().is_none());
+    let zookeeper = zookeeper.filter(|_| stand.target.mode == Mode::ZooKeeper);
+    let zookeeper = zookeeper.and_then(|node| rig.address(node));
     Tools {
         target: stand.target.clone(),
         bootstrap: rig.bootstrap(),
-        zookeeper: rig.zookeeper(),
-        run: Arc::new(move |class: &str, arguments: &[String]| kafka.tool(class, arguments)),
+        zookeeper: zookeeper.map(|address| address.to_string()),
+        run: Arc::new(move |class: &str, arguments: &[String]| {
+            let done = kafka.run(class, arguments, TOOL, &interrupt)?;
+            if done.status.success() {
+                return Ok(done.stdout);
+            }
+            Err(Failure::Rig(format!("{}{}", done.stdout, done.stderr)))
+        }),
     }
 }

@@ -24,6 +24,22 @@ fn last_leader_returns(rules: Rules) -> (Vec<String>, Vec<String>) {
     (down, rig.written())
 }
 
+/// What the controller writes when the broker that left the ISR first is back alone, with unclean election
+/// allowed.
+fn first_back_uncleanly(rules: Rules) -> Vec<String> {
+    let mut rig = Rig::new(rules);
+    for id in [1, 2] {
+        rig.start_broker(id, false);
+    }
+    let unclean = ("unclean.leader.election.enable", "true");
+    rig.create("t", &[1, 2], &[unclean]);
+    rig.kill(2);
+    rig.kill(1);
+    rig.written();
+    rig.start_broker(2, false);
+    rig.written()
+}
+
 #[test]
 fn newest_rules() {
     let (down, up) = last_leader_returns(Rules::default());
@@ -67,6 +83,21 @@ fn without_the_unclean_shutdown_check_a_killed_broker_stays_eligible() {
             "change isr=[1] elr=[] last=[] leader=1"
         ]
     );
+}
+
+#[test]
+fn a_controller_that_does_not_know_the_setting_never_elects_uncleanly() {
+    // The clean rules are off, so that only the unclean one is left.
+    let old = |heeded| {
+        let mut rules = Rules::kafka("3.3").unwrap();
+        rules.unclean_election_by_setting = heeded;
+        first_back_uncleanly(rules)
+    };
+    assert_eq!(
+        old(true).last().unwrap(),
+        "change isr=[2] leader=2 Recovering"
+    );
+    assert_eq!(old(false).last().unwrap(), "unfence 2");
 }
 
 #[test]

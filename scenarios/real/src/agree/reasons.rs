@@ -90,6 +90,22 @@ pub const REASONS: &[Reason] = &[
         },
     },
     Reason {
+        id: "zookeeper_controller_among_brokers",
+        says: "In ZooKeeper mode one of the brokers is the controller, and goes down with them. Who comes \
+               after it does not take those out of the ISR that died before; the leader does, after \
+               replica.lag.time.max.ms and under its own epoch. While no broker runs, nobody writes that \
+               nobody leads.",
+        source: "KafkaController.onControllerFailover, ReplicaStateMachine.startup, Partition.shrinkIsr",
+        waits_for: ZOOKEEPER,
+        kinds: &[Kind::Epochs, Kind::Checkpoints, Kind::States],
+        about: zookeeper,
+        shows: |kind, simulated, real| {
+            let fit = |outcome| replicas(outcome).all(Replica::is_consistent);
+            alike(simulated, real, led_without_epochs)
+                && (kind == Kind::States || fit(simulated) && fit(real))
+        },
+    },
+    Reason {
         id: "zookeeper_last_member_leaves_if_unclean",
         says: "The controller of these releases lets the last member go from the ISR if unclean \
                election is enabled; from 1.1 on it stays in it whatever the setting.",
@@ -203,6 +219,13 @@ fn alike(simulated: &Outcome, real: &Outcome, without: fn(&[State]) -> Vec<State
         );
         timing::parting_but_for_timing(&simulated, &real).is_none()
     })
+}
+
+/// The states in which somebody leads, without epochs.
+fn led_without_epochs(states: &[State]) -> Vec<State> {
+    let mut states = without_epochs(states);
+    states.retain(|state| state.leader.is_some());
+    states
 }
 
 /// The states as if the ISR were always empty while nobody leads.

@@ -1,6 +1,7 @@
 //! `agree`: scenarios x releases, simulated and real side by side.
 //!
-//! Each cell of each scenario is compiled with the release's rules and defaults, simulated under several
+//! Each cell of each scenario is compiled with the release's rules and defaults, simulated (for ZooKeeper mode
+//! under the rules that come nearest, [`Target::zookeeper_rules`]) under several
 //! seeds (what is drawn when the plan is made stays; latencies and scheduling change), and played for
 //! real: once if all seeds end alike, else several times, for then timing decides.
 //!
@@ -83,9 +84,9 @@ pub(super) fn agree(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit
     let cases = cases(arguments, interrupt)?;
     let mut releases = BTreeMap::new();
     for case in cases.iter().filter(|case| case.unsupported.is_none()) {
-        let release = &case.target.release;
-        if !releases.contains_key(release) {
-            releases.insert(release.clone(), arguments.jars.get(release, interrupt)?);
+        let target = &case.target;
+        if !releases.contains_key(target) {
+            releases.insert(target.clone(), arguments.jars.get(target, interrupt)?);
         }
     }
     let rows = crew::each(
@@ -94,7 +95,7 @@ pub(super) fn agree(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit
         interrupt,
         Case::name,
         |case, tell| {
-            let kafka = releases.get(&case.target.release);
+            let kafka = releases.get(&case.target);
             let row = case.row(kafka, &clusters(&arguments.out), interrupt, tell);
             output::status("");
             output::note(&format!("{}: {}", case.name(), text::level(&row.agreement)));
@@ -148,10 +149,21 @@ fn cases(arguments: &Arguments, interrupt: &Interrupt) -> Result<Vec<Case>, Fail
             });
             let compiled = compile(&scenario, 1, &set)
                 .map_err(|problems| Failure::Rig(library::show_problems(problems)))?;
-            for plan in compiled.plans {
+            set.extend(
+                target
+                    .zookeeper_rules()
+                    .iter()
+                    .map(|(key, value)| Override {
+                        key: (*key).to_owned(),
+                        value: (*value).to_owned(),
+                    }),
+            );
+            let simulated = compile(&scenario, 1, &set)
+                .map_err(|problems| Failure::Rig(library::show_problems(problems)))?;
+            for (plan, simulated) in compiled.plans.into_iter().zip(&simulated.plans) {
                 interrupt.check()?;
                 output::status(&format!("simulating {name} as {target}"));
-                cases.push(case(arguments, target, plan)?);
+                cases.push(case(arguments, target, plan, simulated)?);
             }
         }
     }
@@ -159,14 +171,19 @@ fn cases(arguments: &Arguments, interrupt: &Interrupt) -> Result<Vec<Case>, Fail
     Ok(cases)
 }
 
-fn case(arguments: &Arguments, target: &Target, plan: Plan) -> Result<Case, Failure> {
+fn case(
+    arguments: &Arguments,
+    target: &Target,
+    plan: Plan,
+    stand_in: &Plan,
+) -> Result<Case, Failure> {
     let mut cell = plan.cell.clone();
     cell.remove(RELEASE);
     let unsupported = play::unsupported(&plan);
     let mut simulated = Vec::new();
     if unsupported.is_none() {
         for seed in 1..=arguments.seeds {
-            simulated.push(simulate(&plan, seed)?);
+            simulated.push(simulate(stand_in, seed)?);
         }
     }
     let timed = simulated.first().is_some_and(|first| {

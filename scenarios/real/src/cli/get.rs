@@ -1,28 +1,24 @@
 //! `get`: fetches releases into the cache.
 
-use super::Jars;
+use super::{Jars, target};
 use crate::failure::{Failure, Interrupt};
-use crate::kafka::Release;
+use crate::kafka::Target;
 use ktrial::cli::{Exit, output};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Releases such as 0.10.2.2 or 4.3.1
-    #[arg(required = true, value_name = "RELEASE", value_parser = release)]
-    releases: Vec<Release>,
+    /// Releases such as 0.10.2.2, 3.9.1/zookeeper or 4.3.1
+    #[arg(required = true, value_name = "RELEASE", value_parser = target)]
+    releases: Vec<Target>,
     #[command(flatten)]
     jars: Jars,
 }
 
-fn release(text: &str) -> Result<Release, String> {
-    text.parse()
-}
-
 /// Runs the command.
 pub(super) fn get(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    for release in &arguments.releases {
-        let kafka = arguments.jars.get(release, interrupt)?;
-        output::say(&format!("{release}: {}", kafka.folder().display()));
+    for target in &arguments.releases {
+        arguments.jars.get(target, interrupt)?;
+        output::say(&format!("{target}: ready"));
     }
     Ok(Exit::AsExpected)
 }

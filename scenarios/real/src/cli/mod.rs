@@ -15,7 +15,8 @@ mod get;
 mod run;
 
 use crate::failure::{Failure, Interrupt};
-use crate::kafka::{Kafka, Release, Source, Target};
+use crate::kafka::{Kafka, Source, Target};
+use crate::rig;
 use clap::{Parser, Subcommand};
 use ktrial::cli::{Exit, output};
 use std::ffi::OsString;
@@ -52,21 +53,26 @@ struct Jars {
     #[arg(long, value_name = "DIR")]
     libs: Option<PathBuf>,
     /// Where fetched releases are kept [default: ktrial/kafka in the user's cache folder]
-    #[arg(long, value_name = "DIR", conflicts_with = "libs")]
+    #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 }
 
 impl Jars {
-    /// Gets a release.
-    fn get(&self, release: &Release, interrupt: &Interrupt) -> Result<Arc<Kafka>, Failure> {
-        let source = match (&self.libs, &self.cache) {
-            (Some(libs), _) => Source::Libs(libs.clone()),
-            (None, Some(cache)) => Source::Cache(cache.clone()),
-            (None, None) => Source::Cache(Source::usual_cache()?),
-        };
-        let kafka = Kafka::get(release, &source, interrupt, &|text| output::status(text));
+    /// Gets a release and what makes it start fast.
+    fn get(&self, target: &Target, interrupt: &Interrupt) -> Result<Arc<Kafka>, Failure> {
+        let mut source = Source::usual()?;
+        source.libs.clone_from(&self.libs);
+        if let Some(cache) = &self.cache {
+            source.cache.clone_from(cache);
+        }
+        let tell = |text: &str| output::status(text);
+        let kafka = Kafka::get(&target.release, &source, interrupt, &tell).map(Arc::new);
+        let prepared = kafka.and_then(|kafka| {
+            rig::prepare(&kafka, target.mode, interrupt, &tell)?;
+            Ok(kafka)
+        });
         output::status("");
-        kafka.map(Arc::new)
+        prepared
     }
 }
 

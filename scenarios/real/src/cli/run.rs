@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit, 
     }
     let folder = folder(arguments, &scenario.name);
     writable(&folder).map_err(Failure::Rig)?;
-    let kafka = arguments.jars.get(&arguments.kafka.release, interrupt)?;
+    let kafka = arguments.jars.get(&arguments.kafka, interrupt)?;
     let cells = play_all(arguments, &compiled.plans, &kafka, &folder, interrupt)?;
     let cells = cells.into_iter().map(|mut cell| {
         let (expects, overridden) = (&scenario.expects, &compiled.overridden);
@@ -118,6 +118,10 @@ fn play_all(
     folder: &Path,
     interrupt: &Interrupt,
 ) -> Result<Vec<Cell>, Failure> {
+    let shape = match arguments.combined {
+        true => Shape::Combined,
+        false => Shape::Separate,
+    };
     let numbered: Vec<(usize, &Plan)> = plans.iter().enumerate().collect();
     let played = crew::each(
         &numbered,
@@ -129,7 +133,7 @@ fn play_all(
             let stand = Stand {
                 kafka,
                 target: &arguments.kafka,
-                shape: Shape::of(arguments.combined),
+                shape: shape,
                 folder: &folder,
                 keep: arguments.keep,
                 interrupt,

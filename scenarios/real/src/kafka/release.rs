@@ -74,6 +74,22 @@ pub struct Target {
     pub mode: Mode,
 }
 
+impl Target {
+    /// The rules, other than the release's, under which the simulated KRaft controller comes nearest to
+    /// that of ZooKeeper: it raises the leader epoch when it takes a broker out of the ISR, and it has
+    /// always heeded `unclean.leader.election.enable`.
+    /// Source: `ReplicaStateMachine.doRemoveReplicasFromIsr`, `Election.leaderForOffline`.
+    pub fn zookeeper_rules(&self) -> &'static [(&'static str, &'static str)] {
+        match self.mode {
+            Mode::KRaft => &[],
+            Mode::ZooKeeper => &[
+                ("rules.isr_shrink_keeps_leader_epoch", "false"),
+                ("rules.unclean_election_by_setting", "true"),
+            ],
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.release, self.mode.name())

@@ -31,7 +31,7 @@ use crate::rig::Rig;
 use crate::watch::Watch;
 use ktrial_core::event::SendOutcome;
 use ktrial_core::{Event, NodeId, Offset, Timestamp, TopicPartition};
-use ktrial_sim::history::{EndReason, Entry, Header, Record, What};
+use ktrial_sim::history::{Entry, Header, Record, What};
 use ktrial_sim::plan::{BrokerStatus, Condition, Plan};
 use ktrial_sim::view::View;
 use ktrial_sim::world::{Director, Order};
@@ -63,8 +63,10 @@ pub struct World<'a> {
     wake: Timestamp,
     /// Nodes that were told to stop in order, and whether they are to start again then.
     stopping: BTreeMap<NodeId, bool>,
+    /// Processes that ended and were not entered yet, and how they did.
+    ended: Vec<(NodeId, String)>,
     up: bool,
-    ended: Option<EndReason>,
+    over: bool,
 }
 
 /// What a world is made of besides its plan.
@@ -110,8 +112,9 @@ impl<'a> World<'a> {
             now: Timestamp::ZERO,
             wake: Timestamp::ZERO,
             stopping: BTreeMap::new(),
+            ended: Vec::new(),
             up: false,
-            ended: None,
+            over: false,
         }
     }
 
@@ -127,7 +130,7 @@ impl<'a> World<'a> {
     }
 
     fn run(&mut self) -> Result<(), Failure> {
-        while self.ended.is_none() {
+        while !self.over {
             self.interrupt.check()?;
             self.look()?;
             if self.now >= self.wake {
@@ -144,7 +147,10 @@ impl<'a> World<'a> {
     /// What is left at the end.
     fn finish(&mut self) {
         self.end_link_faults(None);
-        self.rig.end();
+        for node in self.rig.nodes().collect::<Vec<_>>() {
+            // One that does not go is killed again with the rig.
+            let _ = self.stop_now(node);
+        }
         for log in self.watch.final_logs() {
             let node = Some(NodeId::Broker(log.broker));
             self.enter(node, What::FinalLog(Box::new(log)));
@@ -156,7 +162,8 @@ impl<'a> World<'a> {
     fn look(&mut self) -> Result<(), Failure> {
         let told = self.clients.told();
         self.now = Timestamp::ZERO + self.began.elapsed();
-        let ended = self.rig.ended();
+        let mut ended = std::mem::take(&mut self.ended);
+        ended.extend(self.rig.ended());
         for Entry { node, what, .. } in self.watch.poll(self.now, &self.view)? {
             self.record(node, what)?;
         }
@@ -245,7 +252,7 @@ impl<'a> World<'a> {
     /// Does what was ordered, and lets the director act as long as it is its turn.
     fn direct(&mut self) -> Result<(), Failure> {
         loop {
-            if self.ended.is_some() {
+            if self.over {
                 return Ok(());
             }
             if self.orders.is_empty() {

@@ -13,11 +13,13 @@
 
 use super::World;
 use crate::failure::Failure;
-use crate::rig::Signal;
+use crate::kafka::Signal;
 use ktrial_core::{NodeId, Timestamp};
 use ktrial_sim::history::{Touched, What};
 use ktrial_sim::plan::{DiskFault, StopKind};
 use ktrial_sim::world::Order;
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a killed process may take to be gone.
@@ -30,15 +32,13 @@ impl World<'_> {
             Order::Start(node) => self.start(node)?,
             Order::Stop(node, how) => self.stop(node, how)?,
             Order::Pause(step, node) => {
-                if self.rig.is_running(node) {
-                    self.rig.signal(node, Signal::Stop)?;
+                if self.runs(node) && self.rig.signal(node, Signal::Stop)? {
                     self.enter(Some(node), What::ProcessPaused);
                     self.touched(step, 1, Touched::Processes);
                 }
             }
             Order::Resume(node) => {
-                if self.rig.is_running(node) {
-                    self.rig.signal(node, Signal::Continue)?;
+                if self.runs(node) && self.rig.signal(node, Signal::Continue)? {
                     self.enter(Some(node), What::ProcessResumed);
                 }
             }
@@ -67,7 +67,7 @@ impl World<'_> {
             Order::WakeAt(at) => self.wake = self.wake.min(at.max(Timestamp::ZERO)),
             Order::End(reason) => {
                 self.enter(None, What::Ended { reason });
-                self.ended = Some(reason);
+                self.over = true;
             }
         }
         Ok(())
@@ -82,7 +82,7 @@ impl World<'_> {
         }
         if let Some(again) = self.stopping.get_mut(&node) {
             *again = true;
-        } else if self.rig.has(node) && !self.rig.is_running(node) {
+        } else if self.has(node) && !self.runs(node) {
             self.rig.start(node)?;
             self.enter(Some(node), What::ProcessStarted);
         }
@@ -112,12 +112,12 @@ impl World<'_> {
             }
             return Ok(());
         }
-        if !self.rig.is_running(node) {
+        if !self.runs(node) {
             return Ok(());
         }
         match how {
             StopKind::Kill => {
-                self.rig.kill(node, DEATH)?;
+                self.kill(node)?;
                 self.stopping.remove(&node);
                 self.enter(Some(node), stopped);
             }
@@ -128,6 +128,35 @@ impl World<'_> {
             StopKind::PowerLoss => return Err(cannot("a power loss")),
         }
         Ok(())
+    }
+
+    /// Kills a process and waits until it is gone. Others may end meanwhile.
+    fn kill(&mut self, node: NodeId) -> Result<(), Failure> {
+        self.rig.signal(node, Signal::Kill)?;
+        let interrupt = self.interrupt.clone();
+        let gone = interrupt.wait(DEATH, || {
+            self.ended.extend(self.rig.ended());
+            let place = self.ended.iter().position(|(ended, _)| *ended == node);
+            Ok(place.map(|place| self.ended.remove(place)))
+        })?;
+        let still = || Failure::Rig(format!("{node} was killed and does not go"));
+        gone.map(drop).ok_or_else(still)
+    }
+
+    /// Ends a process, whatever the record says of it.
+    pub(super) fn stop_now(&mut self, node: NodeId) -> Result<(), Failure> {
+        if self.runs(node) {
+            self.kill(node)?;
+        }
+        Ok(())
+    }
+
+    fn has(&self, node: NodeId) -> bool {
+        self.rig.nodes().any(|other| other == node)
+    }
+
+    fn runs(&mut self, node: NodeId) -> bool {
+        self.has(node) && self.rig.is_running(node)
     }
 
     /// A process ended that was not killed.
@@ -154,8 +183,9 @@ impl World<'_> {
         }
         let mut bytes = 0;
         for node in nodes.iter().copied() {
-            if self.rig.has(node) && !self.rig.is_running(node) {
-                bytes += self.rig.wipe(node)?;
+            if self.has(node) && !self.runs(node) {
+                bytes += size(&self.rig.data(node)?);
+                self.rig.wipe(node)?;
             }
         }
         self.touched(step, bytes, Touched::Bytes);
@@ -180,6 +210,17 @@ impl World<'_> {
     fn touched(&mut self, step: usize, touched: u64, of: Touched) {
         self.enter(None, What::FaultEffect { step, touched, of });
     }
+}
+
+/// Bytes below a folder.
+fn size(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
 }
 
 fn cannot(what: &str) -> Failure {
