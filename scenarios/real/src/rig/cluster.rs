@@ -18,6 +18,7 @@
 //! Next: `prepare.rs`.
 
 use super::format::{format, new_id, pattern};
+use super::hosts::hosts;
 use super::node::Node;
 use super::place::{Claims, Places};
 use super::properties::{Layout, Role, Server, Shape, number, properties, text};
@@ -136,6 +137,11 @@ impl Rig {
             fs::write(&path, text(&settings)).map_err(|error| trouble("write", &path, &error))?;
         }
         self.left_out = left_out;
+        if let Some(hosts) = hosts(self.kafka.release(), self.nodes.values()) {
+            for path in self.nodes.values().map(Node::hosts) {
+                fs::write(&path, &hosts).map_err(|error| trouble("write", &path, &error))?;
+            }
+        }
         Ok(())
     }
 

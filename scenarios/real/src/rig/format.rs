@@ -9,7 +9,7 @@
 //! - With ZooKeeper nothing is formatted: the broker writes `meta.properties` itself.
 //!
 //! Source: KIP-631, KIP-858 (`directory.id`), `StorageTool`, `Formatter`.
-//! Next: `node.rs`.
+//! Next: `hosts.rs`.
 
 use super::properties;
 use crate::failure::{Failure, Interrupt};

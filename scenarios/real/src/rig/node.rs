@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `data/` | its disk: logs and checkpoints |
 //! | `server.properties` | its settings |
+//! | `hosts` | names for a JVM that needs them, see `hosts.rs` |
 //! | `server.log` | what it has said, over all its starts |
 //! | `tmp/` | the JVM's temporary files |
 //!
@@ -81,6 +82,10 @@ impl Node {
         self.folder.join("server.log")
     }
 
+    pub(super) fn hosts(&self) -> PathBuf {
+        self.folder.join("hosts")
+    }
+
     /// Starts its process.
     pub(super) fn start(&mut self, kafka: &Kafka, jvm: &[String]) -> Result<(), Failure> {
         if self.is_running() {
@@ -107,6 +112,9 @@ impl Node {
         if self.role == Role::ZooKeeper {
             // ZooKeeper before 3.5 would show log4j's settings there, and need log4j for it.
             options.push("-Dzookeeper.jmx.log4j.disable=true".to_owned());
+        }
+        if self.hosts().exists() {
+            options.push(format!("-Djdk.net.hosts.file={}", self.hosts().display()));
         }
         let args = [self.properties().display().to_string()];
         let mut command = kafka.command(&self.prefix, &options, class, &args);
