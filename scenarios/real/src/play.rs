@@ -37,6 +37,8 @@ pub struct Stand<'a> {
     pub folder: &'a Path,
     /// Keep the brokers' data after the end.
     pub keep: bool,
+    /// So long the cluster may take to come up.
+    pub patience: Duration,
     /// Set by Ctrl-C.
     pub interrupt: &'a Interrupt,
     /// Shows what is going on.
@@ -90,7 +92,8 @@ pub fn play(plan: &Plan, stand: &Stand<'_>) -> Result<Cell, Failure> {
     )?;
     let data: Vec<PathBuf> = rig.nodes().filter_map(|node| rig.data(node).ok()).collect();
     let watch = Watch::new(plan, &sources(stand.target.mode, &rig));
-    let tools = tools(stand, &rig);
+    let behind = network.as_ref().map(Network::operator_prefix);
+    let tools = tools(stand, &rig, behind.unwrap_or_default());
     let clients = match &network {
         Some(network) => network.inside(None, || Clients::new(plan, rig.bootstrap(), tools))??,
         None => Clients::new(plan, rig.bootstrap(), tools)?,
@@ -106,7 +109,13 @@ pub fn play(plan: &Plan, stand: &Stand<'_>) -> Result<Cell, Failure> {
         release: stand.target.release.to_string(),
         mode: stand.target.mode.name().to_owned(),
     });
-    let world = World::new(plan, staged.director, parts, stand.interrupt, stand.tell);
+    let world = World::new(
+        plan,
+        staged.director,
+        parts,
+        (stand.patience, stand.interrupt),
+        stand.tell,
+    );
     let (record, failed) = world.play(header);
     if !stand.keep {
         data.iter().for_each(|data| drop(fs::remove_dir_all(data)));
@@ -163,7 +172,7 @@ fn sources(mode: Mode, rig: &Rig) -> Sources {
     Sources { servers, metadata }
 }
 
-fn tools(stand: &Stand<'_>, rig: &Rig) -> Tools {
+fn tools(stand: &Stand<'_>, rig: &Rig, behind: Vec<String>) -> Tools {
     let (kafka, interrupt) = (Arc::clone(stand.kafka), stand.interrupt.clone());
     let zookeeper = rig.nodes().find(|node| node.broker().is_none());
     let zookeeper = zookeeper.filter(|_| stand.target.mode == Mode::ZooKeeper);
@@ -172,8 +181,18 @@ fn tools(stand: &Stand<'_>, rig: &Rig) -> Tools {
         target: stand.target.clone(),
         bootstrap: rig.bootstrap(),
         zookeeper: zookeeper.map(|address| address.to_string()),
-        run: Arc::new(move |class: &str, arguments: &[String]| {
-            let done = kafka.run(class, arguments, TOOL, &interrupt)?;
+        run: Arc::new(move |classes: &[&str], arguments: &[String]| {
+            let none = || {
+                format!(
+                    "Kafka {} has no such tool: {}",
+                    kafka.release(),
+                    classes.join(", ")
+                )
+            };
+            let class = kafka
+                .first_class(classes)
+                .ok_or_else(|| Failure::Rig(none()))?;
+            let done = kafka.run(&behind, class, arguments, TOOL, &interrupt)?;
             if done.status.success() {
                 return Ok(done.stdout);
             }

@@ -87,7 +87,7 @@ fn a_cluster_of_the_real_kafka_comes_up() {
     let target: Target = RELEASE.parse().unwrap();
     let kafka = Kafka::get(&target.release, &source, &interrupt, &|_| ()).unwrap();
     let kafka = Arc::new(kafka);
-    prepare(&kafka, target.mode, &interrupt, &|_| ()).unwrap();
+    prepare(&kafka, target.mode, LONG, &interrupt, &|_| ()).unwrap();
     let known = [
         "min.insync.replicas",
         "log.initial.task.delay.ms",

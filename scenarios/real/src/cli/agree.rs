@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The key of the release in a plan's settings.
 const RELEASE: &str = "kafka.release";
@@ -68,6 +68,7 @@ struct Case {
     simulated: Vec<Outcome>,
     unsupported: Option<String>,
     runs: u32,
+    patience: Duration,
 }
 
 /// Runs the command.
@@ -202,6 +203,7 @@ fn case(
         plan,
         simulated,
         unsupported,
+        patience: arguments.jars.patience(),
         runs: if timed { arguments.runs } else { 1 },
     })
 }
@@ -256,6 +258,7 @@ impl Case {
                 shape: Shape::Separate,
                 folder: &folder,
                 keep: false,
+                patience: self.patience,
                 interrupt,
                 tell,
             };

@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Plays ktrial's scenarios on the real Apache Kafka, and holds both outcomes against each other.
 #[derive(Debug, Parser)]
@@ -46,7 +47,7 @@ enum Command {
     Get(get::Arguments),
 }
 
-/// Where the jars come from.
+/// Where the jars come from, and how long their programs may take to start.
 #[derive(Debug, clap::Args)]
 struct Jars {
     /// The jars of an unpacked Kafka (its folder `libs`), instead of Maven Central
@@ -55,9 +56,16 @@ struct Jars {
     /// Where fetched releases are kept [default: ktrial/kafka in the user's cache folder]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// How many seconds a cluster may take to come up
+    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
+    patience: u64,
 }
 
 impl Jars {
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience)
+    }
+
     /// Gets a release and what makes it start fast.
     fn get(&self, target: &Target, interrupt: &Interrupt) -> Result<Arc<Kafka>, Failure> {
         let mut source = Source::usual()?;
@@ -68,7 +76,7 @@ impl Jars {
         let tell = |text: &str| output::status(text);
         let kafka = Kafka::get(&target.release, &source, interrupt, &tell).map(Arc::new);
         let prepared = kafka.and_then(|kafka| {
-            rig::prepare(&kafka, target.mode, interrupt, &tell)?;
+            rig::prepare(&kafka, target.mode, self.patience(), interrupt, &tell)?;
             Ok(kafka)
         });
         output::status("");

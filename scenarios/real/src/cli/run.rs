@@ -136,6 +136,7 @@ fn play_all(
                 shape: shape,
                 folder: &folder,
                 keep: arguments.keep,
+                patience: arguments.jars.patience(),
                 interrupt,
                 tell,
             };

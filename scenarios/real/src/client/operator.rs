@@ -5,7 +5,7 @@
 //! |---|---|
 //! | CreateTopics | librdkafka's admin client |
 //! | IncrementalAlterConfigs | the release's `ConfigCommand` |
-//! | ElectLeaders | the release's `LeaderElectionCommand`; before 2.4 `PreferredReplicaLeaderElectionCommand` |
+//! | ElectLeaders | the release's `LeaderElectionCommand`, which came with 2.4 |
 //!
 //! Simplified: a tool's failure is told as an unknown server error with its last line as message.
 //! Source: KIP-460 (elections by type), KIP-248 and KIP-543 (`--bootstrap-server` of `ConfigCommand`).
@@ -26,6 +26,15 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+/// Where the tools were and are.
+const CONFIG: [&str; 2] = [
+    "org.apache.kafka.tools.ConfigCommand",
+    "kafka.admin.ConfigCommand",
+];
+const ELECTION: [&str; 2] = [
+    "org.apache.kafka.tools.LeaderElectionCommand",
+    "kafka.admin.LeaderElectionCommand",
+];
 /// How long one try of a request may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause before the next try.
@@ -33,8 +42,8 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// So many tries, then the answer is that there was none.
 const TRIES: u32 = 60;
 
-/// Runs one of the release's tools with arguments; gives what it printed.
-pub type RunTool = dyn Fn(&str, &[String]) -> Result<String, Failure> + Send + Sync;
+/// Runs a tool, the first of these classes that the release has, with arguments; gives what it printed.
+pub type RunTool = dyn Fn(&[&str], &[String]) -> Result<String, Failure> + Send + Sync;
 
 /// The release's command line tools, and where they find the cluster.
 #[derive(Clone)]
@@ -191,8 +200,7 @@ impl Hands {
 
     fn alter(&self, changes: &[ConfigChange]) -> Answer {
         for change in changes {
-            let class = "kafka.admin.ConfigCommand";
-            if let Err(answer) = self.tool(class, &config_arguments(&self.tools, change)) {
+            if let Err(answer) = self.tool(&CONFIG, &config_arguments(&self.tools, change)) {
                 return answer;
             }
         }
@@ -200,19 +208,9 @@ impl Hands {
     }
 
     fn elect(&self, request: &ElectLeadersRequest) -> Answer {
-        let release = &self.tools.target.release;
         let election = match request.election {
             ElectionType::Preferred => "preferred",
             ElectionType::Unclean => "unclean",
-        };
-        let class = if release.at_least("3.5") {
-            "org.apache.kafka.tools.LeaderElectionCommand"
-        } else if release.at_least("2.4") {
-            "kafka.admin.LeaderElectionCommand"
-        } else {
-            let message =
-                format!("{release} has no tool for an {election} election of one partition");
-            return (ErrorCode::UnsupportedVersion, Some(message));
         };
         for TopicPartition { topic, partition } in request.partitions.iter().flatten() {
             let arguments = [
@@ -225,15 +223,15 @@ impl Hands {
                 "--partition",
                 &partition.to_string(),
             ];
-            if let Err(answer) = self.tool(class, &arguments.map(str::to_owned)) {
+            if let Err(answer) = self.tool(&ELECTION, &arguments.map(str::to_owned)) {
                 return answer;
             }
         }
         (ErrorCode::None, None)
     }
 
-    fn tool(&self, class: &str, arguments: &[String]) -> Result<(), Answer> {
-        match (self.tools.run)(class, arguments) {
+    fn tool(&self, classes: &[&str], arguments: &[String]) -> Result<(), Answer> {
+        match (self.tools.run)(classes, arguments) {
             Ok(_) => Ok(()),
             Err(failure) => Err((ErrorCode::UnknownServerError, Some(failure.to_string()))),
         }

@@ -181,12 +181,14 @@ impl Kafka {
         command
     }
 
-    /// Runs a program of the release to its end, at most so long, with only warnings in its log.
+    /// Runs a program of the release behind `prefix` to its end, at most so long, with only warnings in its
+    /// log.
     ///
     /// # Errors
     /// It cannot be started, takes too long, or the user stops it. That it fails is no error here.
     pub fn run(
         &self,
+        prefix: &[String],
         class: &str,
         args: &[String],
         limit: Duration,
@@ -194,7 +196,7 @@ impl Kafka {
     ) -> Result<Finished, Failure> {
         let mut jvm = self.shared_classes();
         jvm.push("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn".to_owned());
-        let command = self.command(&[], &jvm, class, args);
+        let command = self.command(prefix, &jvm, class, args);
         Process::run(command, limit, interrupt, &|_| ())
             .map_err(|failure| failure.while_doing(&format!("{class} of Kafka {}", self.release)))
     }

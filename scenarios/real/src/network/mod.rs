@@ -138,6 +138,12 @@ impl Network {
         Ok(["ip", "netns", "exec", name].map(str::to_owned).to_vec())
     }
 
+    /// As [`Network::prefix`], for the operator's host.
+    pub fn operator_prefix(&self) -> Vec<String> {
+        let name = self.hosts.last().map_or("", Namespace::name);
+        ["ip", "netns", "exec", name].map(str::to_owned).to_vec()
+    }
+
     /// Does something on a node (`None` = the operator's host), in a thread of its own, and waits for it.
     /// Threads and processes that it starts, and sockets that it opens, stay there.
     ///

@@ -278,7 +278,7 @@ impl Rig {
     /// # Errors
     /// It fails or takes longer than `limit`; or the user stops it.
     pub fn tool(&self, class: &str, args: &[String], limit: Duration) -> Result<String, Failure> {
-        let done = self.kafka.run(class, args, limit, &self.interrupt)?;
+        let done = self.kafka.run(&[], class, args, limit, &self.interrupt)?;
         if done.status.success() {
             return Ok(done.stdout);
         }

@@ -53,7 +53,7 @@ pub(super) fn pattern(
         write(&file, &properties::text(&settings.into()))?;
         let named = file.display().to_string();
         let args = ["format", "-t", &new_id()?, "-c", &named].map(str::to_owned);
-        let done = kafka.run("kafka.tools.StorageTool", &args, LONGEST, interrupt);
+        let done = kafka.run(&[], "kafka.tools.StorageTool", &args, LONGEST, interrupt);
         let _ = fs::remove_file(&file);
         let done = done?;
         if !done.status.success() || !part.join(META).exists() {

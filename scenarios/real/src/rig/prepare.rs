@@ -21,20 +21,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The longest that the short run may take, to start and to end.
-const LONGEST: Duration = Duration::from_secs(120);
 /// So long it runs after it has begun to answer, so that it loads what a running broker needs.
 const AWAKE: Duration = Duration::from_secs(2);
 const BROKER: BrokerId = BrokerId(1);
 const CONTROLLER: ControllerId = ControllerId(3000);
 
-/// Makes what is not there yet. Two programs that prepare the same do it one after the other.
+/// Makes what is not there yet; its short run may take `patience` to start, and to end. Two programs that prepare the same do it one after the other.
 ///
 /// # Errors
 /// The release does not format a folder, the cache cannot be written, or the user stops it.
 pub fn prepare(
     kafka: &Arc<Kafka>,
     mode: Mode,
+    patience: Duration,
     interrupt: &Interrupt,
     tell: &dyn Fn(&str),
 ) -> Result<(), Failure> {
@@ -46,7 +45,7 @@ pub fn prepare(
             "preparing fast starts of Kafka {}",
             kafka.release()
         ));
-        archive(kafka, mode, part, interrupt)
+        archive(kafka, (mode, patience), part, interrupt)
     });
     match made {
         Err(Failure::Rig(why)) => {
@@ -63,7 +62,7 @@ pub fn prepare(
 /// Has a JVM write the archive to `part`.
 fn archive(
     kafka: &Arc<Kafka>,
-    mode: Mode,
+    how: (Mode, Duration),
     part: &Path,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
@@ -73,14 +72,14 @@ fn archive(
         false => Ok(()),
     };
     clear()?;
-    let done = short_run(kafka, mode, part, &folder, interrupt);
+    let done = short_run(kafka, how, part, &folder, interrupt);
     clear()?;
     done
 }
 
 fn short_run(
     kafka: &Arc<Kafka>,
-    mode: Mode,
+    (mode, patience): (Mode, Duration),
     archive: &Path,
     folder: &Path,
     interrupt: &Interrupt,
@@ -116,7 +115,7 @@ fn short_run(
         &[format!("-XX:ArchiveClassesAtExit={}", archive.display())],
     )?;
     let address = rig.address(broker);
-    let up = interrupt.wait(LONGEST, || {
+    let up = interrupt.wait(patience, || {
         let answers = address.is_some_and(|address| TcpStream::connect(address).is_ok());
         let gone = !rig.ended().is_empty();
         Ok((gone || answers).then_some(answers))
@@ -124,7 +123,7 @@ fn short_run(
     interrupt.wait(AWAKE, || Ok(None::<()>))?;
     let up = up.filter(|answers| *answers && rig.ended().is_empty());
     rig.signal(broker, Signal::Terminate)?;
-    let ended = interrupt.wait(LONGEST, || Ok((!rig.is_running(broker)).then_some(())))?;
+    let ended = interrupt.wait(patience, || Ok((!rig.is_running(broker)).then_some(())))?;
     if up.is_none() || ended.is_none() || !archive.exists() {
         let last = rig.log_tail(broker);
         let last = last.lines().last().unwrap_or_default();

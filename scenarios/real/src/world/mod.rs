@@ -41,8 +41,6 @@ use std::time::{Duration, Instant};
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(5);
-/// So long the cluster may take to come up.
-const START_UP: Duration = Duration::from_secs(120);
 
 /// Everything that a run is made of.
 pub struct World<'a> {
@@ -52,6 +50,8 @@ pub struct World<'a> {
     watch: Watch,
     clients: Clients,
     interrupt: Interrupt,
+    /// So long the cluster may take to come up.
+    patience: Duration,
     /// Shows what is going on.
     tell: &'a dyn Fn(&str),
     director: Box<dyn Director>,
@@ -87,7 +87,7 @@ impl<'a> World<'a> {
         plan: &'a Plan,
         director: Box<dyn Director>,
         parts: Parts,
-        interrupt: &Interrupt,
+        (patience, interrupt): (Duration, &Interrupt),
         tell: &'a dyn Fn(&str),
     ) -> Self {
         let Parts {
@@ -103,6 +103,7 @@ impl<'a> World<'a> {
             watch,
             clients,
             interrupt: interrupt.clone(),
+            patience,
             tell,
             director,
             orders: VecDeque::new(),
@@ -284,13 +285,13 @@ impl<'a> World<'a> {
             self.up = true;
             return Ok(());
         };
-        if self.began.elapsed() < START_UP {
+        if self.began.elapsed() < self.patience {
             return Ok(());
         }
         let node = NodeId::Broker(missing);
         Err(Failure::Rig(format!(
             "{node} did not come up within {} s; the end of its log:\n{}",
-            START_UP.as_secs(),
+            self.patience.as_secs(),
             self.rig.log_tail(node)
         )))
     }
