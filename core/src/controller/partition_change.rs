@@ -220,8 +220,9 @@ impl PartitionChangeBuilder<'_> {
         if self.rules.isr_shrink_keeps_leader_epoch || !record.leader.is_unchanged() {
             return;
         }
-        let Some(isr) = &record.isr else { return };
-        if !self.partition.isr.iter().all(|broker| isr.contains(broker)) {
+        // Also where the last member is about to stay in it after all: the target counts, not the record.
+        let stays = |broker| self.target_isr.contains(broker);
+        if !self.partition.isr.iter().all(stays) {
             let leader = self.partition.leader;
             record.leader = leader.map_or(LeaderChange::NoLeader, LeaderChange::Leader);
         }

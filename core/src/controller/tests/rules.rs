@@ -130,6 +130,22 @@ fn before_kafka_15021_each_shrink_of_the_isr_raises_the_leader_epoch() {
 }
 
 #[test]
+fn before_kafka_15021_the_last_member_raises_the_epoch_by_going_and_by_being_fenced() {
+    let mut rules = without("elr");
+    rules.set("isr_shrink_keeps_leader_epoch", "false").unwrap();
+    let mut rig = Rig::new(rules);
+    rig.start_broker(1, false);
+    rig.create("t", &[1], &[]);
+    rig.written();
+    // As 3.3.2 was seen to: it stays in the ISR, and yet each time it was about to leave it.
+    rig.stop(1);
+    assert_eq!(
+        rig.written(),
+        ["stop 1", "change leader=-1", "change leader=-1", "fence 1"]
+    );
+}
+
+#[test]
 fn before_kip_704_a_partition_does_not_recover() {
     let (_, up) = last_leader_returns(without("leader_recovery_state"));
     assert_eq!(up.last().unwrap(), "change isr=[1] last=[] leader=1");
