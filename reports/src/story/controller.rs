@@ -116,8 +116,11 @@ impl Narrator<'_> {
             self.lines.barrier();
             self.lines.end_repeats();
         }
-        self.lines
-            .plain(at, who, format!("{name}: {}", parts.join(", ")));
+        // On a real cluster a change can be about log directories alone.
+        if !parts.is_empty() {
+            let text = format!("{name}: {}", parts.join(", "));
+            self.lines.plain(at, who, text);
+        }
         self.outage(at, name, before.leader.is_some(), after.leader.is_some());
     }
 

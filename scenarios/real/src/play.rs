@@ -2,7 +2,7 @@
 //!
 //! Next: `world/mod.rs`.
 
-use crate::client::{Clients, Tools};
+use crate::client::{self, Clients, Tools};
 use crate::failure::{Failure, Interrupt};
 use crate::kafka::{Kafka, Mode, Target};
 use crate::network::{self, Network};
@@ -12,7 +12,7 @@ use crate::world::{Parts, World};
 use ktrial::real::{Obstacle, obstacles};
 use ktrial_core::NodeId;
 use ktrial_reports::Cell;
-use ktrial_sim::history::{RealCluster, codec};
+use ktrial_sim::history::{RealCluster, Record, codec};
 use ktrial_sim::plan::Plan;
 use ktrial_sim::{check, trial};
 use std::collections::BTreeMap;
@@ -57,11 +57,19 @@ pub fn unsupported(plan: &Plan) -> Option<String> {
     Some(format!("{network}: {missing}"))
 }
 
+/// A plan that was played.
+pub struct Played {
+    /// What came of it.
+    pub cell: Cell,
+    /// Settings of the plan that the release or librdkafka does not have, in words.
+    pub left_out: Vec<String>,
+}
+
 /// Plays the plan and judges its record.
 ///
 /// # Errors
 /// The rig failed, or the user stopped it.
-pub fn play(plan: &Plan, stand: &Stand<'_>) -> Result<Cell, Failure> {
+pub fn play(plan: &Plan, stand: &Stand<'_>) -> Result<Played, Failure> {
     let staged = trial::stage(plan).map_err(|error| Failure::Rig(error.to_string()))?;
     (stand.tell)("setting up");
     let network = if obstacles(plan).iter().any(Obstacle::needs_network) {
@@ -90,6 +98,7 @@ pub fn play(plan: &Plan, stand: &Stand<'_>) -> Result<Cell, Failure> {
         &places,
         stand.interrupt,
     )?;
+    let left_out = left_out(plan, &rig);
     let data: Vec<PathBuf> = rig.nodes().filter_map(|node| rig.data(node).ok()).collect();
     let watch = Watch::new(plan, &sources(stand.target.mode, &rig));
     let behind = network.as_ref().map(Network::operator_prefix);
@@ -120,20 +129,34 @@ pub fn play(plan: &Plan, stand: &Stand<'_>) -> Result<Cell, Failure> {
     if !stand.keep {
         data.iter().for_each(|data| drop(fs::remove_dir_all(data)));
     }
-    // Also of a run that failed: for whoever wants to know how far it came.
-    let path = stand.folder.join("record.jsonl");
-    let written = fs::write(&path, codec::to_jsonl(&record));
-    if let Some(failure) = failed {
-        return Err(failure);
-    }
-    written.map_err(|error| Failure::Rig(format!("cannot write {}: {error}", path.display())))?;
+    keep(&record, stand.folder, failed)?;
     let verdict = check::judge(plan, &record);
-    Ok(Cell {
+    let cell = Cell {
         plan: plan.clone(),
         record,
         verdict,
         unmet: Vec::new(),
-    })
+    };
+    Ok(Played { cell, left_out })
+}
+
+/// Keeps the record, also of a run that failed: for whoever wants to know how far it came.
+fn keep(record: &Record, folder: &Path, failed: Option<Failure>) -> Result<(), Failure> {
+    let path = folder.join("record.jsonl");
+    let written = fs::write(&path, codec::to_jsonl(record));
+    if let Some(failure) = failed {
+        return Err(failure);
+    }
+    written.map_err(|error| Failure::Rig(format!("cannot write {}: {error}", path.display())))
+}
+
+/// The settings of the plan that the release or librdkafka does not have, in words.
+fn left_out(plan: &Plan, rig: &Rig) -> Vec<String> {
+    let producers = plan.producers.iter().map(|one| (&one.name, &one.config));
+    let consumers = plan.consumers.iter().map(|one| (&one.name, &one.config));
+    let clients = producers.chain(consumers);
+    let clients = clients.flat_map(|(name, config)| client::left_out(name, config));
+    rig.left_out().iter().cloned().chain(clients).collect()
 }
 
 /// Removes what an earlier run left in the folder.

@@ -20,10 +20,10 @@ use ktrial::compile::{Override, compile};
 use ktrial_reports::Cell;
 use ktrial_sim::plan::Plan;
 use ktrial_sim::{check, trial};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The key of the release in a plan's settings.
@@ -90,6 +90,7 @@ pub(super) fn agree(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit
             releases.insert(target.clone(), arguments.jars.get(target, interrupt)?);
         }
     }
+    let notes = Mutex::new(BTreeSet::new());
     let rows = crew::each(
         &cases,
         arguments.jobs,
@@ -97,7 +98,13 @@ pub(super) fn agree(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit
         Case::name,
         |case, tell| {
             let kafka = releases.get(&case.target);
-            let row = case.row(kafka, &clusters(&arguments.out), interrupt, tell);
+            let (row, left_out) = case.row(kafka, &clusters(&arguments.out), interrupt, tell);
+            let target = &case.target;
+            let left_out = left_out.into_iter().map(|key| format!("{target}: {key}"));
+            notes
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(left_out);
             output::status("");
             output::note(&format!("{}: {}", case.name(), text::level(&row.agreement)));
             Ok(row)
@@ -105,6 +112,9 @@ pub(super) fn agree(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit
     );
     for (case, row) in cases.iter().zip(rows) {
         table.add(row.unwrap_or_else(|_| case.other(Agreement::NotRun)));
+    }
+    for note in notes.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        output::note(&format!("note: {note}"));
     }
     let all = match before {
         Some(mut before) => {
@@ -234,19 +244,20 @@ impl Case {
         Row::other((&self.scenario, &self.cell), &self.target, agreement)
     }
 
-    /// Plays it, and holds both sides against each other.
+    /// Plays it, and holds both sides against each other. Also: settings that were left out.
     fn row(
         &self,
         kafka: Option<&Arc<Kafka>>,
         clusters: &Path,
         interrupt: &Interrupt,
         tell: &dyn Fn(&str),
-    ) -> Row {
+    ) -> (Row, BTreeSet<String>) {
+        let mut left_out = BTreeSet::new();
         if let Some(step) = self.unsupported.clone() {
-            return self.other(Agreement::Unsupported { step });
+            return (self.other(Agreement::Unsupported { step }), left_out);
         }
         let Some(kafka) = kafka else {
-            return self.other(Agreement::NotRun);
+            return (self.other(Agreement::NotRun), left_out);
         };
         let began = Instant::now();
         let mut real = Vec::new();
@@ -263,19 +274,20 @@ impl Case {
                 tell,
             };
             match play::play(&self.plan, &stand) {
-                Ok(cell) => real.push(Outcome::of(&cell)),
-                Err(Failure::Interrupted) => return self.other(Agreement::NotRun),
-                Err(Failure::Rig(why)) => return self.other(Agreement::Failed { why }),
+                Ok(played) => {
+                    left_out.extend(played.left_out);
+                    real.push(Outcome::of(&played.cell));
+                }
+                Err(Failure::Interrupted) => return (self.other(Agreement::NotRun), left_out),
+                Err(Failure::Rig(why)) => {
+                    return (self.other(Agreement::Failed { why }), left_out);
+                }
             }
         }
         let wall = began.elapsed().as_secs();
-        Row::played(
-            (&self.scenario, &self.cell),
-            &self.target,
-            &self.simulated,
-            &real,
-            wall,
-        )
+        let name = (self.scenario.as_str(), &self.cell);
+        let row = Row::played(name, &self.target, &self.simulated, &real, wall);
+        (row, left_out)
     }
 
     /// The name of its clusters' folder.

@@ -13,6 +13,7 @@ use ktrial::expect;
 use ktrial_core::Rules;
 use ktrial_reports::{Cell, Run};
 use ktrial_sim::plan::Plan;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -133,7 +134,7 @@ fn play_all(
             let stand = Stand {
                 kafka,
                 target: &arguments.kafka,
-                shape: shape,
+                shape,
                 folder: &folder,
                 keep: arguments.keep,
                 patience: arguments.jars.patience(),
@@ -150,16 +151,23 @@ fn play_all(
     );
     // The first failure that is not just a consequence of being stopped.
     let mut cells = Vec::new();
+    let mut notes = BTreeSet::new();
     let mut interrupted = false;
     for result in played {
         match result {
-            Ok(cell) => cells.push(cell),
+            Ok(played) => {
+                notes.extend(played.left_out);
+                cells.push(played.cell);
+            }
             Err(Failure::Interrupted) => interrupted = true,
             Err(failure) => return Err(failure),
         }
     }
     if interrupted {
         return Err(Failure::Interrupted);
+    }
+    for note in notes {
+        output::note(&format!("note: {note}"));
     }
     Ok(cells)
 }

@@ -263,7 +263,7 @@ fn config_arguments(tools: &Tools, change: &ConfigChange) -> Vec<String> {
     arguments.extend(entity.iter().map(|text| (*text).to_owned()));
     match &change.value {
         Some(value) => {
-            arguments.extend(["--add-config".to_owned(), format!("{}={value}", change.key)])
+            arguments.extend(["--add-config".to_owned(), format!("{}={value}", change.key)]);
         }
         None => arguments.extend(["--delete-config".to_owned(), change.key.clone()]),
     }

@@ -25,6 +25,9 @@
 //!
 //! Cost of a poll in which nothing happened: about five looks at files per replica.
 //!
+//! Topics that the plan does not have (`__consumer_offsets`, which a consumer's client brings about) are left
+//! out: a simulated cluster has none.
+//!
 //! Simplified: one folder of `log.dirs` per broker. Replicas do not move between folders.
 //! Next: `tail.rs`.
 
@@ -40,7 +43,9 @@ mod zookeeper;
 pub use folder::Folder;
 
 use crate::failure::Failure;
-use ktrial_core::{NodeId, Timestamp, TopicName, TopicPartition};
+use ktrial_core::message::ConfigResource;
+use ktrial_core::metadata::MetadataRecord;
+use ktrial_core::{Event, NodeId, Timestamp, TopicId, TopicName, TopicPartition};
 use ktrial_sim::history::{Entry, FinalLog, What};
 use ktrial_sim::plan::Plan;
 use ktrial_sim::trial::finals;
@@ -88,6 +93,8 @@ enum Metadata {
 pub struct Watch {
     plan: Plan,
     topics: BTreeSet<TopicName>,
+    /// Topics that are not the plan's.
+    foreign: BTreeSet<TopicId>,
     brokers: Vec<Broker>,
     metadata: Metadata,
     ledger: Ledger,
@@ -112,6 +119,7 @@ impl Watch {
         };
         Self {
             topics: plan.topics.iter().map(|new| new.topic.clone()).collect(),
+            foreign: BTreeSet::new(),
             brokers: brokers.collect(),
             metadata,
             ledger: Ledger::default(),
@@ -156,6 +164,10 @@ impl Watch {
                 broker.tell(partition, unfenced, &self.ledger, &mut told);
             }
         }
+        let Self {
+            topics, foreign, ..
+        } = self;
+        told.retain(|(_, event)| !is_foreign(topics, foreign, event));
         let entry = |(node, event)| Entry {
             at: now,
             node: Some(node),
@@ -184,6 +196,34 @@ impl Watch {
         let mut places: Vec<usize> = (0..self.brokers.len()).collect();
         places.sort_by_key(|place| Some(self.brokers[*place].id()) != leader);
         places
+    }
+}
+
+/// Whether it is about a topic that the plan does not have: one of Kafka's own.
+fn is_foreign(
+    topics: &BTreeSet<TopicName>,
+    foreign: &mut BTreeSet<TopicId>,
+    event: &Event,
+) -> bool {
+    let named = |topic: &TopicName| !topics.contains(topic);
+    match event {
+        Event::Elected { partition, .. } => named(&partition.topic),
+        Event::MetadataWritten { record, .. } => match &**record {
+            MetadataRecord::Topic(record) => {
+                if named(&record.topic) {
+                    foreign.insert(record.topic_id);
+                }
+                named(&record.topic)
+            }
+            MetadataRecord::Partition(record) => foreign.contains(&record.topic_id),
+            MetadataRecord::PartitionChange(record) => foreign.contains(&record.topic_id),
+            MetadataRecord::Config(record) => {
+                matches!(&record.resource, ConfigResource::Topic(topic) if named(topic))
+            }
+            MetadataRecord::ClearElr(record) => record.topic.as_ref().is_some_and(named),
+            _ => false,
+        },
+        _ => false,
     }
 }
 
