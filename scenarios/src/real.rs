@@ -156,7 +156,7 @@ fn link(all_apis: bool) -> Why {
     Why::NeedsNetwork
 }
 
-/// The clients that are named. Whoever is the rest is so with all clients, or with none.
+/// The clients that are named.
 fn clients(plan: &Plan, group: &[Target]) -> BTreeSet<NodeId> {
     let all = plan.producers.len() + plan.consumers.len();
     let named = group.iter().filter_map(Target::node);
