@@ -149,6 +149,8 @@ switches! {
     isr_shrink_keeps_leader_epoch = "3.6", "KAFKA-15021";
     /// The high watermark does not advance while the ISR is below min.insync.replicas.
     hw_requires_min_isr = "3.7", "KAFKA-15583";
+    /// A broker that registers as a new process is taken out of the ISRs that it is still in.
+    registration_leaves_isr = "3.8", "KAFKA-15586";
     /// The controller heeds unclean.leader.election.enable, which those of KRaft before did not know.
     unclean_election_by_setting = "3.9", "KAFKA-12670";
     /// The ISR may become empty; replicas that left it below min.insync.replicas stay eligible leaders.

@@ -89,6 +89,9 @@ impl Cluster {
 
     /// A broker comes back as a new process.
     pub(super) fn broker_restarted(&self, broker: BrokerId, clean: bool, changes: &mut Changes) {
+        if !self.rules.registration_leaves_isr {
+            return;
+        }
         let in_isr = self.index.in_isr(broker);
         if self.image.is_elr_enabled() && self.rules.unclean_shutdown_check && !clean {
             let change = BrokerChange::UncleanShutdown(broker);

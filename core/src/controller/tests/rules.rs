@@ -146,6 +146,26 @@ fn before_kafka_15021_the_last_member_raises_the_epoch_by_going_and_by_being_fen
 }
 
 #[test]
+fn before_kafka_15586_a_registration_changes_no_partition() {
+    let mut rules = Rules::kafka("3.7").unwrap();
+    let restarted = |rules| {
+        let mut rig = Rig::new(rules);
+        rig.start_broker(1, false);
+        rig.create("t", &[1], &[]);
+        rig.kill(1);
+        rig.written();
+        rig.start_broker(1, false);
+        rig.written()
+    };
+    // With the old rule of the leader epoch it shows: the last member is about to leave once more.
+    rules.isr_shrink_keeps_leader_epoch = false;
+    let back = ["register 1 run 1", "unfence 1", "change leader=1"];
+    assert_eq!(restarted(rules), back);
+    rules.registration_leaves_isr = true;
+    assert_eq!(restarted(rules)[0], "change leader=-1");
+}
+
+#[test]
 fn before_kip_704_a_partition_does_not_recover() {
     let (_, up) = last_leader_returns(without("leader_recovery_state"));
     assert_eq!(up.last().unwrap(), "change isr=[1] last=[] leader=1");

@@ -18,6 +18,7 @@ use ktrial::cli::run::writable;
 use ktrial::cli::{Exit, key_value, library, output};
 use ktrial::compile::{Override, compile};
 use ktrial_reports::Cell;
+use ktrial_sim::history::{Entry, What, codec};
 use ktrial_sim::plan::Plan;
 use ktrial_sim::{check, trial};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +53,9 @@ pub(super) struct Arguments {
     /// Write the table under this name, as Markdown and as JSON; its rows of other cells and releases stay
     #[arg(long, default_value = "ktrial-out/agreement", value_name = "OUT")]
     out: PathBuf,
+    /// Judge anew the records that earlier runs of this OUT left, instead of playing again
+    #[arg(long)]
+    kept: bool,
     /// Print the table as JSON
     #[arg(long)]
     json: bool,
@@ -84,7 +88,8 @@ pub(super) fn agree(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit
     let before = before(&arguments.out)?;
     let cases = cases(arguments, interrupt)?;
     let mut releases = BTreeMap::new();
-    for case in cases.iter().filter(|case| case.unsupported.is_none()) {
+    let played = |case: &&Case| case.unsupported.is_none() && !arguments.kept;
+    for case in cases.iter().filter(played) {
         let target = &case.target;
         if !releases.contains_key(target) {
             releases.insert(target.clone(), arguments.jars.get(target, interrupt)?);
@@ -98,7 +103,11 @@ pub(super) fn agree(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit
         Case::name,
         |case, tell| {
             let kafka = releases.get(&case.target);
-            let (row, left_out) = case.row(kafka, &clusters(&arguments.out), interrupt, tell);
+            let folder = clusters(&arguments.out);
+            if arguments.kept {
+                return case.kept(&folder);
+            }
+            let (row, left_out) = case.row(kafka, &folder, interrupt, tell);
             let target = &case.target;
             let left_out = left_out.into_iter().map(|key| format!("{target}: {key}"));
             notes
@@ -111,7 +120,10 @@ pub(super) fn agree(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit
         },
     );
     for (case, row) in cases.iter().zip(rows) {
-        table.add(row.unwrap_or_else(|_| case.other(Agreement::NotRun)));
+        match row {
+            Err(Failure::Rig(why)) => return Err(Failure::Rig(why)),
+            row => table.add(row.unwrap_or_else(|_| case.other(Agreement::NotRun))),
+        }
     }
     for note in notes.into_inner().unwrap_or_else(PoisonError::into_inner) {
         output::note(&format!("note: {note}"));
@@ -288,6 +300,44 @@ impl Case {
         let name = (self.scenario.as_str(), &self.cell);
         let row = Row::played(name, &self.target, &self.simulated, &real, wall);
         (row, left_out)
+    }
+
+    /// The row from the records that earlier runs left; those that did not come to an end do not count.
+    fn kept(&self, clusters: &Path) -> Result<Row, Failure> {
+        if let Some(step) = self.unsupported.clone() {
+            return Ok(self.other(Agreement::Unsupported { step }));
+        }
+        let mut real = Vec::new();
+        let mut wall = 0;
+        for run in 1..=self.runs {
+            let folder = clusters.join(self.folder()).join(run.to_string());
+            let path = folder.join("record.jsonl");
+            let Ok(text) = fs::read_to_string(&path) else {
+                continue;
+            };
+            let record = codec::from_jsonl(&text)
+                .map_err(|why| Failure::Rig(format!("{}: {why}", path.display())))?;
+            let ended = |entry: &&Entry| matches!(entry.what, What::Ended { .. });
+            let Some(ended) = record.entries.iter().find(ended) else {
+                continue;
+            };
+            wall += ended.at.as_millis() / 1_000;
+            let verdict = check::judge(&self.plan, &record);
+            real.push(Outcome::of(&Cell {
+                plan: self.plan.clone(),
+                record,
+                verdict,
+                unmet: Vec::new(),
+            }));
+        }
+        let name = (self.scenario.as_str(), &self.cell);
+        Ok(Row::played(
+            name,
+            &self.target,
+            &self.simulated,
+            &real,
+            wall,
+        ))
     }
 
     /// The name of its clusters' folder.
