@@ -153,6 +153,8 @@ switches! {
     registration_leaves_isr = "3.8", "KAFKA-15586";
     /// The controller heeds unclean.leader.election.enable, which those of KRaft before did not know.
     unclean_election_by_setting = "3.9", "KAFKA-12670";
+    /// A session outlives the fencing of its broker: until it ends nobody may register, then it fences again.
+    session_outlives_fencing = "4.0", "KAFKA-17793";
     /// The ISR may become empty; replicas that left it below min.insync.replicas stay eligible leaders.
     elr = "4.1", "KIP-966";
     /// A broker that comes back from an unclean stop leaves ISR and ELR, for it may have lost records.

@@ -69,7 +69,10 @@ impl Cluster {
         Self {
             image: MetadataImage::new(rules),
             index: PartitionIndex::default(),
-            heartbeats: Heartbeats::new(config.broker_session_timeout),
+            heartbeats: Heartbeats::new(
+                config.broker_session_timeout,
+                rules.session_outlives_fencing,
+            ),
             register_offsets: BTreeMap::new(),
             config,
             topic_defaults,
@@ -150,7 +153,10 @@ impl Cluster {
 
     /// Begins to decide: every unfenced broker gets a fresh session. Returns what an empty log needs.
     pub(super) fn activate(&mut self, now: Timestamp) -> Changes {
-        self.heartbeats = Heartbeats::new(self.config.broker_session_timeout);
+        self.heartbeats = Heartbeats::new(
+            self.config.broker_session_timeout,
+            self.rules.session_outlives_fencing,
+        );
         for (broker, registration) in self.image.brokers() {
             self.heartbeats.register(*broker, registration.fenced);
             if !registration.fenced {

@@ -56,6 +56,8 @@ struct Heartbeat {
 #[derive(Clone, Debug)]
 pub(super) struct Heartbeats {
     session_timeout: Duration,
+    /// `Rules::session_outlives_fencing`.
+    outlives_fencing: bool,
     contacts: BTreeMap<(BrokerId, BrokerEpoch), Timestamp>,
     brokers: BTreeMap<BrokerId, Heartbeat>,
     /// Unfenced brokers that are not stopping, by what they have applied.
@@ -63,9 +65,10 @@ pub(super) struct Heartbeats {
 }
 
 impl Heartbeats {
-    pub(super) fn new(session_timeout: Duration) -> Self {
+    pub(super) fn new(session_timeout: Duration, outlives_fencing: bool) -> Self {
         Self {
             session_timeout,
+            outlives_fencing,
             contacts: BTreeMap::new(),
             brokers: BTreeMap::new(),
             active: BTreeSet::new(),
@@ -80,13 +83,20 @@ impl Heartbeats {
     /// Whether a registration has a live session.
     pub(super) fn has_session(&self, broker: BrokerId, epoch: BrokerEpoch, now: Timestamp) -> bool {
         let contact = self.contacts.get(&(broker, epoch));
-        contact.is_some_and(|at| !self.is_expired(*at, now))
+        self.counts(broker) && contact.is_some_and(|at| !self.is_expired(*at, now))
+    }
+
+    /// Whether the broker can have a session at all.
+    fn counts(&self, broker: BrokerId) -> bool {
+        let known = self.brokers.get(&broker);
+        self.outlives_fencing || known.is_some_and(|known| !known.fenced)
     }
 
     /// Takes out one session that has expired.
     pub(super) fn take_expired(&mut self, now: Timestamp) -> Option<(BrokerId, BrokerEpoch)> {
         let mut sessions = self.contacts.iter();
-        let expired = sessions.find(|(_, at)| self.is_expired(**at, now));
+        let expired =
+            sessions.find(|((broker, _), at)| self.counts(*broker) && self.is_expired(**at, now));
         let key = expired.map(|(key, _)| *key)?;
         self.contacts.remove(&key);
         Some(key)

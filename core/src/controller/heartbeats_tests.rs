@@ -16,7 +16,25 @@ fn heartbeat(offset: i64, want_fence: bool, want_shutdown: bool) -> BrokerHeartb
 }
 
 fn heartbeats() -> Heartbeats {
-    Heartbeats::new(Duration::from_secs(9))
+    Heartbeats::new(Duration::from_secs(9), true)
+}
+
+#[test]
+fn before_kafka_17793_a_fenced_broker_has_no_session() {
+    for outlives in [false, true] {
+        let mut heartbeats = Heartbeats::new(Duration::from_secs(9), outlives);
+        let key = (BrokerId(1), BrokerEpoch(7));
+        heartbeats.register(key.0, false);
+        heartbeats.contact(key.0, key.1, Timestamp::ZERO);
+        assert!(heartbeats.has_session(key.0, key.1, Timestamp::from_millis(1)));
+        heartbeats.fence(key.0);
+        assert_eq!(
+            heartbeats.has_session(key.0, key.1, Timestamp::from_millis(1)),
+            outlives
+        );
+        let expired = heartbeats.take_expired(Timestamp::from_millis(10_000));
+        assert_eq!(expired, outlives.then_some(key));
+    }
 }
 
 #[test]

@@ -11,11 +11,13 @@ use ktrial_core::config::Settings;
 use rdkafka::ClientConfig;
 
 /// The Java producer's defaults that librdkafka's differ from.
-const PRODUCER: [(&str, &str); 6] = [
+const PRODUCER: [(&str, &str); 7] = [
     ("delivery.timeout.ms", "120000"),
     ("request.timeout.ms", "30000"),
     ("max.in.flight.requests.per.connection", "5"),
     ("batch.size", "16384"),
+    // The same keys go to the same partitions.
+    ("partitioner", "murmur2_random"),
     // As simulated, until the simulated producer has it.
     ("enable.idempotence", "false"),
     ("acks", "all"),
