@@ -1,9 +1,8 @@
 //! `agree`: scenarios x releases, simulated and real side by side.
 //!
-//! Each cell of each scenario is compiled with the release's rules and defaults, simulated (for ZooKeeper mode
-//! under the rules that come nearest, [`Target::zookeeper_rules`]) under several
-//! seeds (what is drawn when the plan is made stays; latencies and scheduling change), and played for
-//! real: once if all seeds end alike, else several times, for then timing decides.
+//! Each cell of each scenario is compiled with the release's rules and defaults, simulated (for ZooKeeper
+//! mode under the rules that come nearest, [`Target::zookeeper_rules`]) under several seeds
+//! (what is drawn when the plan is made stays; latencies and scheduling change), and played for real: once if all seeds end alike, else several times, for then timing decides.
 //!
 //! Next: `../agree/mod.rs`, which compares.
 

@@ -76,8 +76,9 @@ pub struct Target {
 
 impl Target {
     /// The rules, other than the release's, under which the simulated KRaft controller comes nearest to
-    /// that of ZooKeeper: it raises the leader epoch when it takes a broker out of the ISR, it does so when the
-    /// broker goes and not when it comes back, and it has always heeded `unclean.leader.election.enable`.
+    /// that of ZooKeeper: it raises the leader epoch when it takes a broker out of the ISR, it does so when
+    /// the broker goes and not when it comes back, and it has always heeded
+    /// `unclean.leader.election.enable`.
     /// Source: `ReplicaStateMachine.doRemoveReplicasFromIsr`, `Election.leaderForOffline`.
     pub fn zookeeper_rules(&self) -> &'static [(&'static str, &'static str)] {
         match self.mode {

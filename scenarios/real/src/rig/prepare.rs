@@ -26,7 +26,8 @@ const AWAKE: Duration = Duration::from_secs(2);
 const BROKER: BrokerId = BrokerId(1);
 const CONTROLLER: ControllerId = ControllerId(3000);
 
-/// Makes what is not there yet; its short run may take `patience` to start, and to end. Two programs that prepare the same do it one after the other.
+/// Makes what is not there yet; its short run may take `patience` to start, and to end. Two programs that
+/// prepare the same do it one after the other.
 ///
 /// # Errors
 /// The release does not format a folder, the cache cannot be written, or the user stops it.
