@@ -117,6 +117,8 @@ pub struct Registration {
 /// that the plan gives to every topic, else the release's defaults.
 #[derive(Clone, Debug, Default)]
 pub struct TopicSettings {
+    /// The controller does not know `unclean.leader.election.enable` (`Rules::unclean_election_by_setting`).
+    never_unclean: bool,
     defaults: Settings,
     cluster: Settings,
     topics: BTreeMap<TopicName, Settings>,
@@ -133,6 +135,7 @@ impl TopicSettings {
         let topics = plan.topics.iter();
         let topics = topics.map(|topic| (topic.topic.clone(), topic.configs.clone()));
         Self {
+            never_unclean: !plan.rules.unclean_election_by_setting,
             defaults,
             cluster: Settings::new(),
             topics: topics.collect(),
@@ -146,9 +149,9 @@ impl TopicSettings {
         value.or_else(|| self.defaults.get(key)).map(String::as_str)
     }
 
-    /// `unclean.leader.election.enable`.
+    /// `unclean.leader.election.enable`, where the controller heeds it.
     pub fn unclean(&self, topic: &str) -> bool {
-        self.get(topic, "unclean.leader.election.enable") == Some("true")
+        !self.never_unclean && self.get(topic, "unclean.leader.election.enable") == Some("true")
     }
 
     /// `min.insync.replicas`.

@@ -2,8 +2,8 @@
 //!
 //! Each cell of each scenario is compiled with the release's rules and defaults, simulated (for ZooKeeper
 //! mode under the rules that come nearest, [`Target::zookeeper_rules`]) under several seeds
-//! (what is drawn when the plan is made stays; latencies and scheduling change), and played for real: once if all seeds end alike, else several times, for then timing decides.
-//!
+//! (what is drawn when the plan is made stays; latencies and scheduling change), and played for real:
+//! once if all seeds end alike, else several times, for then timing decides.
 //! Next: `../agree/mod.rs`, which compares.
 
 use super::{Jars, crew, target};
@@ -202,10 +202,15 @@ fn case(
     let mut cell = plan.cell.clone();
     cell.remove(RELEASE);
     let unsupported = play::unsupported(&plan);
+    // What the mode promises is judged by its rules, on both sides.
+    let plan = Plan {
+        cell: plan.cell,
+        ..stand_in.clone()
+    };
     let mut simulated = Vec::new();
     if unsupported.is_none() {
         for seed in 1..=arguments.seeds {
-            simulated.push(simulate(stand_in, seed)?);
+            simulated.push(simulate(&plan, seed)?);
         }
     }
     let timed = simulated.first().is_some_and(|first| {

@@ -61,6 +61,8 @@ pub(super) fn run(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit, 
             return Ok(Exit::Inconclusive);
         }
     }
+    let compiled = compile(&scenario, arguments.seed, &with_mode(arguments))
+        .map_err(|problems| Failure::Rig(library::show_problems(problems)))?;
     let folder = folder(arguments, &scenario.name);
     writable(&folder).map_err(Failure::Rig)?;
     let kafka = arguments.jars.get(&arguments.kafka, interrupt)?;
@@ -102,6 +104,19 @@ fn settings_of_run(arguments: &Arguments) -> Vec<Override> {
         });
     }
     set
+}
+
+/// Also the rules of its mode: what was promised is judged by them.
+fn with_mode(arguments: &Arguments) -> Vec<Override> {
+    let rules = arguments.kafka.zookeeper_rules().iter();
+    let rules = rules.map(|(key, value)| Override {
+        key: (*key).to_owned(),
+        value: (*value).to_owned(),
+    });
+    settings_of_run(arguments)
+        .into_iter()
+        .chain(rules)
+        .collect()
 }
 
 fn folder(arguments: &Arguments, scenario: &str) -> PathBuf {
