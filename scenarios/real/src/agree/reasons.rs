@@ -57,7 +57,7 @@ pub struct Because {
 
 const ZOOKEEPER: Option<&str> = Some("the ZooKeeper controller");
 
-/// Every known reason.
+/// Every known reason; where several cover a difference, the first is told: the narrow ones come first.
 pub const REASONS: &[Reason] = &[
     Reason {
         id: "zookeeper_shrink_raises_epoch",
@@ -90,24 +90,6 @@ pub const REASONS: &[Reason] = &[
         },
     },
     Reason {
-        id: "zookeeper_controller_among_brokers",
-        says: "In ZooKeeper mode one of the brokers is the controller, and goes down with them. Who comes \
-               after it does not take those out of the ISR that died before; the leader does, after \
-               replica.lag.time.max.ms and under its own epoch. While no broker runs, nobody writes that \
-               nobody leads. And each new controller gives leaderships back to the preferred leaders 5 s \
-               after it took over; KRaft's looks for them only every 300 s.",
-        source: "KafkaController.onControllerFailover (scheduleAutoLeaderRebalanceTask), \
-                 ReplicaStateMachine.startup, Partition.shrinkIsr",
-        waits_for: ZOOKEEPER,
-        kinds: &[Kind::Epochs, Kind::Checkpoints, Kind::States],
-        about: zookeeper,
-        shows: |kind, simulated, real| {
-            let fit = |outcome| replicas(outcome).all(Replica::is_consistent);
-            alike(simulated, real, led_without_epochs)
-                && (kind == Kind::States || fit(simulated) && fit(real))
-        },
-    },
-    Reason {
         id: "zookeeper_last_member_leaves_if_unclean",
         says: "The controller of these releases lets the last member go from the ISR if unclean \
                election is enabled; from 1.1 on it stays in it whatever the setting.",
@@ -133,6 +115,24 @@ pub const REASONS: &[Reason] = &[
         kinds: &[Kind::Epochs, Kind::Checkpoints],
         about: |target| !target.release.at_least("0.11"),
         shows: |_, _, real| replicas(real).all(|replica| replica.checkpoint.is_empty()),
+    },
+    Reason {
+        id: "zookeeper_controller_among_brokers",
+        says: "In ZooKeeper mode one of the brokers is the controller, and goes down with them. Who comes \
+               after it does not take those out of the ISR that died before; the leader does, after \
+               replica.lag.time.max.ms and under its own epoch. While no broker runs, nobody writes that \
+               nobody leads. And each new controller gives leaderships back to the preferred leaders 5 s \
+               after it took over; KRaft's looks for them only every 300 s.",
+        source: "KafkaController.onControllerFailover (scheduleAutoLeaderRebalanceTask), \
+                 ReplicaStateMachine.startup, Partition.shrinkIsr",
+        waits_for: ZOOKEEPER,
+        kinds: &[Kind::Epochs, Kind::Checkpoints, Kind::States],
+        about: zookeeper,
+        shows: |kind, simulated, real| {
+            let fit = |outcome| replicas(outcome).all(Replica::is_consistent);
+            alike(simulated, real, led_without_epochs)
+                && (kind == Kind::States || fit(simulated) && fit(real))
+        },
     },
 ];
 

@@ -238,20 +238,23 @@ fn a_record_counts_once_a_majority_of_the_voters_has_it() {
     };
     let file = |node: &str| format!("{node}/{METADATA}");
     let begin = opens(1, 0, 1);
-    scratch.write(&file("b1"), &[&begin[..], &at(1, 1, &topic("x"))].concat());
+    scratch.write(
+        &file("b1"),
+        &[&begin[..], &at(1, 1, &topic("orders"))].concat(),
+    );
     let mut watch = watch(&scratch, &voters, Some(&voters));
     assert!(poll(&mut watch).is_empty(), "one of three is no majority");
     scratch.write(&file("b2"), &begin);
     assert_eq!(lines(&poll(&mut watch)), ["b1 active 1"]);
     // Broker 2 takes over in epoch 2 without the record that only broker 1 has.
-    let second = [begin, opens(2, 1, 2), at(2, 2, &topic("y"))].concat();
+    let second = [begin, opens(2, 1, 2), at(2, 2, &topic("orders"))].concat();
     scratch.write(&file("b2"), &second);
     assert!(
         poll(&mut watch).is_empty(),
         "two records at one offset, neither agreed"
     );
     scratch.write(&file("b3"), &second);
-    assert_eq!(lines(&poll(&mut watch)), ["b2 active 2", "b2 topic y"]);
+    assert_eq!(lines(&poll(&mut watch)), ["b2 active 2", "b2 topic orders"]);
     // Broker 1 cuts its log and follows: nothing new.
     scratch.write(&file("b1"), &second);
     assert!(poll(&mut watch).is_empty());
