@@ -1,33 +1,25 @@
 //! `agree`: scenarios x releases, simulated and real side by side.
 //!
-//! Each cell of each scenario is compiled with the release's rules and defaults, simulated (for ZooKeeper
-//! mode under the rules that come nearest, [`Target::zookeeper_rules`]) under several seeds
-//! (what is drawn when the plan is made stays; latencies and scheduling change), and played for real:
-//! once if all seeds end alike, else several times, for then timing decides.
-//! Next: `../agree/mod.rs`, which compares.
+//! Each cell of each scenario is compiled with the release's rules and defaults (for ZooKeeper mode with the
+//! rules that come nearest, [`Target::zookeeper_rules`]), simulated and played for real: `case.rs`.
+//! Rows of cells and releases that are not asked for stay in the table that is there.
 
+use super::case::Case;
 use super::{Jars, crew, target};
 use crate::agree::table::{Row, Table};
-use crate::agree::{Agreement, Outcome, compare, markdown, text};
+use crate::agree::{Agreement, markdown, text};
 use crate::failure::{Failure, Interrupt};
-use crate::kafka::{Kafka, Target};
-use crate::play::{self, Stand};
-use crate::rig::Shape;
+use crate::kafka::Target;
 use ktrial::cli::run::writable;
 use ktrial::cli::{Exit, key_value, library, output};
 use ktrial::compile::{Override, compile};
-use ktrial_reports::Cell;
-use ktrial_sim::history::{Entry, What, codec};
-use ktrial_sim::plan::Plan;
-use ktrial_sim::{check, trial};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
 
 /// The key of the release in a plan's settings.
-const RELEASE: &str = "kafka.release";
+pub(super) const RELEASE: &str = "kafka.release";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -62,70 +54,17 @@ pub(super) struct Arguments {
     jars: Jars,
 }
 
-/// One cell on one target.
-struct Case {
-    scenario: String,
-    cell: BTreeMap<String, String>,
-    target: Target,
-    plan: Plan,
-    simulated: Vec<Outcome>,
-    unsupported: Option<String>,
-    runs: u32,
-    patience: Duration,
-}
-
 /// Runs the command.
 pub(super) fn agree(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let folder = arguments.out.parent().unwrap_or(Path::new(""));
-    let folder = if folder == Path::new("") {
-        Path::new(".")
-    } else {
-        folder
-    };
-    writable(folder).map_err(Failure::Rig)?;
-    let mut table = Table::new(&today(), &command(arguments));
+    writable(&folder(&arguments.out)).map_err(Failure::Rig)?;
     let before = before(&arguments.out)?;
     let cases = cases(arguments, interrupt)?;
-    let mut releases = BTreeMap::new();
-    let played = |case: &&Case| case.unsupported.is_none() && !arguments.kept;
-    for case in cases.iter().filter(played) {
-        let target = &case.target;
-        if !releases.contains_key(target) {
-            releases.insert(target.clone(), arguments.jars.get(target, interrupt)?);
-        }
-    }
-    let notes = Mutex::new(BTreeSet::new());
-    let rows = crew::each(
-        &cases,
-        arguments.jobs,
-        interrupt,
-        Case::name,
-        |case, tell| {
-            let kafka = releases.get(&case.target);
-            let folder = clusters(&arguments.out);
-            if arguments.kept {
-                return case.kept(&folder);
-            }
-            let (row, left_out) = case.row(kafka, &folder, interrupt, tell);
-            let target = &case.target;
-            let left_out = left_out.into_iter().map(|key| format!("{target}: {key}"));
-            notes
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .extend(left_out);
-            output::status("");
-            output::note(&format!("{}: {}", case.name(), text::level(&row.agreement)));
-            Ok(row)
-        },
-    );
-    for (case, row) in cases.iter().zip(rows) {
+    let mut table = Table::new(&today(), &command(arguments));
+    for (case, row) in cases.iter().zip(rows(arguments, &cases, interrupt)?) {
         match row {
             Err(Failure::Rig(why)) => return Err(Failure::Rig(why)),
             row => table.add(row.unwrap_or_else(|_| case.other(Agreement::NotRun))),
         }
-    }
-    for note in notes.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        output::note(&format!("note: {note}"));
     }
     let all = match before {
         Some(mut before) => {
@@ -135,16 +74,7 @@ pub(super) fn agree(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit
         None => table.clone(),
     };
     write(&arguments.out, &all)?;
-    if arguments.json {
-        let json = table
-            .to_json()
-            .map_err(|error| Failure::Rig(error.to_string()))?;
-        output::say(json.trim_end());
-    } else {
-        output::say(text::text(&table).trim_end());
-        let out = arguments.out.display();
-        output::say(&format!("\nwritten: {out}.md, {out}.json"));
-    }
+    show(arguments, &table)?;
     interrupt.check()?;
     let counts = table.counts();
     Ok(match counts {
@@ -152,6 +82,59 @@ pub(super) fn agree(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit
         _ if counts.failed > 0 => Exit::Usage,
         _ => Exit::AsExpected,
     })
+}
+
+/// Plays the cases, or judges the kept records of them.
+fn rows(
+    arguments: &Arguments,
+    cases: &[Case],
+    interrupt: &Interrupt,
+) -> Result<Vec<Result<Row, Failure>>, Failure> {
+    let clusters = clusters(&arguments.out);
+    if arguments.kept {
+        return Ok(cases.iter().map(|case| case.kept(&clusters)).collect());
+    }
+    let mut releases = BTreeMap::new();
+    for case in cases.iter().filter(|case| case.unsupported.is_none()) {
+        let target = &case.target;
+        if !releases.contains_key(target) {
+            releases.insert(target.clone(), arguments.jars.get(target, interrupt)?);
+        }
+    }
+    let notes = Mutex::new(BTreeSet::new());
+    let play = |case: &Case, tell: &dyn Fn(&str)| {
+        let kafka = releases.get(&case.target);
+        let (row, left_out) = case.row(kafka, &clusters, interrupt, tell);
+        let left_out = left_out
+            .into_iter()
+            .map(|key| format!("{}: {key}", case.target));
+        notes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(left_out);
+        output::status("");
+        output::note(&format!("{}: {}", case.name(), text::level(&row.agreement)));
+        Ok(row)
+    };
+    let rows = crew::each(cases, arguments.jobs, interrupt, Case::name, play);
+    for note in notes.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        output::note(&format!("note: {note}"));
+    }
+    Ok(rows)
+}
+
+fn show(arguments: &Arguments, table: &Table) -> Result<(), Failure> {
+    if arguments.json {
+        let json = table
+            .to_json()
+            .map_err(|error| Failure::Rig(error.to_string()))?;
+        output::say(json.trim_end());
+    } else {
+        output::say(text::text(table).trim_end());
+        let out = arguments.out.display();
+        output::say(&format!("\nwritten: {out}.md, {out}.json"));
+    }
+    Ok(())
 }
 
 /// Every cell of every scenario on every target, simulated.
@@ -185,7 +168,9 @@ fn cases(arguments: &Arguments, interrupt: &Interrupt) -> Result<Vec<Case>, Fail
             for (plan, simulated) in compiled.plans.into_iter().zip(&simulated.plans) {
                 interrupt.check()?;
                 output::status(&format!("simulating {name} as {target}"));
-                cases.push(case(arguments, target, plan, simulated)?);
+                let often = (arguments.seeds, arguments.runs);
+                let patience = arguments.jars.patience();
+                cases.push(Case::new(target, plan, simulated, often, patience)?);
             }
         }
     }
@@ -193,167 +178,11 @@ fn cases(arguments: &Arguments, interrupt: &Interrupt) -> Result<Vec<Case>, Fail
     Ok(cases)
 }
 
-fn case(
-    arguments: &Arguments,
-    target: &Target,
-    plan: Plan,
-    stand_in: &Plan,
-) -> Result<Case, Failure> {
-    let mut cell = plan.cell.clone();
-    cell.remove(RELEASE);
-    let unsupported = play::unsupported(&plan);
-    // What the mode promises is judged by its rules, on both sides.
-    let plan = Plan {
-        cell: plan.cell,
-        ..stand_in.clone()
-    };
-    let mut simulated = Vec::new();
-    if unsupported.is_none() {
-        for seed in 1..=arguments.seeds {
-            simulated.push(simulate(&plan, seed)?);
-        }
-    }
-    let timed = simulated.first().is_some_and(|first| {
-        let alike = |other| {
-            matches!(
-                compare(std::slice::from_ref(first), other),
-                Agreement::Same { .. }
-            )
-        };
-        !simulated.iter().all(alike)
-    });
-    Ok(Case {
-        scenario: plan.scenario.clone(),
-        cell,
-        target: target.clone(),
-        plan,
-        simulated,
-        unsupported,
-        patience: arguments.jars.patience(),
-        runs: if timed { arguments.runs } else { 1 },
-    })
-}
-
-/// What the plan ends in under another seed.
-fn simulate(plan: &Plan, seed: u64) -> Result<Outcome, Failure> {
-    let plan = Plan {
-        seed,
-        ..plan.clone()
-    };
-    let record = trial::run(&plan).map_err(|error| Failure::Rig(error.to_string()))?;
-    let verdict = check::judge(&plan, &record);
-    Ok(Outcome::of(&Cell {
-        plan,
-        record,
-        verdict,
-        unmet: Vec::new(),
-    }))
-}
-
-impl Case {
-    fn name(&self) -> String {
-        let values: Vec<&str> = self.cell.values().map(String::as_str).collect();
-        format!("{} {} {}", self.target, self.scenario, values.join(" "))
-    }
-
-    fn other(&self, agreement: Agreement) -> Row {
-        Row::other((&self.scenario, &self.cell), &self.target, agreement)
-    }
-
-    /// Plays it, and holds both sides against each other. Also: settings that were left out.
-    fn row(
-        &self,
-        kafka: Option<&Arc<Kafka>>,
-        clusters: &Path,
-        interrupt: &Interrupt,
-        tell: &dyn Fn(&str),
-    ) -> (Row, BTreeSet<String>) {
-        let mut left_out = BTreeSet::new();
-        if let Some(step) = self.unsupported.clone() {
-            return (self.other(Agreement::Unsupported { step }), left_out);
-        }
-        let Some(kafka) = kafka else {
-            return (self.other(Agreement::NotRun), left_out);
-        };
-        let began = Instant::now();
-        let mut real = Vec::new();
-        for run in 1..=self.runs {
-            let folder = clusters.join(self.folder()).join(run.to_string());
-            let stand = Stand {
-                kafka,
-                target: &self.target,
-                shape: Shape::Separate,
-                folder: &folder,
-                keep: false,
-                patience: self.patience,
-                interrupt,
-                tell,
-            };
-            match play::play(&self.plan, &stand) {
-                Ok(played) => {
-                    left_out.extend(played.left_out);
-                    real.push(Outcome::of(&played.cell));
-                }
-                Err(Failure::Interrupted) => return (self.other(Agreement::NotRun), left_out),
-                Err(Failure::Rig(why)) => {
-                    return (self.other(Agreement::Failed { why }), left_out);
-                }
-            }
-        }
-        let wall = began.elapsed().as_secs();
-        let name = (self.scenario.as_str(), &self.cell);
-        let row = Row::played(name, &self.target, &self.simulated, &real, wall);
-        (row, left_out)
-    }
-
-    /// The row from the records that earlier runs left; those that did not come to an end do not count.
-    fn kept(&self, clusters: &Path) -> Result<Row, Failure> {
-        if let Some(step) = self.unsupported.clone() {
-            return Ok(self.other(Agreement::Unsupported { step }));
-        }
-        let mut real = Vec::new();
-        let mut wall = 0;
-        for run in 1..=self.runs {
-            let folder = clusters.join(self.folder()).join(run.to_string());
-            let path = folder.join("record.jsonl");
-            let Ok(text) = fs::read_to_string(&path) else {
-                continue;
-            };
-            let record = codec::from_jsonl(&text)
-                .map_err(|why| Failure::Rig(format!("{}: {why}", path.display())))?;
-            let ended = |entry: &&Entry| matches!(entry.what, What::Ended { .. });
-            let Some(ended) = record.entries.iter().find(ended) else {
-                continue;
-            };
-            wall += ended.at.as_millis() / 1_000;
-            let verdict = check::judge(&self.plan, &record);
-            real.push(Outcome::of(&Cell {
-                plan: self.plan.clone(),
-                record,
-                verdict,
-                unmet: Vec::new(),
-            }));
-        }
-        let name = (self.scenario.as_str(), &self.cell);
-        Ok(Row::played(
-            name,
-            &self.target,
-            &self.simulated,
-            &real,
-            wall,
-        ))
-    }
-
-    /// The name of its clusters' folder.
-    fn folder(&self) -> String {
-        let plain = |c: char| {
-            if c.is_alphanumeric() || "._-".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        };
-        self.name().chars().map(plain).collect()
+/// The folder that `out` is in.
+fn folder(out: &Path) -> PathBuf {
+    match out.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
     }
 }
 

@@ -10,6 +10,7 @@
 //! Next: `run.rs`.
 
 mod agree;
+mod case;
 mod crew;
 mod get;
 mod run;

@@ -1,0 +1,202 @@
+//! One cell of a scenario on one target: simulated under many seeds, then played for real.
+//!
+//! Once if all seeds end alike, else several times, for then timing decides. What is drawn when the plan
+//! is made stays the same under every seed; latencies and scheduling change.
+//! Next: `../agree/mod.rs`, which compares.
+
+use super::agree::RELEASE;
+use crate::agree::table::Row;
+use crate::agree::{Agreement, Outcome, compare};
+use crate::failure::{Failure, Interrupt};
+use crate::kafka::{Kafka, Target};
+use crate::play::{self, Stand};
+use crate::rig::Shape;
+use ktrial_reports::Cell;
+use ktrial_sim::history::{Entry, What, codec};
+use ktrial_sim::plan::Plan;
+use ktrial_sim::{check, trial};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// One cell on one target.
+pub(super) struct Case {
+    scenario: String,
+    cell: BTreeMap<String, String>,
+    pub(super) target: Target,
+    plan: Plan,
+    simulated: Vec<Outcome>,
+    pub(super) unsupported: Option<String>,
+    runs: u32,
+    patience: Duration,
+}
+
+impl Case {
+    /// Simulates the plan under `seeds` seeds; `stand_in` is the plan under the rules of the target's mode.
+    pub(super) fn new(
+        target: &Target,
+        plan: Plan,
+        stand_in: &Plan,
+        (seeds, runs): (u64, u32),
+        patience: Duration,
+    ) -> Result<Self, Failure> {
+        let mut cell = plan.cell.clone();
+        cell.remove(RELEASE);
+        let unsupported = play::unsupported(&plan);
+        // What the mode promises is judged by its rules, on both sides.
+        let plan = Plan {
+            cell: plan.cell,
+            ..stand_in.clone()
+        };
+        let mut simulated = Vec::new();
+        if unsupported.is_none() {
+            for seed in 1..=seeds {
+                simulated.push(simulate(&plan, seed)?);
+            }
+        }
+        let timed = simulated.first().is_some_and(|first| {
+            let alike = |other| {
+                matches!(
+                    compare(std::slice::from_ref(first), other),
+                    Agreement::Same { .. }
+                )
+            };
+            !simulated.iter().all(alike)
+        });
+        Ok(Self {
+            scenario: plan.scenario.clone(),
+            cell,
+            target: target.clone(),
+            plan,
+            simulated,
+            unsupported,
+            patience,
+            runs: if timed { runs } else { 1 },
+        })
+    }
+
+    /// What it is called in what is told.
+    pub(super) fn name(&self) -> String {
+        let values: Vec<&str> = self.cell.values().map(String::as_str).collect();
+        format!("{} {} {}", self.target, self.scenario, values.join(" "))
+    }
+
+    /// Its row when it was not played.
+    pub(super) fn other(&self, agreement: Agreement) -> Row {
+        Row::other((&self.scenario, &self.cell), &self.target, agreement)
+    }
+
+    /// Plays it, and holds both sides against each other. Also: settings that were left out.
+    pub(super) fn row(
+        &self,
+        kafka: Option<&Arc<Kafka>>,
+        clusters: &Path,
+        interrupt: &Interrupt,
+        tell: &dyn Fn(&str),
+    ) -> (Row, BTreeSet<String>) {
+        let mut left_out = BTreeSet::new();
+        if let Some(step) = self.unsupported.clone() {
+            return (self.other(Agreement::Unsupported { step }), left_out);
+        }
+        let Some(kafka) = kafka else {
+            return (self.other(Agreement::NotRun), left_out);
+        };
+        let began = Instant::now();
+        let mut real = Vec::new();
+        for run in 1..=self.runs {
+            let folder = clusters.join(self.folder()).join(run.to_string());
+            let stand = Stand {
+                kafka,
+                target: &self.target,
+                shape: Shape::Separate,
+                folder: &folder,
+                keep: false,
+                patience: self.patience,
+                interrupt,
+                tell,
+            };
+            match play::play(&self.plan, &stand) {
+                Ok(played) => {
+                    left_out.extend(played.left_out);
+                    real.push(Outcome::of(&played.cell));
+                }
+                Err(Failure::Interrupted) => return (self.other(Agreement::NotRun), left_out),
+                Err(Failure::Rig(why)) => {
+                    return (self.other(Agreement::Failed { why }), left_out);
+                }
+            }
+        }
+        let wall = began.elapsed().as_secs();
+        let name = (self.scenario.as_str(), &self.cell);
+        let row = Row::played(name, &self.target, &self.simulated, &real, wall);
+        (row, left_out)
+    }
+
+    /// The row from the records that earlier runs left; those that did not come to an end do not count.
+    pub(super) fn kept(&self, clusters: &Path) -> Result<Row, Failure> {
+        if let Some(step) = self.unsupported.clone() {
+            return Ok(self.other(Agreement::Unsupported { step }));
+        }
+        let mut real = Vec::new();
+        let mut wall = 0;
+        for run in 1..=self.runs {
+            let folder = clusters.join(self.folder()).join(run.to_string());
+            let path = folder.join("record.jsonl");
+            let Ok(text) = fs::read_to_string(&path) else {
+                continue;
+            };
+            let record = codec::from_jsonl(&text)
+                .map_err(|why| Failure::Rig(format!("{}: {why}", path.display())))?;
+            let ended = |entry: &&Entry| matches!(entry.what, What::Ended { .. });
+            let Some(ended) = record.entries.iter().find(ended) else {
+                continue;
+            };
+            wall += ended.at.as_millis() / 1_000;
+            let verdict = check::judge(&self.plan, &record);
+            real.push(Outcome::of(&Cell {
+                plan: self.plan.clone(),
+                record,
+                verdict,
+                unmet: Vec::new(),
+            }));
+        }
+        let name = (self.scenario.as_str(), &self.cell);
+        Ok(Row::played(
+            name,
+            &self.target,
+            &self.simulated,
+            &real,
+            wall,
+        ))
+    }
+
+    /// The name of its clusters' folder.
+    fn folder(&self) -> String {
+        let plain = |c: char| {
+            if c.is_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        };
+        self.name().chars().map(plain).collect()
+    }
+}
+
+/// What the plan ends in under another seed.
+fn simulate(plan: &Plan, seed: u64) -> Result<Outcome, Failure> {
+    let plan = Plan {
+        seed,
+        ..plan.clone()
+    };
+    let record = trial::run(&plan).map_err(|error| Failure::Rig(error.to_string()))?;
+    let verdict = check::judge(&plan, &record);
+    Ok(Outcome::of(&Cell {
+        plan,
+        record,
+        verdict,
+        unmet: Vec::new(),
+    }))
+}
