@@ -100,7 +100,7 @@ pub fn play(plan: &Plan, stand: &Stand<'_>) -> Result<Played, Failure> {
     )?;
     let left_out = left_out(plan, &rig);
     let data: Vec<PathBuf> = rig.nodes().filter_map(|node| rig.data(node).ok()).collect();
-    let watch = Watch::new(plan, &sources(stand.target.mode, &rig));
+    let watch = Watch::new(plan, &sources(stand.target, &rig));
     let behind = network.as_ref().map(Network::operator_prefix);
     let tools = tools(stand, &rig, behind.unwrap_or_default());
     let clients = match &network {
@@ -175,13 +175,13 @@ fn is_server(node: &NodeId) -> bool {
 }
 
 /// Where the cluster's files are. In ZooKeeper mode the only server that is no broker is ZooKeeper.
-fn sources(mode: Mode, rig: &Rig) -> Sources {
+fn sources(target: &Target, rig: &Rig) -> Sources {
     let folders = rig
         .nodes()
         .filter_map(|node| Some((node, rig.data(node).ok()?)));
     let mut servers: BTreeMap<NodeId, PathBuf> = folders.collect();
     let controllers: Vec<NodeId> = rig.nodes().filter(|node| node.broker().is_none()).collect();
-    let metadata = match (mode, controllers.first()) {
+    let metadata = match (target.mode, controllers.first()) {
         (Mode::ZooKeeper, Some(zookeeper)) => MetadataSource::ZooKeeper {
             data: servers.remove(zookeeper).unwrap_or_default(),
         },
@@ -192,7 +192,11 @@ fn sources(mode: Mode, rig: &Rig) -> Sources {
             voters: rig.nodes().collect(),
         },
     };
-    Sources { servers, metadata }
+    Sources {
+        servers,
+        metadata,
+        epochs_when_appending: !target.release.at_least("2.0"),
+    }
 }
 
 fn tools(stand: &Stand<'_>, rig: &Rig, behind: Vec<String>) -> Tools {

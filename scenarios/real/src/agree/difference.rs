@@ -37,6 +37,23 @@ pub enum Kind {
     States,
 }
 
+impl Kind {
+    /// As a noun.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Verdict => "the verdict",
+            Self::Lost => "lost values",
+            Self::Duplicated => "duplicated values",
+            Self::Damage => "damage of logs",
+            Self::Logs => "final logs",
+            Self::Sends => "ends of sends",
+            Self::Epochs => "leader epochs of records",
+            Self::Checkpoints => "leader epoch checkpoints",
+            Self::States => "states of a partition",
+        }
+    }
+}
+
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
@@ -112,14 +129,21 @@ impl Pair<'_> {
     }
 
     fn verdict(&self) -> Option<String> {
-        let (simulated, real) = (self.left.verdict, self.right.verdict);
-        let class = ktrial_reports::class;
-        (simulated != real).then(|| {
+        let text = |outcome: &Outcome| {
+            let class = ktrial_reports::class(outcome.verdict);
+            if outcome.findings.is_empty() {
+                class.to_owned()
+            } else {
+                format!("{class} ({})", words::list(&outcome.findings))
+            }
+        };
+        let (simulated, real) = (&self.left, &self.right);
+        (simulated.verdict != real.verdict).then(|| {
             format!(
                 "the verdict is {} on {}, {} simulated",
-                class(real),
+                text(real),
                 self.place(),
-                class(simulated)
+                text(simulated)
             )
         })
     }

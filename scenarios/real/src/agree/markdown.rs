@@ -1,10 +1,10 @@
-//! The table as a document: when and how it was made, the sum, a table for each scenario, and
-//! in prose what differs and why.
+//! The table as a document: when and how it was made, the sum, a table for each scenario with the first
+//! difference of each row, and what the reasons say.
 //!
 //! Invariants: nothing in it depends on how long the runs took.
 
 use super::table::{Row, Summary, Table};
-use super::text::{counts, explained, held_in_brief, level, settings};
+use super::text::{counts, explained, held_in_brief, level, settings, source};
 use super::words;
 use std::fmt::Write as _;
 
@@ -15,7 +15,8 @@ processes on this machine. Both give a record, and the same checks make a verdic
 the real outcome is among the simulated ones in everything that is compared: verdict, lost and duplicated
 values, the end of each send, final logs with offsets and leader epochs, leader epoch checkpoints, and every
 state of a partition that the controller wrote. *Same but for* names what is let pass; the exact definitions
-are in `scenarios/real/src/agree/mod.rs`. Where the two differ, Kafka is right.
+are in `scenarios/real/src/agree/mod.rs`. Where the two differ, Kafka is right. Below each table stands the
+first difference of each row that differs; all of them are in the JSON of the same name.
 
 Logs are shown as the values on every broker, then the leader epoch checkpoint as (epoch, first offset).
 ";
@@ -41,6 +42,7 @@ pub fn markdown(table: &Table) -> String {
         tables(&mut text, &rows);
         prose(&mut text, &rows);
     }
+    reasons(&mut text, table);
     text
 }
 
@@ -57,6 +59,7 @@ fn targets(table: &Table) -> Vec<&str> {
 
 fn tables(text: &mut String, rows: &[&Row]) {
     text.push_str("| settings | Kafka | agreement | real: verdict, logs | simulated |\n|---|---|---|---|---|\n");
+    let mut last = String::new();
     for row in rows {
         let real = row.real.as_ref().map_or_else(String::new, ended);
         let simulated = match (&row.simulated, &row.real) {
@@ -65,15 +68,19 @@ fn tables(text: &mut String, rows: &[&Row]) {
             }
             (simulated, _) => simulated.as_ref().map_or_else(String::new, ended),
         };
+        // Said once for all releases.
+        let settings = settings(&row.cell);
+        let first = if settings == last { "" } else { &settings };
         let cells = [
-            &settings(&row.cell),
+            first,
             &row.target,
             &level(&row.agreement),
             &real,
             &simulated,
         ];
-        let cells: Vec<String> = cells.into_iter().map(|cell| escaped(cell)).collect();
+        let cells: Vec<String> = cells.into_iter().map(escaped).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
+        last = settings;
     }
 }
 
@@ -95,33 +102,43 @@ fn ended(summary: &Summary) -> String {
     format!("{verdict}{lost}: {}", logs.join(" / "))
 }
 
-/// What differs or could not be played. Cells in which the same is to be said share a paragraph.
+/// The first difference of each row, and its reasons. Rows of a target of which the same is to be said share
+/// a line.
 fn prose(text: &mut String, rows: &[&Row]) {
-    let mut told: Vec<(Vec<String>, Vec<&Row>)> = Vec::new();
+    let mut told: Vec<(&str, Vec<String>, Vec<String>)> = Vec::new();
     for row in rows {
         let said = explained(&row.agreement);
-        if said.is_empty() {
-            continue;
-        }
-        match told.iter_mut().find(|(known, _)| *known == said) {
-            Some((_, rows)) => rows.push(row),
-            None => told.push((said, vec![row])),
+        let known = told
+            .iter_mut()
+            .find(|(target, known, _)| *target == row.target && *known == said);
+        match known {
+            _ if said.is_empty() => {}
+            Some((_, _, cells)) => cells.push(settings(&row.cell)),
+            None => told.push((&row.target, said, vec![settings(&row.cell)])),
         }
     }
-    for (said, rows) in told {
-        let names = rows
-            .iter()
-            .map(|row| format!("{} ({})", row.target, settings(&row.cell)));
-        let names: Vec<String> = names.collect();
-        let level = rows
-            .first()
-            .map_or_else(String::new, |row| level(&row.agreement));
+    if !told.is_empty() {
+        text.push('\n');
+    }
+    for (target, said, cells) in told {
+        let (cells, said) = (escaped(&cells.join("; ")), escaped(&said.join(" ")));
+        let _ = writeln!(text, "- **{target}**, {cells}: {said}");
+    }
+}
+
+/// What the reasons say.
+fn reasons(text: &mut String, table: &Table) {
+    if table.reasons.is_empty() {
+        return;
+    }
+    text.push_str("\n## Reasons\n\n");
+    for because in &table.reasons {
         let _ = writeln!(
             text,
-            "\n**{}: {}.** {}",
-            escaped(&names.join(", ")),
-            level,
-            escaped(&said.join(" "))
+            "- **{}**: {} ({})",
+            escaped(&because.id),
+            escaped(&because.says),
+            escaped(&source(because))
         );
     }
 }

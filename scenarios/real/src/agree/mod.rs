@@ -47,7 +47,6 @@ pub use table::{Row, Table};
 
 use crate::kafka::Target;
 use difference::differences;
-use reasons::Because;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::iter;
@@ -74,8 +73,8 @@ pub enum Agreement {
         first: Difference,
         /// The others.
         others: Vec<Difference>,
-        /// Why, as far as it is known.
-        reasons: Vec<Because>,
+        /// Why, as far as it is known: names of [`reasons::REASONS`].
+        reasons: Vec<String>,
         /// Kinds of differences that no reason covers; empty = all of it is explained.
         unexplained: Vec<Kind>,
         /// How many different ones there are.

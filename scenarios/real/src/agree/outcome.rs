@@ -26,6 +26,8 @@ pub struct Outcome {
     pub place: String,
     /// What became of the promise.
     pub verdict: Class,
+    /// The checks that found something. Not compared.
+    pub findings: BTreeSet<String>,
     /// Acknowledged values that are gone.
     pub lost: BTreeSet<String>,
     /// Values that are in a log more than once.
@@ -103,6 +105,7 @@ impl Outcome {
         Self {
             place: place(&cell.record),
             verdict: verdict.verdict,
+            findings: verdict.findings.iter().map(|it| it.check.clone()).collect(),
             lost: verdict.lost.iter().map(|lost| lost.value.clone()).collect(),
             duplicated: verdict
                 .duplicated

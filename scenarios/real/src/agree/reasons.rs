@@ -18,7 +18,7 @@ use super::level::without_epochs;
 use super::outcome::{Outcome, Replica, State};
 use super::timing;
 use crate::kafka::{Mode, Target};
-use ktrial_core::TopicPartition;
+use ktrial_core::{BrokerId, TopicPartition};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -122,28 +122,51 @@ pub const REASONS: &[Reason] = &[
                after it does not take those out of the ISR that died before; the leader does, after \
                replica.lag.time.max.ms and under its own epoch. While no broker runs, nobody writes that \
                nobody leads. And each new controller gives leaderships back to the preferred leaders 5 s \
-               after it took over; KRaft's looks for them only every 300 s.",
+               after it took over; KRaft's looks for them only every 300 s. Of replicas that parted, that of who \
+               leads at the end counts, and so the verdict may be another one.",
         source: "KafkaController.onControllerFailover (scheduleAutoLeaderRebalanceTask), \
                  ReplicaStateMachine.startup, Partition.shrinkIsr",
         waits_for: ZOOKEEPER,
-        kinds: &[Kind::Epochs, Kind::Checkpoints, Kind::States],
+        kinds: &[
+            Kind::Verdict,
+            Kind::Lost,
+            Kind::Epochs,
+            Kind::Checkpoints,
+            Kind::States,
+        ],
         about: zookeeper,
         shows: |kind, simulated, real| {
             let fit = |outcome| replicas(outcome).all(Replica::is_consistent);
-            alike(simulated, real, led_without_epochs)
-                && (kind == Kind::States || fit(simulated) && fit(real))
+            let covered = match kind {
+                Kind::States => true,
+                Kind::Verdict | Kind::Lost => {
+                    same_held(simulated, real) && !same_last_leader(simulated, real)
+                }
+                _ => fit(simulated) && fit(real),
+            };
+            covered && alike(simulated, real, led_without_epochs)
         },
     },
 ];
 
-/// The reasons that cover these differences, and the kinds that none covers.
+impl Because {
+    /// The reason of this name; a table may know others than this program does.
+    pub fn of(id: &str) -> Option<Self> {
+        REASONS
+            .iter()
+            .find(|reason| reason.id == id)
+            .map(Self::from)
+    }
+}
+
+/// The names of the reasons that cover these differences, and the kinds that none covers.
 pub fn explain(
     target: &Target,
     simulated: &Outcome,
     real: &Outcome,
     differences: &[&Difference],
-) -> (Vec<Because>, Vec<Kind>) {
-    let mut reasons: Vec<Because> = Vec::new();
+) -> (Vec<String>, Vec<Kind>) {
+    let mut reasons: Vec<String> = Vec::new();
     let mut unexplained = Vec::new();
     for difference in differences {
         let kind = difference.kind;
@@ -156,8 +179,8 @@ pub fn explain(
             unexplained.push(kind);
             continue;
         };
-        if !reasons.iter().any(|known| known.id == reason.id) {
-            reasons.push(reason.into());
+        if !reasons.iter().any(|known| known == reason.id) {
+            reasons.push(reason.id.to_owned());
         }
     }
     (reasons, unexplained)
@@ -207,6 +230,26 @@ fn epochs_alone(kind: Kind, simulated: &Outcome, real: &Outcome) -> bool {
     let states = || alike(simulated, real, without_epochs);
     let fit = |outcome| replicas(outcome).all(Replica::is_consistent);
     states() && (kind == Kind::States || fit(simulated) && fit(real))
+}
+
+/// Whether every replica holds the same values on both sides.
+fn same_held(simulated: &Outcome, real: &Outcome) -> bool {
+    let held = |outcome: &Outcome| -> Vec<Vec<String>> {
+        let owned = |replica: &Replica| replica.values().into_iter().map(str::to_owned).collect();
+        replicas(outcome).map(owned).collect()
+    };
+    simulated.replicas.keys().eq(real.replicas.keys()) && held(simulated) == held(real)
+}
+
+/// Whether the same broker leads every partition at the end.
+fn same_last_leader(simulated: &Outcome, real: &Outcome) -> bool {
+    let last = |outcome: &Outcome| -> Vec<Option<BrokerId>> {
+        let states = outcome.states.values();
+        states
+            .map(|states| states.last().and_then(|state| state.leader))
+            .collect()
+    };
+    last(simulated) == last(real)
 }
 
 /// Whether the states of every partition differ in timing alone once something is taken away.

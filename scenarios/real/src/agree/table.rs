@@ -1,7 +1,9 @@
 //! The table of agreement: scenarios' cells x targets, as data, and in JSON.
 //!
 //! ```text
-//! { "version": 1, "date": "2026-11-21", "command": "ktrial-real agree ...", "rows": [ {
+//! { "version": 1, "date": "2026-11-21", "command": "ktrial-real agree ...",
+//!   "reasons": [ { "id": "no_leader_epochs_in_logs", "says": "...", "source": "KIP-101 ..." } ],
+//!   "rows": [ {
 //!     "scenario": "all-brokers-down",
 //!     "cell": { "unclean.leader.election.enable": "true" },
 //!     "target": "4.3.1/kraft",
@@ -17,10 +19,12 @@
 //! Rule: a row is named by scenario, cell and target. Merging replaces rows of the same name, but no
 //! result by a row that was not run; it keeps the order of scenarios and cells, and sorts targets by
 //! release.
-//! Invariants: the order of rows does not depend on the order in which they were tried within a cell.
+//! Invariants: the order of rows does not depend on the order in which they were tried within a cell; each
+//! row has a line of the file, so that a difference between two tables can be read.
 //! Next: `text.rs`, `markdown.rs`.
 
 use super::outcome::{Outcome, Replica};
+use super::reasons::Because;
 use super::{Agreement, agree, words};
 use crate::kafka::Target;
 use ktrial_core::BrokerId;
@@ -40,6 +44,9 @@ pub struct Table {
     pub date: String,
     /// The command that makes it.
     pub command: String,
+    /// What the rows' reasons say.
+    #[serde(default)]
+    pub reasons: Vec<Because>,
     /// In order.
     pub rows: Vec<Row>,
 }
@@ -174,6 +181,14 @@ impl Row {
         }
     }
 
+    /// The names of the reasons that it gives.
+    fn reasons(&self) -> &[String] {
+        match &self.agreement {
+            Agreement::Differs { reasons, .. } => reasons,
+            _ => &[],
+        }
+    }
+
     fn name(&self) -> (&str, &BTreeMap<String, String>, &str) {
         (&self.scenario, &self.cell, &self.target)
     }
@@ -224,13 +239,26 @@ impl Table {
             version: TABLE_VERSION,
             date: date.to_owned(),
             command: command.to_owned(),
+            reasons: Vec::new(),
             rows: Vec::new(),
         }
     }
 
-    /// As JSON, with a line for each field and an end of line.
+    /// As JSON: a line for each row and each reason.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
+        fn lines<T: Serialize>(items: &[T]) -> Result<String, serde_json::Error> {
+            let lines: Result<Vec<String>, _> = items.iter().map(serde_json::to_string).collect();
+            Ok(format!("[\n{}\n]", lines?.join(",\n")))
+        }
+        let text = serde_json::to_string;
+        Ok(format!(
+            "{{\"version\":{},\"date\":{},\"command\":{},\n\"reasons\":{},\n\"rows\":{}}}\n",
+            self.version,
+            text(&self.date)?,
+            text(&self.command)?,
+            lines(&self.reasons)?,
+            lines(&self.rows)?
+        ))
     }
 
     /// Reads it back.
@@ -257,17 +285,36 @@ impl Table {
                 None => self.rows.push(row),
             }
         }
-        self.sort();
+        self.reasons.extend(newer.reasons);
+        self.arrange();
     }
 
     /// Adds a row, in place of one of the same name.
     pub fn add(&mut self, row: Row) {
         self.rows.retain(|old| old.name() != row.name());
         self.rows.push(row);
-        self.sort();
+        self.arrange();
     }
 
-    /// Rows of a scenario together, of a cell together, and targets by release.
+    /// Rows of a scenario together, of a cell together, and targets by release; and the reasons that they
+    /// give, as this program knows them.
+    fn arrange(&mut self) {
+        self.sort();
+        let mut given: Vec<&String> = self.rows.iter().flat_map(Row::reasons).collect();
+        given.sort();
+        given.dedup();
+        let known = |id: &&String| {
+            let before = || {
+                self.reasons
+                    .iter()
+                    .find(|because| because.id == **id)
+                    .cloned()
+            };
+            Because::of(id).or_else(before)
+        };
+        self.reasons = given.iter().filter_map(known).collect();
+    }
+
     fn sort(&mut self) {
         let mut scenarios: Vec<String> = Vec::new();
         let mut cells: Vec<(String, BTreeMap<String, String>)> = Vec::new();

@@ -2,6 +2,7 @@
 //!
 //! Next: `markdown.rs`.
 
+use super::reasons::Because;
 use super::table::{Counts, Held, Row, Summary, Table};
 use super::{Agreement, words};
 use std::collections::BTreeMap;
@@ -30,8 +31,26 @@ pub fn text(table: &Table) -> String {
         line(&mut text, row, width);
         last = Some(row);
     }
+    if !table.reasons.is_empty() {
+        text.push_str("\nreasons\n");
+    }
+    for because in &table.reasons {
+        wrapped(&mut text, &reason(because), INDENT);
+    }
     let _ = writeln!(text, "\n{}", counts(table.counts()));
     text
+}
+
+/// `name: What that release does. (where to read it; waits for a piece)`, with room for a margin.
+fn reason(because: &Because) -> String {
+    format!("  {}: {} ({})", because.id, because.says, source(because))
+}
+
+/// Where a reason is to be read, and what it waits for.
+pub(super) fn source(because: &Because) -> String {
+    let waits = because.waits_for.as_ref();
+    let waits = waits.map_or_else(String::new, |piece| format!("; waits for {piece}"));
+    format!("{}{waits}", because.source)
 }
 
 fn line(text: &mut String, row: &Row, width: usize) {
@@ -108,15 +127,18 @@ pub(super) fn explained(agreement: &Agreement) -> Vec<String> {
             unexplained,
             ..
         } => {
-            let mut said = vec![format!("{}.", capital(&first.says))];
-            said.extend(others.iter().map(|other| format!("Also: {}.", other.says)));
-            said.extend(reasons.iter().map(|reason| {
-                let waits = reason.waits_for.as_ref();
-                let waits = waits.map_or_else(String::new, |piece| format!("; waits for {piece}"));
-                format!("Reason: {} ({}{waits})", reason.says, reason.source)
-            }));
+            let more = match others.len() {
+                0 => String::new(),
+                1 => " (and another difference)".to_owned(),
+                more => format!(" (and {more} other differences)"),
+            };
+            let mut said = vec![format!("{}{more}.", capital(&first.says))];
+            if !reasons.is_empty() {
+                said.push(format!("Reason: {}.", words::list(reasons)));
+            }
             if !unexplained.is_empty() {
-                said.push("No reason is known for that.".to_owned());
+                let kinds = unexplained.iter().map(|kind| kind.name());
+                said.push(format!("No reason is known for: {}.", words::list(kinds)));
             }
             said
         }

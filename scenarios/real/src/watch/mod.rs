@@ -64,6 +64,8 @@ pub struct Sources {
     pub servers: BTreeMap<NodeId, PathBuf>,
     /// Where the metadata is.
     pub metadata: MetadataSource,
+    /// A new leader's epoch is in its checkpoint only once it appends: before 2.0.
+    pub epochs_when_appending: bool,
 }
 
 /// Where a cluster keeps its metadata.
@@ -106,7 +108,11 @@ impl Watch {
         let servers = sources.servers.iter();
         let brokers = servers.filter_map(|(node, folder)| {
             let id = node.broker()?;
-            Some(Broker::new(id, folder.clone()))
+            Some(Broker::new(
+                id,
+                folder.clone(),
+                sources.epochs_when_appending,
+            ))
         });
         let metadata = match &sources.metadata {
             MetadataSource::KRaft { voters } => {

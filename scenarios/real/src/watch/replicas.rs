@@ -15,6 +15,8 @@
 //!   in (the leader begins an epoch there; a follower learns of it with its first batch), or when it
 //!   appends a batch of the newest epoch, in which it leads: only the leader makes those. Messages of
 //!   magic 0 and 1 have no epoch; an append by the committed leader counts there as one of its epoch.
+//! - Before 2.0 a leader begins no epoch in its checkpoint until it appends (KIP-279, `Partition.makeLeader`):
+//!   there a broker that runs leads as soon as the metadata says so.
 //!
 //! Left out: `BecameFollower`, `IsrProposed`, `IsrAdopted`, `Flushed`, refusals: no file tells them in time.
 //! Invariants: a high watermark is never beyond the log's end as told; one that is waits.
@@ -63,6 +65,7 @@ struct Replica {
 pub(super) struct Broker {
     id: BrokerId,
     folder: PathBuf,
+    epochs_when_appending: bool,
     listing: Listing,
     replicas: BTreeMap<TopicPartition, Replica>,
     marks_stamp: Option<Stamp>,
@@ -77,10 +80,11 @@ pub(super) struct Broker {
 }
 
 impl Broker {
-    pub(super) fn new(id: BrokerId, folder: PathBuf) -> Self {
+    pub(super) fn new(id: BrokerId, folder: PathBuf, epochs_when_appending: bool) -> Self {
         Self {
             id,
             folder,
+            epochs_when_appending,
             listing: Listing::default(),
             replicas: BTreeMap::new(),
             marks_stamp: None,
@@ -217,6 +221,7 @@ impl Broker {
         let (id, led) = (self.id, &mut self.led);
         let mut teller = Teller {
             broker: id,
+            by_metadata: self.up && self.epochs_when_appending,
             partition,
             ledger,
             led,
@@ -247,6 +252,8 @@ impl Replica {
 /// Makes entries of what was read of one replica.
 struct Teller<'a> {
     broker: BrokerId,
+    /// It leads as soon as the metadata says so.
+    by_metadata: bool,
     partition: &'a TopicPartition,
     ledger: &'a Ledger,
     led: &'a mut BTreeMap<TopicPartition, LeaderEpoch>,
@@ -278,6 +285,9 @@ impl Teller<'_> {
             }
         }
         self.lead(replica, begun);
+        if !replica.to_load {
+            self.lead_by_metadata(replica);
+        }
         if let Some(mark) =
             mark.filter(|mark| *mark <= replica.end && *mark != replica.high_watermark)
         {
@@ -337,6 +347,17 @@ impl Teller<'_> {
             let reign = self.ledger.reign(self.partition, entry.epoch);
             Some(entry.epoch) > led && reign.is_some_and(|reign| reign.leader == self.broker)
         })
+    }
+
+    fn lead_by_metadata(&mut self, replica: &mut Replica) {
+        let led = self.led.get(self.partition).copied();
+        if let Some((leader, epoch)) = self.ledger.leader(self.partition)
+            && self.by_metadata
+            && leader == self.broker
+            && Some(epoch) > led
+        {
+            self.lead(replica, Some(EpochOffset::new(epoch, replica.end)));
+        }
     }
 
     /// It begins to lead, unless that was told.

@@ -122,10 +122,7 @@ impl<'a> World<'a> {
     /// Plays the plan to its end and gives the record; and why it is not finished, if the rig failed or the
     /// user stopped it.
     pub fn play(mut self, header: Header) -> (Record, Option<Failure>) {
-        let failed = self.run().err();
-        if failed.is_none() {
-            self.finish();
-        }
+        let failed = self.run().and_then(|()| self.finish()).err();
         let entries = std::mem::take(&mut self.entries);
         (Record { header, entries }, failed)
     }
@@ -146,17 +143,22 @@ impl<'a> World<'a> {
     }
 
     /// What is left at the end.
-    fn finish(&mut self) {
-        self.end_link_faults(None);
+    fn finish(&mut self) -> Result<(), Failure> {
         for node in self.rig.nodes().collect::<Vec<_>>() {
             // One that does not go is killed again with the rig.
             let _ = self.stop_now(node);
         }
+        // What they wrote since the last look; only then may the network heal, without anybody on it.
+        for Entry { node, what, .. } in self.watch.poll(self.now, &self.view)? {
+            self.enter(node, what);
+        }
+        self.end_link_faults(None);
         for log in self.watch.final_logs() {
             let node = Some(NodeId::Broker(log.broker));
             self.enter(node, What::FinalLog(Box::new(log)));
         }
         self.enter(None, What::FinalPending { messages: 0 });
+        Ok(())
     }
 
     /// Looks at everything once.

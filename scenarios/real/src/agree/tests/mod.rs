@@ -72,6 +72,7 @@ fn outcome(place: &str, records: &str, checkpoint: &str, states: &[&str]) -> Out
     Outcome {
         place: place.to_owned(),
         verdict: Class::Kept,
+        findings: [].into(),
         lost: [].into(),
         duplicated: [].into(),
         sends: sends.collect(),

@@ -78,7 +78,8 @@ fn the_other_cell_differs() {
         Agreement::Differs { first, others, .. } => {
             assert_eq!(
                 first.says,
-                "the verdict is permitted on 4.3.1, kept simulated"
+                "the verdict is permitted (inconsistent_offsets, leader_completeness, lost_write, nonmonotonic_send) on \
+             4.3.1, kept simulated"
             );
             let says: Vec<&str> = others.iter().map(|other| other.says.as_str()).collect();
             assert_eq!(says[0], "4.3.1 lost [B, C], simulated nothing");

@@ -62,25 +62,24 @@ fn as_text() {
 two-brokers   unclean.leader.election.enable=false
     3.9.1/zookeeper  differs              kept         [A B]; (0,0) (1,1)
         B has leader epoch 1 on 3.9.1 (zookeeper), 0 simulated, in the logs of orders-0 on brokers
-        1, 2.
-        Also: the leader epoch checkpoint of orders-0 on brokers 1, 2 is (0,0) (1,1) on 3.9.1
-        (zookeeper), (0,0) simulated.
-        Also: 3.9.1 (zookeeper) raised the leader epoch of orders-0 to 1 when broker 2 left the ISR;
-        simulated it stayed 0.
-        Reason: In ZooKeeper mode the controller takes a broker that is down or stopping out of the
-        ISR with a new leader epoch, so each death begins one, also where the leader stays.
-        (KafkaController.removeReplicaFromIsr up to 0.11,
-        ReplicaStateMachine.doRemoveReplicasFromIsr from 1.1 on; waits for the ZooKeeper controller)
+        1, 2 (and 2 other differences).
+        Reason: zookeeper_shrink_raises_epoch.
     4.3.1/kraft      same                 kept         [A B]; (0,0)
 
 two-brokers   unclean.leader.election.enable=true
     4.3.1/kraft      differs, unexplained kept         orders-0 on 1: [A B]; (0,0)  and 1 more
         Broker 2's log of orders-0 ends [A] on 4.3.1, [A, B] simulated.
-        No reason is known for that.
+        No reason is known for: final logs.
 
 power-loss   default settings
     4.3.1/kraft      unsupported
         Step 3 cuts the power of broker 1: a real machine's page cache cannot be lost.
+
+reasons
+  zookeeper_shrink_raises_epoch: In ZooKeeper mode the controller takes a broker that is down or
+    stopping out of the ISR with a new leader epoch, so each death begins one, also where the leader
+    stays. (KafkaController.removeReplicaFromIsr up to 0.11,
+    ReplicaStateMachine.doRemoveReplicasFromIsr from 1.1 on; waits for the ZooKeeper controller)
 
 4 cells: 1 same, 1 different with a known reason, 1 different without a known reason, 1 unsupported.
 ";
@@ -100,12 +99,13 @@ fn as_markdown() {
         "Releases: 3.9.1/zookeeper, 4.3.1/kraft.\n",
         "**4 cells: 1 same, 1 different with a known reason, 1 different without a known reason, 1 unsupported.**\n",
         "\n## two-brokers\n",
-        "| unclean.leader.election.enable=false | 4.3.1/kraft | same | kept: \\[A B\\]; (0,0) | the same |\n",
         "| unclean.leader.election.enable=false | 3.9.1/zookeeper | differs | kept: \\[A B\\]; (0,0) (1,1) | \
-         kept: \\[A B\\]; (0,0) |\n",
-        "\n**3.9.1/zookeeper (unclean.leader.election.enable=false): differs.** B has leader epoch 1",
-        "waits for the ZooKeeper controller)",
-        "\n**4.3.1/kraft (default settings): unsupported.** Step 3 cuts the power",
+         kept: \\[A B\\]; (0,0) |\n|  | 4.3.1/kraft | same | kept: \\[A B\\]; (0,0) | the same |\n",
+        "\n- **3.9.1/zookeeper**, unclean.leader.election.enable=false: B has leader epoch 1",
+        "Reason: zookeeper\\_shrink\\_raises\\_epoch.\n",
+        "\n- **4.3.1/kraft**, default settings: Step 3 cuts the power",
+        "\n## Reasons\n\n- **zookeeper\\_shrink\\_raises\\_epoch**: In ZooKeeper mode",
+        "waits for the ZooKeeper controller)\n",
     ] {
         assert!(text.contains(part), "{part}\nis not in\n{text}");
     }
@@ -125,7 +125,13 @@ fn json_and_back() {
     let table = table();
     let json = table.to_json().unwrap();
     assert_eq!(Table::from_json(&json).unwrap(), table);
-    let newer = json.replacen("\"version\": 1", "\"version\": 2", 1);
+    // A line for each row and reason, and those that hold them.
+    assert_eq!(
+        json.lines().count(),
+        5 + table.reasons.len() + table.rows.len(),
+        "{json}"
+    );
+    let newer = json.replacen("\"version\":1", "\"version\":2", 1);
     assert!(matches!(
         Table::from_json(&newer),
         Err(TableError::Version(2))

@@ -41,7 +41,12 @@ fn watch(scratch: &Scratch, nodes: &[NodeId], voters: Option<&[NodeId]>) -> Watc
         },
     };
     let servers: BTreeMap<_, _> = nodes.iter().map(folder).collect();
-    Watch::new(&plan(), &Sources { servers, metadata })
+    let sources = Sources {
+        servers,
+        metadata,
+        epochs_when_appending: voters.is_none(),
+    };
+    Watch::new(&plan(), &sources)
 }
 
 fn poll(watch: &mut Watch) -> Vec<Entry> {
@@ -161,6 +166,27 @@ fn zookeepers_log_and_old_messages_are_read() {
             .unwrap()
             .contains("CRC")
     );
+}
+
+#[test]
+fn a_leader_before_2_0_is_told_by_the_metadata() {
+    let scratch = Scratch::new();
+    scratch.write("b2/orders-0/00000000000000000000.log", OLD_SEGMENT);
+    let mut watch = watch(&scratch, &[broker(2)], None);
+    let mut view = View::new(&plan());
+    view.apply(&Entry {
+        at: Timestamp::ZERO,
+        node: Some(broker(2)),
+        what: What::ProcessStarted,
+    });
+    let before = lines(&watch.poll(Timestamp::ZERO, &view).unwrap());
+    assert!(before.contains(&"b2 appends 1@-1".to_owned()), "{before:?}");
+    scratch.write("zk/version-2/log.1", ZOOKEEPER);
+    let after = lines(&watch.poll(Timestamp::ZERO, &view).unwrap());
+    let leads = after.iter().filter(|line| line.contains("leads"));
+    assert_eq!(leads.collect::<Vec<_>>(), ["b2 leads 3"], "{after:?}");
+    let again = watch.poll(Timestamp::ZERO, &view).unwrap();
+    assert_eq!(again, [], "told once");
 }
 
 /// A control batch that opens an epoch, as `LeaderChangeMessage` has it.
