@@ -26,7 +26,7 @@ pub fn markdown(table: &Table) -> String {
     let mut text = format!(
         "# Does the simulator tell the truth?\n\n{HEAD}\nMade on {} by\n\n    {}\n\nReleases: {}.\n\n**{}**\n",
         table.date,
-        table.command,
+        table.commands.join("\n    "),
         words::list(targets(table)),
         counts(table.counts())
     );

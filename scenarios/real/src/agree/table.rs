@@ -1,7 +1,7 @@
 //! The table of agreement: scenarios' cells x targets, as data, and in JSON.
 //!
 //! ```text
-//! { "version": 1, "date": "2026-11-21", "command": "ktrial-real agree ...",
+//! { "version": 1, "date": "2026-11-21", "commands": [ "ktrial-real agree ..." ],
 //!   "reasons": [ { "id": "no_leader_epochs_in_logs", "says": "...", "source": "KIP-101 ..." } ],
 //!   "rows": [ {
 //!     "scenario": "all-brokers-down",
@@ -42,8 +42,8 @@ pub struct Table {
     pub version: u32,
     /// The day of the newest row: `2026-11-21`.
     pub date: String,
-    /// The command that makes it.
-    pub command: String,
+    /// The commands that made it, the newest last.
+    pub commands: Vec<String>,
     /// What the rows' reasons say.
     #[serde(default)]
     pub reasons: Vec<Because>,
@@ -238,7 +238,7 @@ impl Table {
         Self {
             version: TABLE_VERSION,
             date: date.to_owned(),
-            command: command.to_owned(),
+            commands: vec![command.to_owned()],
             reasons: Vec::new(),
             rows: Vec::new(),
         }
@@ -250,12 +250,11 @@ impl Table {
             let lines: Result<Vec<String>, _> = items.iter().map(serde_json::to_string).collect();
             Ok(format!("[\n{}\n]", lines?.join(",\n")))
         }
-        let text = serde_json::to_string;
         Ok(format!(
-            "{{\"version\":{},\"date\":{},\"command\":{},\n\"reasons\":{},\n\"rows\":{}}}\n",
+            "{{\"version\":{},\"date\":{},\"commands\":{},\n\"reasons\":{},\n\"rows\":{}}}\n",
             self.version,
-            text(&self.date)?,
-            text(&self.command)?,
+            serde_json::to_string(&self.date)?,
+            serde_json::to_string(&self.commands)?,
             lines(&self.reasons)?,
             lines(&self.rows)?
         ))
@@ -274,10 +273,12 @@ impl Table {
         }
     }
 
-    /// Takes over the rows of a newer table, and its date and command.
+    /// Takes over the rows of a newer table, its date and its command.
     pub fn merge(&mut self, newer: Self) {
         self.date = newer.date;
-        self.command = newer.command;
+        self.commands
+            .retain(|command| !newer.commands.contains(command));
+        self.commands.extend(newer.commands);
         for row in newer.rows {
             match self.rows.iter_mut().find(|old| old.name() == row.name()) {
                 Some(_) if row.agreement == Agreement::NotRun => {}
