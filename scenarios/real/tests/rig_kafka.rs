@@ -2,40 +2,23 @@
 //! up, the cluster has the ELR as every new one of that release, and nothing is left.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
+
+mod installed;
 
 use ktrial_core::NodeId;
 use ktrial_real::failure::Interrupt;
-use ktrial_real::kafka::{Kafka, Source, Target};
+use ktrial_real::kafka::Target;
 use ktrial_real::rig::{Places, Rig, Shape, prepare};
 use ktrial_sim::plan::Plan;
-use std::env;
 use std::fs;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
 const RELEASE: &str = "4.3.1";
 /// Longer than a start takes on a slow machine.
 const LONG: Duration = Duration::from_secs(180);
-
-/// What is missing, if this machine cannot run it without a download.
-fn missing(source: &Source) -> Option<&'static str> {
-    if source.programs.java().is_err() || source.programs.maven().is_err() {
-        return Some("Java or Maven");
-    }
-    let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let has = |artifact: &str| {
-        let folder = home
-            .join(".m2/repository/org/apache/kafka")
-            .join(artifact)
-            .join(RELEASE);
-        folder.join(format!("{artifact}-{RELEASE}.jar")).exists()
-    };
-    let jars =
-        source.cache.join(RELEASE).join("libs").exists() || has("kafka_2.13") && has("kafka-tools");
-    (!jars).then_some("the jars of Kafka 4.3.1")
-}
 
 /// The flagship's plan: three brokers and a controller.
 fn plan() -> Plan {
@@ -72,21 +55,13 @@ fn has_elr(rig: &Rig) {
 
 #[test]
 fn a_cluster_of_the_real_kafka_comes_up() {
-    let source = Source::usual().ok();
-    let why = source.as_ref().map_or(Some("a folder for caches"), missing);
-    let (Some(mut source), None) = (source, why) else {
-        println!("skipped: {} missing", why.unwrap_or_default());
+    let target: Target = RELEASE.parse().unwrap();
+    let Some(kafka) = installed::kafka(&target, &["kafka_2.13", "kafka-tools"]) else {
         return;
     };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rig-kafka");
     let _ = fs::remove_dir_all(&folder);
-    if !source.cache.join(RELEASE).join("libs").exists() {
-        source.cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kafka");
-    }
     let interrupt = Interrupt::default();
-    let target: Target = RELEASE.parse().unwrap();
-    let kafka = Kafka::get(&target.release, &source, &interrupt, &|_| ()).unwrap();
-    let kafka = Arc::new(kafka);
     prepare(&kafka, target.mode, LONG, &interrupt, &|_| ()).unwrap();
     let known = [
         "min.insync.replicas",

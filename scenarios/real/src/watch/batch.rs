@@ -7,6 +7,7 @@
 //!
 //! Simplified: a compressed message of magic 0 or 1 holds several records and shows only the last offset
 //! (the clients of ktrial do not compress). Checksums are not verified here: `finals.rs` does.
+//! `tests/dump.rs` holds what is read of the old formats against the dump tool of 0.10.2.2.
 //! Source: `DefaultRecordBatch`, `LegacyRecord`, `AbstractLegacyRecordBatch`.
 //! Next: `tail.rs`.
 
