@@ -33,6 +33,7 @@ library! {
     "faults":
         "zombie-leader",
         "rolling-restart",
+        "replaced-disk",
         "stalled-disk";
 }
 

@@ -122,8 +122,8 @@ pub const REASONS: &[Reason] = &[
                after it does not take those out of the ISR that died before; the leader does, after \
                replica.lag.time.max.ms and under its own epoch. While no broker runs, nobody writes that \
                nobody leads. And each new controller gives leaderships back to the preferred leaders 5 s \
-               after it took over; KRaft's looks for them only every 300 s. Of replicas that parted, that of who \
-               leads at the end counts, and so the verdict may be another one.",
+               after it took over; KRaft's looks for them only every 300 s. Of replicas that parted, that \
+               of who leads at the end counts, and so the verdict may be another one.",
         source: "KafkaController.onControllerFailover (scheduleAutoLeaderRebalanceTask), \
                  ReplicaStateMachine.startup, Partition.shrinkIsr",
         waits_for: ZOOKEEPER,

@@ -15,8 +15,8 @@
 //!   in (the leader begins an epoch there; a follower learns of it with its first batch), or when it
 //!   appends a batch of the newest epoch, in which it leads: only the leader makes those. Messages of
 //!   magic 0 and 1 have no epoch; an append by the committed leader counts there as one of its epoch.
-//! - Before 2.0 a leader begins no epoch in its checkpoint until it appends (KIP-279, `Partition.makeLeader`):
-//!   there a broker that runs leads as soon as the metadata says so.
+//! - Before 2.0 a leader begins no epoch in its checkpoint until it appends (KIP-279,
+//!   `Partition.makeLeader`): there a broker that runs leads as soon as the metadata says so.
 //!
 //! Left out: `BecameFollower`, `IsrProposed`, `IsrAdopted`, `Flushed`, refusals: no file tells them in time.
 //! Invariants: a high watermark is never beyond the log's end as told; one that is waits.
