@@ -67,8 +67,8 @@ pub struct PartitionView {
 }
 
 impl PartitionView {
-    /// Messages before 0.11 name no leader epoch (only real clusters of that time write them): such a batch is
-    /// of the epoch of the same batch elsewhere, or new in the one that the controller has written.
+    /// Messages before 0.11 name no leader epoch (only real clusters of that time write them). Such a
+    /// batch is of the epoch of the same batch elsewhere, or new in the one that the controller has written.
     fn date_last_batch(&mut self, broker: BrokerId) {
         let Some(batch) = self.replicas.get(&broker).and_then(|one| one.log.last()) else {
             return;
