@@ -191,6 +191,7 @@ impl Cluster {
             config: config.clone(),
             topic_defaults: self.topic_defaults.clone(),
             rules: self.rules,
+            controllers: self.controllers.keys().copied().collect(),
             random: birth.random,
         };
         let disk = storage(birth.node, birth.disk)?;
