@@ -35,6 +35,14 @@ library! {
         "rolling-restart",
         "replaced-disk",
         "stalled-disk";
+    "quorum":
+        "controller-failover",
+        "all-controllers-down",
+        "re-elected-in-the-same-epoch",
+        "missing-flush",
+        "no-check-quorum",
+        "disruptive-voter",
+        "voter-disk-loss";
 }
 
 /// A scenario by its name.

@@ -86,6 +86,8 @@ settings! {
         quorum_request_timeout: Duration = "controller.quorum.request.timeout.ms", "2000";
         /// A voter waits this long after a failed request.
         quorum_retry_backoff: Duration = "controller.quorum.retry.backoff.ms", "20";
+        /// A fetch of a voter asks for at most this many bytes, but gets one batch in any case.
+        quorum_fetch_max_bytes: usize = "controller.quorum.fetch.max.bytes", "1048576";
         /// The longest wait of a successor before it looks for votes when its leader has resigned.
         election_backoff_max: Duration = "controller.quorum.election.backoff.max.ms", "1000";
         /// The active controller writes a NoOpRecord when idle for this long.

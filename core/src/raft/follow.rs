@@ -27,9 +27,6 @@ use crate::offset::EpochOffset;
 use crate::storage::StorageError;
 use crate::time::Timestamp;
 
-/// `controller.quorum.fetch.max.bytes`
-const FETCH_MAX_BYTES: usize = 1_048_576;
-
 impl Raft {
     pub(super) fn fetch_request(&self) -> Request {
         let partition: TopicIdPartition = metadata_partition();
@@ -39,7 +36,7 @@ impl Raft {
             current_leader_epoch: Some(self.election.epoch),
             last_fetched_epoch: self.log.latest_epoch(),
             log_start_offset: Some(self.log.start_offset()),
-            max_bytes: FETCH_MAX_BYTES,
+            max_bytes: self.settings.fetch_max_bytes,
         };
         Request::Fetch(FetchRequest {
             fetcher: Fetcher::Quorum {
@@ -49,7 +46,7 @@ impl Raft {
             },
             max_wait: MAX_WAIT,
             min_bytes: 1,
-            max_bytes: FETCH_MAX_BYTES,
+            max_bytes: self.settings.fetch_max_bytes,
             partitions: vec![partition],
         })
     }

@@ -79,6 +79,7 @@ pub(crate) struct QuorumSettings {
     request_timeout: Duration,
     retry_backoff: Duration,
     election_backoff_max: Duration,
+    fetch_max_bytes: usize,
 }
 
 impl QuorumSettings {
@@ -91,6 +92,7 @@ impl QuorumSettings {
             request_timeout: config.quorum_request_timeout,
             retry_backoff: config.quorum_retry_backoff.max(Duration::from_millis(1)),
             election_backoff_max: config.election_backoff_max,
+            fetch_max_bytes: config.quorum_fetch_max_bytes,
         }
     }
 }

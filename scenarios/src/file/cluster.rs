@@ -1,4 +1,4 @@
-//! `[cluster]`, `[brokers.b1]`, `[rules]`.
+//! `[cluster]`, `[brokers.b1]`, `[controllers.c3000]`, `[rules]`.
 
 use super::CONTROLLER;
 use super::node::{Flat, Node, Table, Value, flatten};
@@ -239,6 +239,32 @@ pub(crate) fn overrides(reader: &mut Reader, node: &Node, plan: &mut Plan, place
         };
         let (settings, _) = settings(reader, table, Kind::Broker, &[], places);
         plan.brokers[index].config.extend(settings);
+    }
+}
+
+/// Reads `[controllers.c3000]`: settings of one controller.
+pub(crate) fn controller_overrides(
+    reader: &mut Reader,
+    node: &Node,
+    plan: &mut Plan,
+    places: &mut Places,
+) {
+    let Some(table) = reader.table(node, "[controllers.c3000]") else {
+        return;
+    };
+    for entry in &table.entries {
+        let controllers = plan.controllers.iter();
+        let names: Vec<String> = controllers.map(|c| format!("c{}", c.id)).collect();
+        let Some(index) = names.iter().position(|name| *name == entry.key) else {
+            let known: Vec<&str> = names.iter().map(String::as_str).collect();
+            reader.unknown(entry.key_span, "controller", &entry.key, &known);
+            continue;
+        };
+        let Some(table) = reader.table(&entry.node, "[controllers.c3000]") else {
+            continue;
+        };
+        let (settings, _) = settings(reader, table, Kind::Controller, &[], places);
+        plan.controllers[index].config.extend(settings);
     }
 }
 

@@ -52,6 +52,7 @@ const RECORD_LIMIT: u64 = 200_000;
 pub fn plan(profile: Profile, seed: u64) -> Plan {
     let dice = |purpose: &str| Dice::new(seed, purpose);
     let mut plan = empty(profile, seed);
+    cluster::quorum(&mut dice("quorum"), &mut plan);
     cluster::draw(&mut dice("cluster"), profile, &mut plan);
     settings::draw(&mut dice("settings"), profile, &mut plan);
     world(&mut dice("world"), &mut plan);

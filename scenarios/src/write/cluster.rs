@@ -48,6 +48,14 @@ pub(super) fn cluster(plan: &Plan, text: &mut String) {
         let own = without(&broker.config, &shared);
         section(&format!("[brokers.b{}]", broker.id), &settings(&own), text);
     }
+    for controller in &plan.controllers {
+        let own = without(&controller.config, &shared);
+        section(
+            &format!("[controllers.c{}]", controller.id),
+            &settings(&own),
+            text,
+        );
+    }
     rules(plan, text);
 }
 
