@@ -40,6 +40,7 @@ library! {
         "all-controllers-down",
         "re-elected-in-the-same-epoch",
         "missing-flush",
+        "commit-needs-own-epoch",
         "no-check-quorum",
         "disruptive-voter",
         "voter-disk-loss";

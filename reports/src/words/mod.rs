@@ -160,6 +160,9 @@ pub(crate) fn condition(it: &Condition) -> String {
         } => format!("{consumer} has got {}", values(v)),
         Condition::Controller { is: Some(id) } => format!("controller {id} is active"),
         Condition::Controller { is: None } => "no controller is active".to_owned(),
+        Condition::ControllerElected { controller } => {
+            format!("controller {controller} is elected")
+        }
         Condition::ControllerActivations { at_least } => {
             format!("a controller has become active {at_least} times")
         }

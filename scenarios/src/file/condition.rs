@@ -84,7 +84,9 @@ fn example(name: &str) -> &'static str {
         "acknowledged" | "ended" => "{ values = [\"A\"] }",
         "consumed" => "{ consumer = \"c1\", values = [\"A\"] }",
         "broker" => "{ id = 1, is = \"unfenced\" }",
-        "controller" => "{ is = 3000 }, { is = \"none\" } or { activations = 2 }",
+        "controller" => {
+            "{ is = 3000 }, { is = \"none\" }, { elected = 3000 } or { activations = 2 }"
+        }
         "in_sync" => "{} or { partition = \"orders-0\" }",
         _ => "{ broker = 1, at_least = 3 }",
     }
@@ -308,7 +310,13 @@ fn broker(
 
 /// Who is active, or how often one became so.
 fn controller(reader: &mut Reader, table: &Table, span: Span) -> Option<Condition> {
-    reader.only(table, &["is", "activations"]);
+    reader.only(table, &["is", "elected", "activations"]);
+    if let Some(node) = table.get("elected") {
+        let id = reader.integer(&node.node, 0..=i64::from(i32::MAX))?;
+        return Some(Condition::ControllerElected {
+            controller: ControllerId(id),
+        });
+    }
     if let Some(node) = table.get("activations") {
         let at_least = reader.integer(&node.node, 1..=1_000)?;
         return Some(Condition::ControllerActivations { at_least });

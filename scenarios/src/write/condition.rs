@@ -94,6 +94,10 @@ fn one(condition: &Condition, words: &Words<'_>) -> (&'static str, String) {
             table.put("is", is.map_or_else(nobody, |id| id.to_string()));
             "controller"
         }
+        Condition::ControllerElected { controller } => {
+            table.put("elected", controller);
+            "controller"
+        }
         Condition::ControllerActivations { at_least } => {
             table.put("activations", at_least);
             "controller"

@@ -79,6 +79,11 @@ pub enum Condition {
         /// Who.
         is: Option<ControllerId>,
     },
+    /// The voters of the metadata quorum have elected this controller; it may not be active yet.
+    ControllerElected {
+        /// Whom.
+        controller: ControllerId,
+    },
     /// A controller has become active so many times since the start.
     ControllerActivations {
         /// At least this many.

@@ -314,6 +314,9 @@ impl<'p> Known<'p> {
             Condition::Controller { is } => first(is.as_slice(), |id| {
                 (!self.nodes.contains(&NodeId::Controller(*id))).then(|| missing("controller", id))
             }),
+            Condition::ControllerElected { controller } => first(&[*controller], |id| {
+                (!self.nodes.contains(&NodeId::Controller(*id))).then(|| missing("controller", id))
+            }),
             Condition::ControllerActivations { .. } => Ok(()),
             Condition::Acknowledged { values } | Condition::Ended { values } => {
                 were_sent(values, sent)

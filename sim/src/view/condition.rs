@@ -49,6 +49,9 @@ impl View {
             }
             Condition::Broker { broker, is } => self.broker_is(*broker, *is),
             Condition::Controller { is } => self.quorum().active() == *is,
+            Condition::ControllerElected { controller } => {
+                self.quorum().elected() == Some(*controller)
+            }
             Condition::ControllerActivations { at_least } => {
                 self.quorum().activations() >= *at_least
             }

@@ -11,6 +11,8 @@ use ktrial_core::{ControllerId, Event, LeaderEpoch, NodeId};
 #[derive(Clone, Debug, Default)]
 pub struct Quorum {
     active: Option<(ControllerId, LeaderEpoch)>,
+    /// Whom the voters have elected, active already or not.
+    elected: Option<(ControllerId, LeaderEpoch)>,
     activations: usize,
     /// The highest epoch in which a controller was active.
     newest: LeaderEpoch,
@@ -20,6 +22,11 @@ impl Quorum {
     /// The active controller.
     pub fn active(&self) -> Option<ControllerId> {
         self.active.map(|(controller, _)| controller)
+    }
+
+    /// The leader of the quorum: elected, and perhaps not active yet.
+    pub fn elected(&self) -> Option<ControllerId> {
+        self.elected.map(|(controller, _)| controller)
     }
 
     /// The highest epoch in which a controller was active.
@@ -44,7 +51,18 @@ impl Quorum {
                     self.active = Some((controller, *epoch));
                 }
             }
-            Event::QuorumRole { role, .. } if *role != QuorumRole::Leader => self.leave(node),
+            Event::QuorumRole {
+                role: QuorumRole::Leader,
+                epoch,
+                ..
+            } => {
+                if self.elected.is_none_or(|(_, known)| *epoch >= known) {
+                    self.elected = Some((controller, *epoch));
+                }
+            }
+            Event::QuorumRole { role, .. } if *role != QuorumRole::Leader => {
+                self.leave(node);
+            }
             _ => {}
         }
     }
@@ -53,6 +71,9 @@ impl Quorum {
     pub(super) fn leave(&mut self, node: NodeId) {
         if self.active().map(NodeId::Controller) == Some(node) {
             self.active = None;
+        }
+        if self.elected().map(NodeId::Controller) == Some(node) {
+            self.elected = None;
         }
     }
 }
