@@ -38,8 +38,8 @@ const FIND_CONTROLLER: Duration = Duration::from_millis(100);
 const HALF_SESSION: Duration = Duration::from_millis(4_500);
 
 /// How long a heartbeat may take. With other controllers to turn to it must not take a whole session
-/// (KAFKA-14392). Simplified: the session is taken to be the default one, and with one controller, where there
-/// is nobody to turn to, `controller.socket.timeout.ms` holds alone.
+/// (KAFKA-14392). Simplified: the session is taken to be the default one, and with one controller, where
+/// there is nobody to turn to, `controller.socket.timeout.ms` holds alone.
 fn heartbeat_timeout(shared: &Shared, controllers: &[ControllerId]) -> Duration {
     let timeout = shared.config.controller_socket_timeout;
     if controllers.len() > 1 {

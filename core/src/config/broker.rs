@@ -79,8 +79,8 @@ settings! {
         append_linger: Duration = "controller.quorum.append.linger.ms", "25";
         /// A voter without a leader looks for votes after this, up to twice as long.
         election_timeout: Duration = "controller.quorum.election.timeout.ms", "1000";
-        /// A voter that cannot fetch for this long looks for votes; a leader whom no majority fetches from for
-        /// 1.5 times as long resigns.
+        /// A voter that cannot fetch for this long looks for votes; a leader whom no majority fetches
+        /// from for 1.5 times as long resigns.
         fetch_timeout: Duration = "controller.quorum.fetch.timeout.ms", "2000";
         /// Timeout of a request to another voter.
         quorum_request_timeout: Duration = "controller.quorum.request.timeout.ms", "2000";

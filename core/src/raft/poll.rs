@@ -34,7 +34,8 @@ impl Raft {
     fn run_out(&mut self, context: &mut Context<'_>) -> Done {
         let now = context.now.monotonic;
         if self.stopping {
-            if matches!(self.election.role, Role::Leader(_)) {
+            // A quorum of one has nobody to hand over to.
+            if matches!(self.election.role, Role::Leader(_)) && self.has_others() {
                 self.resign(context);
             }
             return Ok(());
