@@ -48,6 +48,7 @@ library! {
         "leader-in-controlled-shutdown";
     "durability":
         "acks1-leader-crash",
+        "isr-of-one",
         "error-after-append",
         "read-then-gone",
         "last-replica-standing",
