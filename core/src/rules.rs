@@ -352,12 +352,19 @@ mod tests {
     #[test]
     fn the_table_has_every_field_and_presets_follow_it() {
         let json = serde_json::to_value(Rules::default()).unwrap();
-        let fields: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        let fields: Vec<&str> = json
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
         let mut told: Vec<&str> = SWITCHES.iter().map(|switch| switch.key).collect();
         told.push(TRUNCATION.key);
         told.sort_unstable();
         assert_eq!(fields, told, "`planted` is told by its own table");
-        for release in ["0.8", "0.11", "2.0", "2.0.1", "2.7", "3.3.2", "3.9", "4.1", NEWEST] {
+        for release in [
+            "0.8", "0.11", "2.0", "2.0.1", "2.7", "3.3.2", "3.9", "4.1", NEWEST,
+        ] {
             let rules = Rules::kafka(release).unwrap();
             for switch in SWITCHES {
                 let has = Release::parse(release) >= Release::parse(switch.since);
@@ -365,7 +372,12 @@ mod tests {
                 let zookeeper = switch.key == "unclean_election_by_setting"
                     && Release::parse(release) < Release::parse("3.3");
                 let value = rules.get(switch.key).unwrap();
-                assert_eq!(value, (has || zookeeper).to_string(), "{} in {release}", switch.key);
+                assert_eq!(
+                    value,
+                    (has || zookeeper).to_string(),
+                    "{} in {release}",
+                    switch.key
+                );
                 assert!(switch.meaning.trim().ends_with('.'), "{}", switch.key);
             }
         }

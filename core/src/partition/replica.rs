@@ -118,6 +118,17 @@ mod tests {
     }
 
     #[test]
+    fn the_first_fetch_of_a_new_process_tells_where_the_one_before_was() {
+        let mut replica = RemoteReplica::default();
+        replica.fetched(Offset(10), Offset(10), Some(BrokerEpoch(3)), at(1));
+        assert_eq!(replica.end_before_reboot, None);
+        replica.fetched(Offset(0), Offset(10), Some(BrokerEpoch(4)), at(2));
+        assert_eq!(replica.end_before_reboot, Some(Offset(10)));
+        replica.fetched(Offset(1), Offset(10), Some(BrokerEpoch(4)), at(3));
+        assert_eq!(replica.end_before_reboot, None, "both are of one process");
+    }
+
+    #[test]
     fn a_new_epoch_trusts_the_isr_and_nobody_else() {
         let mut replica = RemoteReplica::default();
         replica.fetched(Offset(10), Offset(10), Some(BrokerEpoch(3)), at(1));
