@@ -161,6 +161,8 @@ switches! {
     unclean_shutdown_check = "4.1", "KIP-966";
     /// With ISR and ELR empty, the last known leader may be elected when it is back.
     elr_last_known_leader = "4.1", "KIP-966";
+    /// A reassignment ends when all that come are in the ISR, though one that stays is not.
+    reassignment_needs_only_the_new = "4.3", "KAFKA-19975";
 }
 
 /// What a switch is in plans that are older than it: they were played by the rules of now.

@@ -29,7 +29,10 @@ library! {
     "replication":
         "all-brokers-down",
         "order-of-return",
-        "isr-shrinks-by-lag";
+        "isr-shrinks-by-lag",
+        "reassignment",
+        "reassignment-cancelled",
+        "topic-created-again";
     "faults":
         "zombie-leader",
         "rolling-restart",

@@ -7,7 +7,7 @@
 //! | `lifecycle` | registration, heartbeats, controlled shutdown |
 //! | `observer` | its copy of the metadata log |
 //! | `publish` | applies committed metadata to its replicas |
-//! | `replicas` | its replicas and their checkpoints |
+//! | `replicas`, `deletion` | its replicas and their checkpoints; those that it has no more |
 //! | `produce`, `fetch`, `queries` | requests |
 //! | `purgatory` | requests that wait |
 //! | `fetcher`, `truncation` | follows leaders |
@@ -20,6 +20,7 @@
 //! Source: `BrokerServer`, `KafkaApis`, `ReplicaManager`. Next: `lifecycle.rs`, then `produce.rs`.
 
 mod alter_partition;
+mod deletion;
 mod fetch;
 mod fetcher;
 mod lifecycle;

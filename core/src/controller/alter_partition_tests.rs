@@ -46,6 +46,8 @@ fn cluster(rules: Rules) -> Cluster {
         partition_epoch: PartitionEpoch(8),
         elr: vec![],
         last_known_elr: vec![],
+        removing: Vec::new(),
+        adding: Vec::new(),
     }));
     for (offset, record) in (0..).map(Offset).zip(&records) {
         cluster.replay(offset, record).unwrap();

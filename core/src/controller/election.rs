@@ -44,6 +44,8 @@ pub(super) struct Choice {
 /// What an election looks at.
 pub(super) struct Electorate<'a> {
     pub(super) partition: &'a PartitionRegistration,
+    /// Its replicas after the change.
+    pub(super) replicas: &'a [BrokerId],
     pub(super) target_isr: &'a [BrokerId],
     pub(super) target_elr: &'a [BrokerId],
     /// The last known leader, if the rules let it be elected now.
@@ -55,7 +57,7 @@ pub(super) struct Electorate<'a> {
 impl Electorate<'_> {
     /// Holds an election.
     pub(super) fn elect(&self, kind: ElectionKind) -> Choice {
-        let replicas = || self.partition.replicas.iter().copied();
+        let replicas = || self.replicas.iter().copied();
         let first = match kind {
             ElectionKind::Preferred => replicas().take(1).next(),
             ElectionKind::Online | ElectionKind::Unclean => None,
@@ -111,7 +113,7 @@ impl Electorate<'_> {
             in_elr: self.target_elr.contains(broker),
             last_known_leader: self.partition.last_known_elr.contains(broker),
         };
-        self.partition.replicas.iter().map(describe).collect()
+        self.replicas.iter().map(describe).collect()
     }
 
     fn is_valid(&self, broker: BrokerId) -> bool {

@@ -26,6 +26,7 @@ mod metadata_log;
 mod partition_change;
 mod placement;
 mod quorum_state;
+mod reassignment;
 mod refusals;
 mod registry;
 mod snapshot;
@@ -127,8 +128,15 @@ impl Controller {
             Request::CreateTopics(request) => {
                 Response::CreateTopics(cluster.create_topics(&request, &mut changes))
             }
+            Request::DeleteTopics(request) => {
+                Response::DeleteTopics(cluster.delete_topics(&request, &mut changes))
+            }
             Request::ElectLeaders(request) => {
                 Response::ElectLeaders(cluster.elect_leaders(&request, &mut changes))
+            }
+            Request::AlterPartitionReassignments(request) => {
+                let response = cluster.alter_reassignments(&request, &mut changes);
+                Response::AlterPartitionReassignments(response)
             }
             Request::IncrementalAlterConfigs(request) => {
                 Response::IncrementalAlterConfigs(cluster.alter_configs(&request, &mut changes))

@@ -63,12 +63,16 @@ messages! {
     Metadata(MetadataRequest, MetadataResponse);
     /// Create topics (key 19).
     CreateTopics(CreateTopicsRequest, CreateTopicsResponse);
+    /// Delete topics (key 20).
+    DeleteTopics(DeleteTopicsRequest, DeleteTopicsResponse);
     /// Ask where leader epochs end (key 23).
     OffsetForLeaderEpoch(OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse);
     /// Elect leaders now (key 43).
     ElectLeaders(ElectLeadersRequest, ElectLeadersResponse);
     /// Change settings of topics or the cluster (key 44).
     IncrementalAlterConfigs(IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse);
+    /// Move replicas to other brokers (key 45).
+    AlterPartitionReassignments(AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse);
     /// A leader proposes an ISR (key 56).
     AlterPartition(AlterPartitionRequest, AlterPartitionResponse);
     /// A broker says that it started (key 62).

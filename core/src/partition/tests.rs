@@ -65,6 +65,8 @@ fn metadata(
         leader_recovery_state: LeaderRecoveryState::Recovered,
         leader_epoch: LeaderEpoch(leader_epoch),
         partition_epoch: PartitionEpoch(partition_epoch),
+        removing: Vec::new(),
+        adding: Vec::new(),
     }
 }
 

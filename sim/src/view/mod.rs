@@ -18,6 +18,7 @@
 
 mod cluster;
 mod condition;
+mod deletion;
 mod operations;
 mod process;
 mod replica;
@@ -30,6 +31,7 @@ pub use replica::{Batch, Replica, ReplicaLog, Role};
 use crate::history::{Entry, What};
 use crate::plan::Plan;
 use cluster::Cluster;
+use deletion::Deletions;
 use ktrial_core::event::ElectionRule;
 use ktrial_core::metadata::MetadataRecord;
 use ktrial_core::{BrokerId, Event, NodeId, Timestamp, TopicName, TopicPartition};
@@ -46,6 +48,7 @@ pub struct View {
     partitions: BTreeMap<TopicPartition, PartitionView>,
     processes: BTreeMap<NodeId, Process>,
     operations: Operations,
+    deletions: Deletions,
     last_change: Timestamp,
     /// Partitions that do not have all their replicas in sync.
     out_of_sync: usize,
@@ -103,6 +106,7 @@ impl View {
             partitions: BTreeMap::new(),
             processes: BTreeMap::new(),
             operations: Operations::default(),
+            deletions: Deletions::default(),
             last_change: Timestamp::ZERO,
             out_of_sync: 0,
             leaderless: 0,
@@ -211,7 +215,10 @@ impl View {
                 rule,
                 ..
             } => self.entry(partition).elected_by = Some(*rule),
-            Event::BrokerStarted { .. } => self.process(node).seen_running(),
+            Event::BrokerStarted { .. } => {
+                self.process(node).seen_running();
+                self.deletions.started(node);
+            }
             Event::BrokerStopped | Event::StorageFailed { .. } => {
                 self.process(node).closed(at);
                 self.after_stop(at, node);
@@ -265,6 +272,12 @@ impl View {
                 committed.for_each(Committed::clear_elr);
                 None
             }
+            MetadataRecord::RemoveTopic(removed) => {
+                if let Some(topic) = self.cluster.name_of(removed.topic_id) {
+                    self.remove_topic(at, &topic);
+                }
+                None
+            }
             _ => None,
         };
         if self.cluster.apply(record) {
@@ -295,6 +308,14 @@ impl View {
         let (Some(broker), Some(partition)) = (node.broker(), replica::partition_of(event)) else {
             return;
         };
+        if self.deletions.concerns(at, partition, broker, event) {
+            self.last_change = at;
+            return;
+        }
+        if matches!(event, Event::ReplicaDeleted { .. }) {
+            self.remove_replica(at, partition, broker);
+            return;
+        }
         // Looked up first: a hit, the usual case, spares the clone of the key.
         if !self.partitions.contains_key(partition) {
             self.entry(partition);

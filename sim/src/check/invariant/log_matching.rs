@@ -14,7 +14,7 @@
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::{Batch, PartitionView, Replica};
-use ktrial_core::{BrokerId, Event, Offset, TopicPartition};
+use ktrial_core::{BrokerId, Event, Offset, TopicName, TopicPartition};
 use std::collections::BTreeMap;
 
 const NAME: &str = "log_matching";
@@ -26,6 +26,10 @@ pub(super) struct LogMatching {
 }
 
 impl Invariant for LogMatching {
+    fn forget(&mut self, topic: &TopicName) {
+        self.equal_to.retain(|name, _| name.topic != *topic);
+    }
+
     fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
         let (Some((name, partition)), Some((broker, replica))) =
             (moment.partition, moment.replica())

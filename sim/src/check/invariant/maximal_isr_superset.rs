@@ -31,6 +31,10 @@ pub(super) struct MaximalIsrSuperset {
 }
 
 impl Invariant for MaximalIsrSuperset {
+    fn forget(&mut self, topic: &TopicName) {
+        self.wished.retain(|name, _| name.topic != *topic);
+    }
+
     fn observe(&mut self, moment: &Moment<'_>, _: Excuses<'_>, findings: &mut Findings) {
         let Some((name, partition)) = moment.partition else {
             return;
