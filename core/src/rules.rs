@@ -133,6 +133,8 @@ switches! {
     leader_epoch_entry_on_election = "1.1", "KAFKA-7415";
     /// A follower joins the ISR only from the start of the leader's epoch on, not just at the high watermark.
     isr_expand_requires_epoch_start = "1.1", "KAFKA-7128";
+    /// A fetch names only what has changed since the one before; what stays the same is known to its session.
+    fetch_sessions = "1.1", "KIP-227";
     /// Fetch, ListOffsets and OffsetForLeaderEpoch carry the leader epoch, and a leader refuses another one.
     fetch_epoch_fencing = "2.1", "KIP-320";
     /// The high watermark counts members that the leader has proposed for the ISR but that are not in it yet.

@@ -9,6 +9,7 @@
 //! | `publish` | applies committed metadata to its replicas |
 //! | `replicas`, `deletion` | its replicas and their checkpoints; those that it has no more |
 //! | `produce`, `fetch`, `queries` | requests |
+//! | `fetch_session` | what the fetchers of this broker know already |
 //! | `purgatory` | requests that wait |
 //! | `fetcher`, `truncation` | follows leaders |
 //! | `alter_partition` | proposes ISRs to the controller |
@@ -22,6 +23,7 @@
 mod alter_partition;
 mod deletion;
 mod fetch;
+mod fetch_session;
 mod fetcher;
 mod lifecycle;
 mod observer;
@@ -46,6 +48,7 @@ use crate::snapshot::{BrokerSnapshot, Snapshot};
 use crate::storage::{Storage, StorageError};
 use crate::time::{Now, Timestamp, earliest};
 use alter_partition::AlterPartitions;
+use fetch_session::FetchSessions;
 use lifecycle::{Lifecycle, Turn};
 use observer::Observer;
 use publish::Fetchers;
@@ -81,6 +84,7 @@ pub struct Broker {
     observer: Observer,
     replicas: Replicas,
     purgatory: Purgatory,
+    fetch_sessions: FetchSessions,
     fetchers: Fetchers,
     alter_partitions: AlterPartitions,
     scheduler: Scheduler,
@@ -110,6 +114,8 @@ impl Broker {
         let controllers = start.controllers.clone();
         let incarnation = start.incarnation;
         let observer = Observer::start(storage.as_mut(), &controllers, now)?;
+        let slots = start.config.max_incremental_fetch_session_cache_slots;
+        let fetch_sessions = FetchSessions::new(slots, start.random.part("fetch sessions"));
         let shared = Shared::new(start, storage);
         Ok(Self {
             lifecycle: Lifecycle::start(
@@ -124,6 +130,7 @@ impl Broker {
             replicas,
             shared,
             purgatory: Purgatory::default(),
+            fetch_sessions,
             fetchers: Fetchers::new(),
             scheduler: Scheduler::default(),
             flushed_at: BTreeMap::new(),

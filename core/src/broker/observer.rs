@@ -13,7 +13,8 @@ use crate::id::{ConnectionId, ControllerId, CorrelationId};
 use crate::log::{AppendError, Log, OpenFrom, ReadError};
 use crate::machine::Effects;
 use crate::message::{
-    FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, Fetcher, Request,
+    FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, FetchSession, Fetcher,
+    Request,
 };
 use crate::metadata::{MetadataRecord, codec, metadata_partition};
 use crate::offset::{EpochOffset, LeaderEpoch, Offset};
@@ -125,6 +126,7 @@ impl Observer {
             min_bytes: 1,
             max_bytes: FETCH_MAX_BYTES,
             partitions: vec![partition],
+            session: FetchSession::none(),
         });
         self.link.send(shared, now, request, (), out);
     }

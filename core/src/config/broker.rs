@@ -27,6 +27,8 @@ settings! {
         replica_high_watermark_checkpoint_interval: Duration = "replica.high.watermark.checkpoint.interval.ms", "5000";
         /// A fetch response holds at most this many bytes.
         fetch_max_bytes: usize = "fetch.max.bytes", "57671680";
+        /// So many fetch sessions are kept.
+        max_incremental_fetch_session_cache_slots: usize = "max.incremental.fetch.session.cache.slots", "1000";
         /// The recovery points are written to disk this often.
         log_flush_offset_checkpoint_interval: Duration = "log.flush.offset.checkpoint.interval.ms", "60000";
         /// Logs are looked at this often for `flush.ms`.

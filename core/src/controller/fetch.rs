@@ -123,6 +123,7 @@ pub(super) fn nothing_new(log: &MetadataLog, request: &FetchRequest) -> FetchRes
     FetchResponse {
         error: ErrorCode::None,
         partitions: partitions.collect(),
+        session_id: 0,
     }
 }
 
@@ -154,6 +155,7 @@ fn answer(partitions: Vec<FetchPartitionResponse>) -> Fetched {
     Fetched::Answer(FetchResponse {
         error: ErrorCode::None,
         partitions,
+        session_id: 0,
     })
 }
 

@@ -37,7 +37,10 @@ impl Request {
                         .sum::<usize>()
                 }
                 // Replica state, waits, limits, session; by partition six numbers.
-                Self::Fetch(request) => 40 + request.partitions.len() * (TOPIC + 36),
+                Self::Fetch(request) => {
+                    let forgotten = request.session.forgotten.len() * (TOPIC + 4);
+                    40 + request.partitions.len() * (TOPIC + 36) + forgotten
+                }
                 Self::ListOffsets(request) => 8 + request.partitions.len() * (TOPIC + 16),
                 Self::OffsetForLeaderEpoch(request) => 8 + request.partitions.len() * (TOPIC + 12),
                 Self::Metadata(request) => {
@@ -157,6 +160,7 @@ mod tests {
         let response = FetchResponse {
             error: ErrorCode::None,
             partitions: vec![partition],
+            session_id: 0,
         };
         Response::Fetch(response).size()
     }

@@ -25,6 +25,7 @@ fn fetch_request(offset: i64, epoch: i32, last_epoch: i32) -> Request {
             log_start_offset: None,
             max_bytes: 1 << 20,
         }],
+        session: FetchSession::none(),
     })
 }
 
