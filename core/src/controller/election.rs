@@ -14,6 +14,8 @@
 //! - Nobody who does not live is elected.
 //! - Only the rules `unclean` and `last_known_leader` may lose acknowledged records.
 //!
+//! Simplified: a last known leader that was moved away is not elected; in 4.3.1 the attempt fails with an
+//! exception (`PartitionRegistration.directory`).
 //! Source: KIP-966, `PartitionChangeBuilder.electLeader`.
 //! Next: `leadership.rs`, for when elections happen.
 
@@ -82,7 +84,8 @@ impl Electorate<'_> {
             };
         }
         let live = |broker: &BrokerId| (self.acceptable)(*broker);
-        if let Some(leader) = self.last_known_leader.filter(live) {
+        let stays = |broker: &BrokerId| self.partition.replicas.contains(broker);
+        if let Some(leader) = self.last_known_leader.filter(live).filter(stays) {
             let rule = ElectionRule::LastKnownLeader;
             return Choice {
                 leader: Some(leader),

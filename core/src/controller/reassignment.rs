@@ -29,6 +29,7 @@ use super::election::ElectionKind;
 use super::leadership::push;
 use super::topics::Refusal;
 use crate::error::ErrorCode;
+use crate::event::ElectionRule;
 use crate::id::BrokerId;
 use crate::message::{
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, Reassignment,
@@ -127,6 +128,7 @@ impl Cluster {
             let reason = format!("Unable to find partition {name}.");
             (ErrorCode::UnknownTopicOrPartition, reason)
         })?;
+        let mut unclean = false;
         match &wanted.replicas {
             Some(target) => {
                 self.check_target(target)?;
@@ -135,6 +137,9 @@ impl Cluster {
             None => {
                 let election = self.election_kind(&name);
                 let (replicas, isr) = reverted(builder.partition, election)?;
+                unclean = !isr
+                    .iter()
+                    .any(|broker| builder.partition.isr.contains(broker));
                 builder.election = election;
                 builder.target_isr = isr;
                 builder.target = Assignment {
@@ -143,11 +148,11 @@ impl Cluster {
                 };
             }
         }
-        push(
-            builder.build(&|broker| self.image.is_active(broker)),
-            name,
-            changes,
-        );
+        let mut change = builder.build(&|broker| self.image.is_active(broker));
+        if unclean && change.choice.leader.is_some() {
+            change.choice.rule = ElectionRule::Unclean;
+        }
+        push(change, name, changes);
         Ok(())
     }
 

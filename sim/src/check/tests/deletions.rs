@@ -1,7 +1,8 @@
 //! Topics that are deleted and created again, and replicas that move.
 
-use super::{caught, passed};
+use super::{caught, excused, passed};
 use crate::check::story::{Story, brokers, change, orders};
+use ktrial_core::event::ElectionRule;
 use ktrial_core::message::LeaderRecoveryState;
 use ktrial_core::metadata::{
     LeaderChange, MetadataRecord, PartitionChangeRecord, PartitionRecord, RemoveTopicRecord,
@@ -110,4 +111,51 @@ fn the_isr_is_of_the_replicas_of_now() {
     };
     passed(&moved(&[1, 2]), "isr_members");
     caught(&moved(&[0, 1]), "isr_members");
+}
+
+#[test]
+fn a_replica_that_comes_may_lead_with_the_record_that_ends_the_move() {
+    let moved = |adding: &[i32]| {
+        let mut story = Story::new();
+        story.write_change(PartitionChangeRecord {
+            adding: Some(brokers(adding)),
+            ..change()
+        });
+        story.isr(&[0]);
+        story.elected(Some(2), ElectionRule::Isr, Vec::new());
+        story.write_change(PartitionChangeRecord {
+            replicas: Some(brokers(&[2])),
+            adding: Some(Vec::new()),
+            isr: Some(brokers(&[2])),
+            leader: LeaderChange::Leader(BrokerId(2)),
+            ..change()
+        });
+        story
+    };
+    passed(&moved(&[2]), "unclean_election");
+    caught(&moved(&[1]), "unclean_election");
+}
+
+#[test]
+fn a_replica_that_was_moved_away_may_stay_in_the_elr() {
+    let elr = |story: &mut Story| {
+        story.write_change(PartitionChangeRecord {
+            replicas: Some(brokers(&[1, 2])),
+            isr: Some(brokers(&[1])),
+            elr: Some(brokers(&[0])),
+            removing: Some(Vec::new()),
+            leader: LeaderChange::Leader(BrokerId(1)),
+            ..change()
+        });
+    };
+    let mut story = Story::new().topic_setting("min.insync.replicas", "2");
+    elr(&mut story);
+    caught(&story, "isr_members");
+    let mut story = Story::new().topic_setting("min.insync.replicas", "2");
+    story.write_change(PartitionChangeRecord {
+        removing: Some(brokers(&[0])),
+        ..change()
+    });
+    elr(&mut story);
+    excused(&story, "isr_members");
 }
