@@ -30,14 +30,53 @@ library! {
         "all-brokers-down",
         "order-of-return",
         "isr-shrinks-by-lag",
+        "hw-truncation-loses-committed",
+        "divergence-after-hard-failures",
+        "fast-failover-divergence",
+        "leader-without-own-epoch",
+        "missed-leader-change",
+        "zombie-replica-fetch",
+        "stale-epoch-counts",
+        "leader-counts-divergent-fetch",
+        "replica-cut-after-election",
+        "high-watermark-before-truncation",
+        "isr-change-in-flight",
+        "stale-alter-partition",
+        "reboot-between-two-looks",
+        "fenced-replica-rejoins",
+        "sessions-end-together",
+        "leader-in-controlled-shutdown",
         "reassignment",
         "reassignment-cancelled",
         "topic-created-again";
+    "durability":
+        "acks1-leader-crash",
+        "isr-of-one",
+        "error-after-append",
+        "read-then-gone",
+        "last-replica-standing",
+        "last-leader-disk-wiped",
+        "last-known-leader-is-down",
+        "elr-cleared-by-operator",
+        "unclean-setting-takes-effect-late";
     "faults":
         "zombie-leader",
+        "unreachable-followers",
+        "slow-follower",
+        "paused-leader",
         "rolling-restart",
+        "hasty-rolling-restart",
         "replaced-disk",
         "stalled-disk";
+    "quorum":
+        "controller-failover",
+        "all-controllers-down",
+        "re-elected-in-the-same-epoch",
+        "missing-flush",
+        "commit-needs-own-epoch",
+        "no-check-quorum",
+        "disruptive-voter",
+        "voter-disk-loss";
 }
 
 /// A scenario by its name.

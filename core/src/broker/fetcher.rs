@@ -48,8 +48,8 @@ const NO_BACKOFF: Backoff = Backoff {
 /// What a fetcher has asked for, and with which positions.
 #[derive(Clone, Debug)]
 pub(super) enum Asked {
-    /// Records, of every partition that has an `asked`.
-    Records,
+    /// Records, of every partition that has an `asked`, of the fetcher thread of that number.
+    Records(u32),
     /// Where epochs end.
     Epochs(Vec<Position>),
     /// Where the leader's log ends (`end`) or begins.
@@ -95,6 +95,8 @@ pub(super) struct Following {
 pub(super) struct ReplicaFetcher {
     channel: Channel<Asked>,
     session: FetchSessionHandler,
+    /// How often it had nothing left to follow.
+    retired: u32,
     pub(super) following: BTreeMap<TopicPartition, Following>,
     /// The last partition that records came for: the next one is asked for first.
     turn: Option<TopicPartition>,
@@ -105,6 +107,7 @@ impl ReplicaFetcher {
         Self {
             channel: Channel::new(NodeId::Broker(source)),
             session: FetchSessionHandler::default(),
+            retired: 0,
             following: BTreeMap::new(),
             turn: None,
         }
@@ -149,9 +152,27 @@ impl ReplicaFetcher {
         self.following.insert(id.partition.clone(), following);
     }
 
+    /// Goes on in a new epoch of the same leader as if nothing had happened (before KAFKA-7164). Returns
+    /// whether it follows the partition at all.
+    pub(super) fn go_on(&mut self, partition: &TopicPartition, epoch: LeaderEpoch) -> bool {
+        let following = self.following.get_mut(partition);
+        following
+            .map(|following| following.leader_epoch = epoch)
+            .is_some()
+    }
+
     /// Follows a partition no more.
     pub(super) fn leave(&mut self, partition: &TopicPartition) {
         self.following.remove(partition);
+    }
+
+    /// With nothing left to follow it ends; the next one begins a session of its own
+    /// (`AbstractFetcherManager.shutdownIdleFetcherThreads`).
+    pub(super) fn retire_if_idle(&mut self) {
+        if self.following.is_empty() {
+            self.session = FetchSessionHandler::default();
+            self.retired += 1;
+        }
     }
 
     /// Does the next thing, if nothing is under way.
@@ -209,7 +230,7 @@ impl ReplicaFetcher {
             partitions: asked.partitions,
             session: asked.session,
         });
-        Some((request, Asked::Records))
+        Some((request, Asked::Records(self.retired)))
     }
 
     /// The partitions, beginning after the one that was served last.
@@ -237,9 +258,9 @@ impl ReplicaFetcher {
     ) -> Result<(), StorageError> {
         let (connection, correlation, response) = arrived;
         match (self.channel.answered(connection, correlation), response) {
-            (Some(Asked::Records), Response::Fetch(response)) => {
+            (Some(Asked::Records(retired)), Response::Fetch(response)) => {
                 // An error of the session: everything is asked for once more, at once.
-                let counts = self.session.answered(response);
+                let counts = retired == self.retired && self.session.answered(response);
                 for answer in response.partitions.iter().filter(|_| counts) {
                     let Some(position) = self.position_asked(&answer.partition) else {
                         continue;
@@ -289,6 +310,9 @@ impl ReplicaFetcher {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
+        if self.unchanged(position).is_none() && !shared.rules.truncate_only_if_owned {
+            return cut_unowned(shared, replicas, position, answer, now, out);
+        }
         let Some(following) = self.unchanged(position) else {
             return Ok(());
         };
@@ -300,6 +324,9 @@ impl ReplicaFetcher {
             return Ok(());
         };
         let mut context = shared.context(now);
+        if answer.diverging_epoch.is_some() && !context.rules.truncate_before_hw {
+            partition.follow_high_watermark(answer.high_watermark, out);
+        }
         if answer.diverging_epoch.is_some() && context.rules.has(Bug::TruncationSkipped) {
             following.last_fetched_epoch = None;
             return Ok(());
@@ -442,6 +469,26 @@ impl Following {
             _ => self.delay(shared, now),
         }
     }
+}
+
+/// Before KAFKA-13207: a diverging epoch cuts the log though this fetcher has left the partition meanwhile,
+/// even if this broker leads it now.
+fn cut_unowned(
+    shared: &mut Shared,
+    replicas: &mut Replicas,
+    position: &Position,
+    answer: &FetchPartitionResponse,
+    now: Now,
+    out: &mut Effects,
+) -> Result<(), StorageError> {
+    let partition = replicas.get_mut(&position.partition);
+    if let (Some(partition), Some(diverging)) = (partition, answer.diverging_epoch) {
+        let divergence = Divergence::of(diverging);
+        let cut = partition.cut_at(divergence, position.offset);
+        let mut context = shared.context(now);
+        partition.truncate(&mut context, cut.offset, divergence.cause(), out)?;
+    }
+    Ok(())
 }
 
 /// How this broker presents itself to the leaders that it follows.

@@ -84,8 +84,10 @@ impl Electorate<'_> {
             };
         }
         let live = |broker: &BrokerId| (self.acceptable)(*broker);
+        let checked = self.rules.elr_last_known_leader_checks_alive;
         let stays = |broker: &BrokerId| self.partition.replicas.contains(broker);
-        if let Some(leader) = self.last_known_leader.filter(live).filter(stays) {
+        let may_lead = |broker: &BrokerId| stays(broker) && (!checked || live(broker));
+        if let Some(leader) = self.last_known_leader.filter(may_lead) {
             let rule = ElectionRule::LastKnownLeader;
             return Choice {
                 leader: Some(leader),

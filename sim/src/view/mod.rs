@@ -13,7 +13,7 @@
 //! broker's registration, a process's state, a send that began or ended. A high watermark that moves
 //! is none: it always follows one of those, and trails it by a fetch. Neither is a poll.
 //!
-//! Next: `replica.rs` (a log in brief), `cluster.rs` (the controller), `operations.rs` (the clients),
+//! Next: `replica.rs` (a log in brief), `cluster.rs` (the controller), `quorum.rs` (which one is active), `operations.rs` (the clients),
 //! `condition.rs` (what can be asked).
 
 mod cluster;
@@ -21,11 +21,13 @@ mod condition;
 mod deletion;
 mod operations;
 mod process;
+mod quorum;
 mod replica;
 
 pub use cluster::{Committed, Registration, TopicSettings};
 pub use operations::{Operation, Operations};
 pub use process::{Process, ProcessState};
+pub use quorum::Quorum;
 pub use replica::{Batch, Replica, ReplicaLog, Role};
 
 use crate::history::{Entry, What};
@@ -42,6 +44,8 @@ use std::collections::BTreeMap;
 pub struct View {
     /// The brokers of the plan.
     brokers: Vec<BrokerId>,
+    /// How many controllers the plan has.
+    controllers: usize,
     /// The consumers of the plan, by name. Clients are numbered producers first.
     consumers: BTreeMap<String, NodeId>,
     cluster: Cluster,
@@ -49,6 +53,7 @@ pub struct View {
     processes: BTreeMap<NodeId, Process>,
     operations: Operations,
     deletions: Deletions,
+    quorum: Quorum,
     last_change: Timestamp,
     /// Partitions that do not have all their replicas in sync.
     out_of_sync: usize,
@@ -121,12 +126,14 @@ impl View {
         });
         Self {
             brokers: plan.brokers.iter().map(|broker| broker.id).collect(),
+            controllers: plan.controllers.len(),
             consumers: consumers.collect(),
             cluster: Cluster::new(plan),
             partitions: BTreeMap::new(),
             processes: BTreeMap::new(),
             operations: Operations::default(),
             deletions: Deletions::default(),
+            quorum: Quorum::default(),
             last_change: Timestamp::ZERO,
             out_of_sync: 0,
             leaderless: 0,
@@ -202,6 +209,16 @@ impl View {
         &self.operations
     }
 
+    /// How many controllers the plan has.
+    pub fn controllers(&self) -> usize {
+        self.controllers
+    }
+
+    /// The metadata quorum.
+    pub fn quorum(&self) -> &Quorum {
+        &self.quorum
+    }
+
     /// The settings that hold for topics now.
     pub fn settings(&self) -> &TopicSettings {
         &self.cluster.settings
@@ -217,6 +234,7 @@ impl View {
         if self.is_up(node) {
             return;
         }
+        self.quorum.leave(node);
         if let Some(broker) = node.broker() {
             for partition in self.partitions.values_mut() {
                 if let Some(replica) = partition.replicas.get_mut(&broker) {
@@ -229,6 +247,9 @@ impl View {
     fn apply_event(&mut self, at: Timestamp, node: NodeId, event: &Event) {
         match event {
             Event::MetadataWritten { record, .. } => self.apply_metadata(at, record),
+            Event::ControllerActivated { .. } | Event::QuorumRole { .. } => {
+                self.quorum.apply(node, event);
+            }
             Event::Elected {
                 partition,
                 leader: Some(_),
