@@ -17,6 +17,8 @@ settings! {
         replica_fetch_wait_max: Duration = "replica.fetch.wait.max.ms", "500";
         /// A follower's fetch waits for this many bytes.
         replica_fetch_min_bytes: usize = "replica.fetch.min.bytes", "1";
+        /// The rack that it stands in; replicas are spread over racks. Empty = not known.
+        broker_rack: String = "broker.rack", "";
         /// A follower waits this long after a failed fetch.
         replica_fetch_backoff: Duration = "replica.fetch.backoff.ms", "1000";
         /// A follower's fetch asks for at most this many bytes in all.

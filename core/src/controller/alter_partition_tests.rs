@@ -28,6 +28,7 @@ fn cluster(rules: Rules) -> Cluster {
                 broker_epoch: BrokerEpoch(i64::from(10 + id)),
                 fenced: id == 3,
                 in_controlled_shutdown: false,
+                rack: None,
             })
         })
         .collect();

@@ -223,7 +223,10 @@ impl Cluster {
             let reason = format!("Unable to replicate the partition {factor} time(s): {reason}");
             (ErrorCode::InvalidReplicationFactor, reason)
         };
+        let brokers = self.image.brokers();
+        let rack = |id: &BrokerId| brokers.get(id).and_then(|broker| broker.rack.clone());
         let usable = self.heartbeats.usable();
+        let usable = usable.map(|(id, fenced)| (rack(&id), id, fenced));
         let placed =
             placement::place(usable, partitions, factor, &mut self.random).map_err(refuse)?;
         let placed: Vec<_> = placed.into_iter().map(|list| self.with_isr(list)).collect();

@@ -100,13 +100,15 @@ fn partition() -> impl Strategy<Value = MetadataRecord> {
 }
 
 fn broker_records() -> impl Strategy<Value = MetadataRecord> {
-    let register = (any::<(i32, u32, i64, bool, bool)>()).prop_map(|fields| {
+    let rack = prop::option::of("[a-z]{1,9}");
+    let register = (any::<(i32, u32, i64, bool, bool)>(), rack).prop_map(|(fields, rack)| {
         MetadataRecord::RegisterBroker(RegisterBrokerRecord {
             broker: BrokerId(fields.0),
             incarnation: Incarnation(fields.1),
             broker_epoch: BrokerEpoch(fields.2),
             fenced: fields.3,
             in_controlled_shutdown: fields.4,
+            rack,
         })
     });
     let change = (
@@ -217,6 +219,7 @@ fn registrations_are_written_in_version_4() {
         broker_epoch: BrokerEpoch(258),
         fenced: true,
         in_controlled_shutdown: false,
+        rack: None,
     });
     let mut golden = vec![1, 0, 4, 0, 0, 0, 3, 0];
     golden.extend([0; 15]);
@@ -298,6 +301,7 @@ fn registrations_of_every_release_are_read() {
             broker_epoch: BrokerEpoch(9),
             fenced: true,
             in_controlled_shutdown: version >= 1,
+            rack: None,
         });
         let bytes = real_registration(version);
         assert_eq!(decode(&bytes), Ok(Some(record)), "version {version}");

@@ -25,7 +25,10 @@ pub(super) fn write_register_broker(record: &RegisterBrokerRecord, out: &mut Wri
     out.i64(record.broker_epoch.0);
     out.empty_array(); // endPoints
     out.empty_array(); // features
-    out.null(); // rack
+    match &record.rack {
+        Some(rack) => out.string(rack),
+        None => out.null(),
+    }
     out.bool(record.fenced);
     out.bool(record.in_controlled_shutdown);
     out.no_tags();
@@ -54,7 +57,7 @@ pub(super) fn read_register_broker(
         feature.i16()?; // maximum
         feature.skip_tags()
     })?;
-    input.nullable_string()?;
+    let rack = input.nullable_string()?;
     let fenced = input.bool()?;
     Ok(MetadataRecord::RegisterBroker(RegisterBrokerRecord {
         broker,
@@ -62,6 +65,7 @@ pub(super) fn read_register_broker(
         broker_epoch,
         fenced,
         in_controlled_shutdown: version >= 1 && input.bool()?,
+        rack,
     }))
 }
 

@@ -175,6 +175,7 @@ impl MetadataImage {
             broker_epoch: record.broker_epoch,
             fenced: record.fenced,
             in_controlled_shutdown: record.in_controlled_shutdown,
+            rack: record.rack.clone(),
         };
         self.brokers.insert(record.broker, registration);
     }

@@ -2,7 +2,7 @@
 //! controller changes its state by writing them, brokers by reading them.
 //!
 //! Source: `metadata/src/main/resources/common/metadata/*.json`. Simplified: fields that the
-//! simulation has no use for (endpoints, features, racks, directories, SCRAM, ...) are not here; the
+//! simulation has no use for (endpoints, features, directories, SCRAM, ...) are not here; the
 //! codec writes them empty.
 
 use crate::id::{BrokerId, Incarnation, TopicId, TopicName};
@@ -49,6 +49,9 @@ pub struct RegisterBrokerRecord {
     pub fenced: bool,
     /// It is stopping.
     pub in_controlled_shutdown: bool,
+    /// The rack that it stands in, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rack: Option<String>,
 }
 
 /// TopicRecord.

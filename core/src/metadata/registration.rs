@@ -3,7 +3,7 @@
 //! - A partition change raises the partition epoch by one, whatever it says. One that names a leader
 //!   raises the leader epoch too, even if the leader stays.
 //!
-//! Simplified: no endpoints, features, racks and log directories.
+//! Simplified: no endpoints, features and log directories.
 //! Source: `BrokerRegistration`, `PartitionRegistration.merge`,
 //! `ReplicationControlManager.removeTopicElrs`.
 //! Next: `image.rs`.
@@ -27,6 +27,8 @@ pub struct BrokerRegistration {
     pub fenced: bool,
     /// It is stopping.
     pub in_controlled_shutdown: bool,
+    /// The rack that it stands in, if that is known.
+    pub rack: Option<String>,
 }
 
 impl BrokerRegistration {

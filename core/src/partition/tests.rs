@@ -46,6 +46,7 @@ fn registration(epoch: i64) -> BrokerRegistration {
         broker_epoch: BrokerEpoch(epoch),
         fenced: false,
         in_controlled_shutdown: false,
+        rack: None,
     }
 }
 

@@ -108,6 +108,7 @@ impl Driver {
                 broker_epoch: epoch_of(id),
                 fenced: false,
                 in_controlled_shutdown: false,
+                rack: None,
             })
         });
         let topic = TopicRecord {

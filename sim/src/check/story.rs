@@ -270,6 +270,7 @@ impl Story {
             broker_epoch,
             fenced: true,
             in_controlled_shutdown: false,
+            rack: None,
         }))
     }
 

@@ -52,6 +52,7 @@ fn answers_wait_until_their_records_are_written() {
         broker: BrokerId(1),
         incarnation: Incarnation(0),
         previous_broker_epoch: None,
+        rack: None,
     };
     let from = NodeId::Broker(BrokerId(1));
     let first = rig.send(from, Request::BrokerRegistration(register));

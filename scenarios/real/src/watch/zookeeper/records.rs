@@ -175,6 +175,7 @@ impl Tree {
             broker_epoch: epoch,
             fenced: false,
             in_controlled_shutdown: false,
+            rack: None,
         });
         self.write(record, id, ledger, out);
     }
