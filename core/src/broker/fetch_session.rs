@@ -7,17 +7,18 @@
 //! | id, epoch -1 | that one ends | everything |
 //! | id, epoch n | must be known, and at epoch n | partitions with records, an error, a divergence, or another high watermark or log start than last told |
 //!
-//! An id that is not known is FETCH_SESSION_ID_NOT_FOUND, another epoch INVALID_FETCH_SESSION_EPOCH: the other
-//! side then begins anew with a full request. A partition that records came of goes to the end of the session, so
-//! that it is read last next time.
+//! An id that is not known is FETCH_SESSION_ID_NOT_FOUND, another epoch INVALID_FETCH_SESSION_EPOCH: the
+//! other side then begins anew with a full request. A partition that records came of goes to the end of the
+//! session, so that it is read last next time.
 //!
-//! When all slots are taken, a new session may have the place of one that was not used for two minutes, or, once
-//! that is so old, of one that is worth less: of a consumer if it is a follower's, or with fewer partitions.
+//! When all slots are taken, a new session may have the place of one that was not used for two minutes, or,
+//! once that is so old, of one that is worth less: of a consumer if it is a follower's, or with fewer
+//! partitions.
 //!
 //! Invariants: never more sessions than slots; a session is in the cache exactly once.
-//! Simplified: one shard of the cache, where Kafka has eight since 3.8 (KAFKA-9401), so that eviction looks at
-//! all; topic ids only, so never FETCH_SESSION_TOPIC_ID_ERROR; what decides between two sessions of one worth is
-//! their id.
+//! Simplified: one shard of the cache, where Kafka has eight (KAFKA-9401), so that eviction looks
+//! at all; topic ids only, so never FETCH_SESSION_TOPIC_ID_ERROR; what decides between two sessions of one
+//! worth is their id.
 //! Source: KIP-227, `FetchManager.newContext`, `FetchSessionCacheShard`, `IncrementalFetchContext`,
 //! `CachedPartition.maybeUpdateResponseData`.
 //! Next: `fetch.rs`.

@@ -2,8 +2,8 @@
 //! and the record that says it all come out.
 //!
 //! In this order:
-//! 0. A reassignment is completed if the ISR allows it (`reassignment.rs`): the replicas that it removes leave
-//!    the assignment and the ISR.
+//! 0. A reassignment is completed if the ISR allows it (`reassignment.rs`): the replicas that it removes
+//!    leave the assignment and the ISR.
 //! 1. With fewer members than `min.insync.replicas` in the ISR, who was in the ISR or ELR stays
 //!    eligible (ELR), but for brokers that stopped uncleanly; else the ELR is emptied.
 //! 2. A leader is elected (`election.rs`). One from the ELR becomes the only member of the ISR; so
@@ -15,8 +15,8 @@
 //! 5. The last known leader is written when the partition loses its leader, erased when it has one.
 //!
 //! Invariants:
-//! - A record names a leader only if the leader changes or (rule 4) ISR or replicas shrink: it raises the leader
-//!   epoch.
+//! - A record names a leader only if the leader changes or (rule 4) ISR or replicas shrink: it raises the
+//!   leader epoch.
 //! - With ELR off the ISR never becomes empty: its last member stays, with leader -1.
 //!
 //! Simplified: no log directories. Kafka lists the ELR in the order of a hash set of small

@@ -1,9 +1,9 @@
-//! Where new partitions go: round robin over the racks, and within a rack over its brokers, from random starts and
-//! live ones first.
+//! Where new partitions go: round robin over the racks, and within a rack over its brokers, from random
+//! starts and live ones first.
 //!
-//! The leader is always on a broker that is not fenced; no two replicas share a broker, nor, while there are other
-//! racks with brokers left, a rack. When as many partitions were placed as there are live brokers, racks and
-//! brokers are shuffled, so that the same lists do not come again.
+//! The leader is always on a broker that is not fenced; no two replicas share a broker, nor, while there
+//! are other racks with brokers left, a rack. When as many partitions were placed as there are live
+//! brokers, racks and brokers are shuffled, so that the same lists do not come again.
 //!
 //! Brokers of which no rack is known stand in one of their own.
 //!

@@ -20,8 +20,8 @@
 //! Before KAFKA-19975 a move always waited for all of the target.
 //!
 //! Simplified: a partition may get another number of replicas (KIP-860 can forbid it). No throttles.
-//! Source: KIP-455, KAFKA-19975, `ReplicationControlManager.alterPartitionReassignments`, `cancelPartitionReassignment`,
-//! `PartitionReassignmentReplicas`, `PartitionReassignmentRevert`.
+//! Source: KIP-455, KAFKA-19975, `ReplicationControlManager.alterPartitionReassignments`,
+//! `cancelPartitionReassignment`, `PartitionReassignmentReplicas`, `PartitionReassignmentRevert`.
 //! Next: `partition_change.rs`.
 
 use super::cluster::{Changes, Cluster};

@@ -7,7 +7,8 @@
 //! and partition epoch 0. One topic's failure does not touch the others.
 //!
 //! Simplified: no policies, quotas or limits on the number of partitions.
-//! Source: `ReplicationControlManager.createTopics`, `createTopic`, `deleteTopics`, `Topic.validate`; KIP-516.
+//! Source: `ReplicationControlManager.createTopics`, `createTopic`, `deleteTopics`, `Topic.validate`;
+//! KIP-516.
 //! Next: `placement.rs`, `configs.rs`.
 
 use super::cluster::{Changes, Cluster};

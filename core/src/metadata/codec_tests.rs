@@ -301,7 +301,7 @@ fn registrations_of_every_release_are_read() {
             broker_epoch: BrokerEpoch(9),
             fenced: true,
             in_controlled_shutdown: version >= 1,
-            rack: None,
+            rack: Some("r".to_owned()),
         });
         let bytes = real_registration(version);
         assert_eq!(decode(&bytes), Ok(Some(record)), "version {version}");

@@ -1,8 +1,8 @@
-//! `resurrected`: a record of a topic that was deleted is in a topic that was created later under its name: in
-//! a log at the end, or in what a consumer got.
+//! `resurrected`: a record of a topic that was deleted is in a topic that was created later under its name:
+//! in a log at the end, or in what a consumer got.
 //!
-//! A topic's id, not its name, says what it is (KIP-516). Without ids an old replica that comes back passed for
-//! one of the new topic (KAFKA-10426 and the like).
+//! A topic's id, not its name, says what it is (KIP-516). Without ids an old replica that comes back passed
+//! for one of the new topic.
 //!
 //! Source: KIP-516. False positives avoided: only a record whose send ended before the deletion was written;
 //! a broker that was away keeps its old folder until it comes back, and that log is not asked; a consumer may

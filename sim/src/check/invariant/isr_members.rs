@@ -4,8 +4,9 @@
 //! Source: TLA+ kip-966 `ValidControllerIsrAndElr` and `ValidControllerState`, hachikuji `LeaderInIsr`.
 //!
 //! Permitted: a replica that was moved away and stays in the ELR. When a move ends with fewer than
-//! `min.insync.replicas` members in the ISR, Kafka counts those who leave the assignment among the ELR, for they
-//! were in the ISR before (`PartitionChangeBuilder.maybePopulateTargetElr`, as of 4.3.1). Nobody elects them.
+//! `min.insync.replicas` members in the ISR, Kafka counts those who leave the assignment among the ELR, for
+//! they were in the ISR before (`PartitionChangeBuilder.maybePopulateTargetElr`, as of 4.3.1). Nobody
+//! elects them.
 //!
 //! False positives avoided: whether a full ISR empties the ELR is asked only of a record that changes the
 //! partition, for the setting may change between. Fenced members are looked for when a broker is fenced
