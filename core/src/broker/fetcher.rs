@@ -97,6 +97,8 @@ pub(super) struct ReplicaFetcher {
     session: FetchSessionHandler,
     /// How often it had nothing left to follow.
     retired: u32,
+    /// What the fetch under way asks for of partitions that are followed no more.
+    left: Vec<Position>,
     pub(super) following: BTreeMap<TopicPartition, Following>,
     /// The last partition that records came for: the next one is asked for first.
     turn: Option<TopicPartition>,
@@ -108,6 +110,7 @@ impl ReplicaFetcher {
             channel: Channel::new(NodeId::Broker(source)),
             session: FetchSessionHandler::default(),
             retired: 0,
+            left: Vec::new(),
             following: BTreeMap::new(),
             turn: None,
         }
@@ -163,7 +166,14 @@ impl ReplicaFetcher {
 
     /// Follows a partition no more.
     pub(super) fn leave(&mut self, partition: &TopicPartition) {
-        self.following.remove(partition);
+        let left = self.following.remove(partition);
+        if let Some((offset, leader_epoch)) = left.and_then(|one| one.asked) {
+            self.left.push(Position {
+                partition: partition.clone(),
+                offset,
+                leader_epoch,
+            });
+        }
     }
 
     /// With nothing left to follow it ends; the next one begins a session of its own
@@ -205,6 +215,7 @@ impl ReplicaFetcher {
 
     fn fetch_request(&mut self, shared: &Shared, now: Timestamp) -> Option<(Request, Asked)> {
         let ready = |one: &Following| one.state == State::Fetching && one.delayed_until <= now;
+        self.left.clear();
         for one in self.following.values_mut() {
             one.asked = ready(one).then_some((one.offset, one.leader_epoch));
         }
@@ -260,7 +271,11 @@ impl ReplicaFetcher {
         match (self.channel.answered(connection, correlation), response) {
             (Some(Asked::Records(retired)), Response::Fetch(response)) => {
                 // An error of the session: everything is asked for once more, at once.
-                let counts = retired == self.retired && self.session.answered(response);
+                let counts = if retired == self.retired {
+                    self.session.answered(response)
+                } else {
+                    response.error.is_none()
+                };
                 for answer in response.partitions.iter().filter(|_| counts) {
                     let Some(position) = self.position_asked(&answer.partition) else {
                         continue;
@@ -283,10 +298,14 @@ impl ReplicaFetcher {
         self.work(shared, replicas, now, out)
     }
 
-    /// With which position a partition was last asked for, if it is still followed.
+    /// With which position a partition was last asked for.
     fn position_asked(&self, id: &TopicIdPartition) -> Option<Position> {
-        let following = self.following.get(&id.partition)?;
-        let (offset, leader_epoch) = following.asked.filter(|_| following.id == *id)?;
+        let followed = self.following.get(&id.partition);
+        let asked = followed.filter(|one| one.id == *id);
+        let Some((offset, leader_epoch)) = asked.and_then(|one| one.asked) else {
+            let mut left = self.left.iter().rev();
+            return left.find(|one| one.partition == id.partition).cloned();
+        };
         Some(Position {
             partition: id.partition.clone(),
             offset,
