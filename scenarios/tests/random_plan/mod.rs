@@ -470,7 +470,7 @@ impl Dice {
             },
             8 => Action::CreateTopic {
                 topic: "orders".into(),
-                replicas: self.coin().then(|| vec![self.replicas(), self.replicas()]),
+                replicas: self.coin().then(|| vec![self.replicas(); 2]),
             },
             9 => Action::Reassign {
                 partition: self.partition(),
