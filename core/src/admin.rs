@@ -188,10 +188,20 @@ fn first_error(response: &Response) -> (ErrorCode, Option<String>) {
             .iter()
             .find(|topic| !topic.error.is_none())
             .map(|topic| (topic.error, topic.message.clone())),
+        Response::DeleteTopics(response) => response
+            .topics
+            .iter()
+            .find(|(_, error)| !error.is_none())
+            .map(|(topic, error)| (*error, Some(topic.to_string()))),
         Response::ElectLeaders(response) => std::iter::once(response.error)
             .chain(response.partitions.iter().map(|partition| partition.1))
             .find(|error| !error.is_none())
             .map(|error| (error, None)),
+        Response::AlterPartitionReassignments(response) => response
+            .partitions
+            .iter()
+            .find(|(_, error, _)| !error.is_none())
+            .map(|(_, error, message)| (*error, message.clone())),
         Response::IncrementalAlterConfigs(response) => response
             .resources
             .iter()

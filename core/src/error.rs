@@ -108,6 +108,14 @@ error_codes! {
     EligibleLeadersNotAvailable = 83, "ELIGIBLE_LEADERS_NOT_AVAILABLE";
     /// There is nothing to elect.
     ElectionNotNeeded = 84, "ELECTION_NOT_NEEDED";
+    /// There is no move of replicas to take back.
+    NoReassignmentInProgress = 85, "NO_REASSIGNMENT_IN_PROGRESS";
+    /// The fetch session is not in the broker's cache.
+    FetchSessionIdNotFound = 70, "FETCH_SESSION_ID_NOT_FOUND";
+    /// The fetch session is at another epoch.
+    InvalidFetchSessionEpoch = 71, "INVALID_FETCH_SESSION_EPOCH";
+    /// The fetch session began with topic names, the request has ids, or the other way round.
+    FetchSessionTopicIdError = 106, "FETCH_SESSION_TOPIC_ID_ERROR";
     /// A record is not valid.
     InvalidRecord = 87, "INVALID_RECORD";
     /// The partition epoch is not the current one.

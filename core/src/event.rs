@@ -60,6 +60,12 @@ pub enum Event {
         /// Bytes that recovery cut off because they were torn or corrupt.
         truncated_bytes: u64,
     },
+    /// The replica is the broker's no more: its topic was deleted, the replica was moved away, or its folder
+    /// was found to be of another topic or of nobody when the broker started.
+    ReplicaDeleted {
+        /// Which partition.
+        partition: TopicPartition,
+    },
     /// The broker began to lead the partition in a new leader epoch.
     BecameLeader {
         /// Which partition.

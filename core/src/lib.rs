@@ -29,6 +29,7 @@ pub mod consumer;
 pub mod controller;
 pub mod error;
 pub mod event;
+mod fetch_session;
 pub mod id;
 mod invariant;
 pub mod log;

@@ -152,6 +152,8 @@ switches! {
     isr_expand_requires_epoch_start = "2.0.1", "KAFKA-7128";
     /// A follower looks for divergence in each new leader epoch, also if the leader is the one it follows already.
     truncate_on_every_epoch_change = "2.0.1", "KAFKA-7164";
+    /// A fetch names only what has changed since the one before; what stays the same is known to its session.
+    fetch_sessions = "1.1", "KIP-227";
     /// Fetch, ListOffsets and OffsetForLeaderEpoch carry the leader epoch, and a leader refuses another one.
     fetch_epoch_fencing = "2.1", "KIP-320";
     /// The high watermark counts members that the leader has proposed for the ISR but that are not in it yet.
@@ -196,6 +198,8 @@ switches! {
     elr_last_known_leader = "4.1", "KIP-966";
     /// The last known leader is elected only if it lives.
     elr_last_known_leader_checks_alive = "4.1", "KAFKA-19522";
+    /// A reassignment ends when all that come are in the ISR, though one that stays is not.
+    reassignment_needs_only_the_new = "4.3", "KAFKA-19975";
 
     // The metadata quorum. The first three were mended before its first release (2.8).
 

@@ -25,6 +25,9 @@ pub(crate) struct World {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Partition {
     pub(crate) replicas: Vec<BrokerId>,
+    /// Those that a reassignment takes away, and those that it brings.
+    pub(crate) removing: Vec<BrokerId>,
+    pub(crate) adding: Vec<BrokerId>,
     pub(crate) isr: Vec<BrokerId>,
     pub(crate) elr: Vec<BrokerId>,
     pub(crate) last_known_leader: Vec<BrokerId>,
@@ -66,13 +69,15 @@ impl World {
         }
     }
 
+    /// The name of a topic.
+    pub(crate) fn topic(&self, topic_id: TopicId) -> TopicName {
+        let name = self.topics.get(&topic_id).cloned();
+        name.unwrap_or_else(|| topic_id.to_string().into())
+    }
+
     /// The name of the partition that a metadata record is about.
     pub(crate) fn name(&self, topic_id: TopicId, partition: i32) -> TopicPartition {
-        let name = self.topics.get(&topic_id).cloned();
-        TopicPartition::new(
-            name.unwrap_or_else(|| topic_id.to_string().into()),
-            partition,
-        )
+        TopicPartition::new(self.topic(topic_id), partition)
     }
 
     /// A broker's replica; an empty one if it has none.
@@ -129,6 +134,10 @@ impl World {
             return;
         };
         let key = (partition.clone(), broker);
+        if matches!(event, Event::ReplicaDeleted { .. }) {
+            self.replicas.remove(&key);
+            return;
+        }
         let replica = self.replicas.entry(key).or_default();
         match event {
             Event::LogLoaded {
@@ -193,6 +202,10 @@ impl World {
                     partition.elr.clear();
                 }
             }
+            MetadataRecord::RemoveTopic(removed) => {
+                let topic = self.topic(removed.topic_id);
+                self.partitions.retain(|name, _| name.topic != topic);
+            }
             MetadataRecord::Config(_) | MetadataRecord::FeatureLevel(_) | MetadataRecord::NoOp => {}
         }
     }
@@ -212,6 +225,9 @@ impl Partition {
         let or_old = |new: &Option<Vec<BrokerId>>, old: &Vec<BrokerId>| {
             new.clone().unwrap_or_else(|| old.clone())
         };
+        after.replicas = or_old(&change.replicas, &self.replicas);
+        after.removing = or_old(&change.removing, &self.removing);
+        after.adding = or_old(&change.adding, &self.adding);
         after.isr = or_old(&change.isr, &self.isr);
         after.elr = or_old(&change.elr, &self.elr);
         after.last_known_leader = or_old(&change.last_known_elr, &self.last_known_leader);
@@ -234,6 +250,8 @@ impl From<&PartitionRecord> for Partition {
     fn from(record: &PartitionRecord) -> Self {
         Self {
             replicas: record.replicas.clone(),
+            removing: record.removing.clone(),
+            adding: record.adding.clone(),
             isr: record.isr.clone(),
             elr: record.elr.clone(),
             last_known_leader: record.last_known_elr.clone(),
@@ -252,7 +270,8 @@ fn subject(event: &Event) -> Option<&TopicPartition> {
         | Event::BecameFollower { partition, .. }
         | Event::Appended { partition, .. }
         | Event::Truncated { partition, .. }
-        | Event::HighWatermark { partition, .. } => Some(partition),
+        | Event::HighWatermark { partition, .. }
+        | Event::ReplicaDeleted { partition } => Some(partition),
         _ => None,
     }
 }

@@ -8,8 +8,9 @@
 //! Next: `model.rs`, for the state that changes.
 
 use ktrial_core::event::SendOutcome;
+use ktrial_core::metadata::MetadataRecord;
 use ktrial_core::{
-    BrokerId, Event, LeaderEpoch, NodeId, Offset, OperationId, Timestamp, TopicPartition,
+    BrokerId, Event, LeaderEpoch, NodeId, Offset, OperationId, Timestamp, TopicName, TopicPartition,
 };
 use ktrial_sim::history::{Entry, Record, What};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,9 @@ pub(crate) struct Values {
     known: BTreeMap<Place, String>,
     sent: BTreeMap<OperationId, String>,
     acknowledged: BTreeSet<String>,
+    topics: BTreeSet<TopicName>,
+    /// Topics that were created more than once.
+    reborn: BTreeSet<TopicName>,
     /// Acknowledgements that name an offset, in order.
     pub(crate) acks: Vec<Ack>,
 }
@@ -81,6 +85,13 @@ impl Values {
                 for record in &log.records {
                     let place = (log.partition.clone(), record.offset, record.epoch);
                     self.known.insert(place, record.value.clone());
+                }
+            }
+            What::Event(Event::MetadataWritten { record, .. }) => {
+                if let MetadataRecord::Topic(topic) = &**record
+                    && !self.topics.insert(topic.topic.clone())
+                {
+                    self.reborn.insert(topic.topic.clone());
                 }
             }
             What::Event(Event::Polled { records }) => {
@@ -147,9 +158,15 @@ impl Values {
             let known = self.at(&ack.partition, ack.offset, **epoch);
             known.is_none_or(|known| known == ack.value)
         };
-        let epoch = epochs
-            .get(&here)
-            .and_then(|all| all.iter().rev().find(fits));
+        let epochs = epochs.get(&here);
+        let epoch = epochs.and_then(|all| all.iter().rev().find(fits));
+        // Another value may be there only if the topic was deleted and is another one by now.
+        let newest = epochs.and_then(BTreeSet::last).filter(|_| epoch.is_none());
+        if let Some(newest) = newest.filter(|_| self.reborn.contains(&ack.partition.topic)) {
+            let place = (ack.partition.clone(), ack.offset, *newest);
+            let both = self.known.entry(place).or_default();
+            *both = format!("{}, then {both}", ack.value);
+        }
         if let Some(epoch) = epoch {
             let place = (ack.partition.clone(), ack.offset, *epoch);
             self.known.insert(place, ack.value.clone());

@@ -45,7 +45,10 @@ library! {
         "reboot-between-two-looks",
         "fenced-replica-rejoins",
         "sessions-end-together",
-        "leader-in-controlled-shutdown";
+        "leader-in-controlled-shutdown",
+        "reassignment",
+        "reassignment-cancelled",
+        "topic-created-again";
     "durability":
         "acks1-leader-crash",
         "isr-of-one",

@@ -2,13 +2,14 @@
 //! enough, something goes wrong, or its time is up.
 //!
 //! Source: `KafkaApis.handleFetchRequest`, `ReplicaManager.fetchMessages`, `DelayedFetch`.
-//! Simplified: no fetch sessions, no quotas, no fetch from the closest replica (KIP-392); a fetch that
+//! Simplified: no quotas, no fetch from the closest replica (KIP-392); a fetch that
 //! waits is looked at again by reading again, where Kafka compares positions first: the same answers,
 //! some reads more. One that wants more than a byte waits on when a segment is rolled, where Kafka
 //! answers with what there is.
-//! Next: `partition/leader.rs`.
+//! Next: `fetch_session.rs`, `partition/leader.rs`.
 
 use super::Broker;
+use super::fetch_session::Context;
 use super::purgatory::{DelayedFetch, Parked, Ticket};
 use crate::error::ErrorCode;
 use crate::event::Event;
@@ -23,6 +24,7 @@ use crate::partition::{FetchRead, ReadParameters, Refusal};
 use crate::storage::StorageError;
 use crate::time::Now;
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a look at all partitions of a fetch found.
@@ -44,9 +46,14 @@ impl Broker {
         &mut self,
         now: Now,
         reply: ReplyTo,
-        request: FetchRequest,
+        mut request: FetchRequest,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
+        let context = self.fetch_sessions.enter(now.monotonic, &mut request);
+        if let Context::Refused(error) = context {
+            refuse_all(reply, error, out);
+            return Ok(());
+        }
         let mut changed = Vec::new();
         let found = self.look(now, reply, &request, Some(&mut changed), out)?;
         let at_once = request.max_wait == Duration::ZERO
@@ -54,7 +61,7 @@ impl Broker {
             || found.urgent
             || found.is_enough(&request);
         if at_once {
-            respond(reply, found.partitions, out);
+            self.respond(reply, context, found.partitions, out);
         } else {
             let deadline = now.monotonic + request.max_wait;
             let names: Vec<TopicPartition> = request
@@ -62,7 +69,11 @@ impl Broker {
                 .iter()
                 .map(|one| one.partition.partition.clone())
                 .collect();
-            let parked = Parked::Fetch(DelayedFetch { reply, request });
+            let parked = Parked::Fetch(DelayedFetch {
+                reply,
+                request: Arc::new(request),
+                context,
+            });
             self.purgatory.park(parked, names.iter(), deadline);
         }
         for partition in changed {
@@ -82,14 +93,42 @@ impl Broker {
         let Some(Parked::Fetch(delayed)) = self.purgatory.get_mut(ticket) else {
             return Ok(true);
         };
-        let DelayedFetch { reply, request } = delayed.clone();
+        let DelayedFetch {
+            reply,
+            request,
+            context,
+        } = delayed.clone();
         let found = self.look(now, reply, &request, None, out)?;
         if !is_last && !found.urgent && !found.is_enough(&request) {
             return Ok(false);
         }
         self.purgatory.take(ticket);
-        respond(reply, found.partitions, out);
+        self.respond(reply, context, found.partitions, out);
         Ok(true)
+    }
+
+    /// Answers with all that was read, or with what is news to the session.
+    fn respond(
+        &mut self,
+        reply: ReplyTo,
+        context: Context,
+        read: Vec<FetchPartitionResponse>,
+        out: &mut Effects,
+    ) {
+        let (session_id, partitions) = match context {
+            Context::Incremental(id) => (id, self.fetch_sessions.answer(id, read)),
+            Context::Full(id) => {
+                self.fetch_sessions.told_all(id, &read);
+                (id, read)
+            }
+            Context::Refused(_) => (0, read),
+        };
+        let response = FetchResponse {
+            error: ErrorCode::None,
+            partitions,
+            session_id,
+        };
+        out.respond(reply, Response::Fetch(response));
     }
 
     /// Reads all partitions of a fetch in order, within its limits. With `changed` the fetch counts as
@@ -204,12 +243,18 @@ fn refuse(
     }
 }
 
-fn respond(reply: ReplyTo, partitions: Vec<FetchPartitionResponse>, out: &mut Effects) {
-    out.respond(
-        reply,
-        Response::Fetch(FetchResponse {
-            error: ErrorCode::None,
-            partitions,
-        }),
-    );
+/// The session is not known, or at another epoch.
+fn refuse_all(reply: ReplyTo, error: ErrorCode, out: &mut Effects) {
+    out.observe(Event::Refused {
+        api: Api::Fetch,
+        partition: None,
+        from: reply.connection.client,
+        error,
+    });
+    let response = FetchResponse {
+        error,
+        partitions: Vec::new(),
+        session_id: 0,
+    };
+    out.respond(reply, Response::Fetch(response));
 }

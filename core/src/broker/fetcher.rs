@@ -15,7 +15,7 @@
 //! An answer about a partition whose position or epoch has changed since is dropped.
 //!
 //! Source: `AbstractFetcherThread`, `ReplicaFetcherThread`; KIP-101, KIP-279, KIP-320, KAFKA-10554.
-//! Simplified: each fetch names all partitions (no fetch sessions).
+//! What the leader knows from the fetch before is not said again (KIP-227, `crate::fetch_session`).
 //! Next: `truncation.rs` for the older generations and for logs out of range; `partition/follower.rs`.
 
 use super::replicas::Replicas;
@@ -23,6 +23,7 @@ use super::shared::Shared;
 use crate::channel::{Backoff, Channel};
 use crate::error::ErrorCode;
 use crate::event::{Event, TruncationCause};
+use crate::fetch_session::FetchSessionHandler;
 use crate::id::{BrokerId, ConnectionId, CorrelationId, NodeId, TopicIdPartition, TopicPartition};
 use crate::log::AppendError;
 use crate::machine::Effects;
@@ -47,8 +48,8 @@ const NO_BACKOFF: Backoff = Backoff {
 /// What a fetcher has asked for, and with which positions.
 #[derive(Clone, Debug)]
 pub(super) enum Asked {
-    /// Records.
-    Records(Vec<Position>),
+    /// Records, of every partition that has an `asked`, of the fetcher thread of that number.
+    Records(u32),
     /// Where epochs end.
     Epochs(Vec<Position>),
     /// Where the leader's log ends (`end`) or begins.
@@ -85,12 +86,19 @@ pub(super) struct Following {
     pub(super) last_fetched_epoch: Option<LeaderEpoch>,
     pub(super) state: State,
     pub(super) delayed_until: Timestamp,
+    /// What it was last asked for with, if the last fetch was about it too.
+    pub(super) asked: Option<(Offset, LeaderEpoch)>,
 }
 
 /// One replica fetcher.
 #[derive(Debug)]
 pub(super) struct ReplicaFetcher {
     channel: Channel<Asked>,
+    session: FetchSessionHandler,
+    /// How often it had nothing left to follow.
+    retired: u32,
+    /// What the fetch under way asks for of partitions that are followed no more.
+    left: Vec<Position>,
     pub(super) following: BTreeMap<TopicPartition, Following>,
     /// The last partition that records came for: the next one is asked for first.
     turn: Option<TopicPartition>,
@@ -100,6 +108,9 @@ impl ReplicaFetcher {
     pub(super) fn new(source: BrokerId) -> Self {
         Self {
             channel: Channel::new(NodeId::Broker(source)),
+            session: FetchSessionHandler::default(),
+            retired: 0,
+            left: Vec::new(),
             following: BTreeMap::new(),
             turn: None,
         }
@@ -139,6 +150,7 @@ impl ReplicaFetcher {
                 State::Truncating
             },
             delayed_until: now,
+            asked: None,
         };
         self.following.insert(id.partition.clone(), following);
     }
@@ -154,7 +166,23 @@ impl ReplicaFetcher {
 
     /// Follows a partition no more.
     pub(super) fn leave(&mut self, partition: &TopicPartition) {
-        self.following.remove(partition);
+        let left = self.following.remove(partition);
+        if let Some((offset, leader_epoch)) = left.and_then(|one| one.asked) {
+            self.left.push(Position {
+                partition: partition.clone(),
+                offset,
+                leader_epoch,
+            });
+        }
+    }
+
+    /// With nothing left to follow it ends; the next one begins a session of its own
+    /// (`AbstractFetcherManager.shutdownIdleFetcherThreads`).
+    pub(super) fn retire_if_idle(&mut self) {
+        if self.following.is_empty() {
+            self.session = FetchSessionHandler::default();
+            self.retired += 1;
+        }
     }
 
     /// Does the next thing, if nothing is under way.
@@ -171,8 +199,11 @@ impl ReplicaFetcher {
         self.truncate_without_epochs(shared, replicas, now, out)?;
         let request = self
             .epoch_request(shared, replicas, now.monotonic)
-            .or_else(|| self.range_request(shared, now.monotonic))
-            .or_else(|| self.fetch_request(shared, now.monotonic));
+            .or_else(|| self.range_request(shared, now.monotonic));
+        let request = match request {
+            Some(request) => Some(request),
+            None => self.fetch_request(shared, now.monotonic),
+        };
         if let Some((request, asked)) = request {
             let timeout = shared.config.replica_socket_timeout;
             let connector = &mut shared.connector;
@@ -182,31 +213,35 @@ impl ReplicaFetcher {
         Ok(())
     }
 
-    fn fetch_request(&self, shared: &Shared, now: Timestamp) -> Option<(Request, Asked)> {
-        let ready = |one: &&Following| one.state == State::Fetching && one.delayed_until <= now;
-        let (mut partitions, mut positions) = (Vec::new(), Vec::new());
-        for one in self.in_turn().filter(ready) {
-            positions.push(one.position());
-            partitions.push(FetchPartition {
-                partition: one.id.clone(),
-                fetch_offset: one.offset,
-                current_leader_epoch: one.request_epoch(shared),
-                last_fetched_epoch: one.last_fetched_epoch,
-                log_start_offset: Some(Offset::ZERO),
-                max_bytes: shared.config.replica_fetch_max_bytes,
-            });
+    fn fetch_request(&mut self, shared: &Shared, now: Timestamp) -> Option<(Request, Asked)> {
+        let ready = |one: &Following| one.state == State::Fetching && one.delayed_until <= now;
+        self.left.clear();
+        for one in self.following.values_mut() {
+            one.asked = ready(one).then_some((one.offset, one.leader_epoch));
         }
-        if partitions.is_empty() {
+        let wanted = self.in_turn().filter(|one| one.asked.is_some());
+        let wanted = wanted.map(|one| FetchPartition {
+            partition: one.id.clone(),
+            fetch_offset: one.offset,
+            current_leader_epoch: one.request_epoch(shared),
+            last_fetched_epoch: one.last_fetched_epoch,
+            log_start_offset: Some(Offset::ZERO),
+            max_bytes: shared.config.replica_fetch_max_bytes,
+        });
+        let wanted: Vec<_> = wanted.collect();
+        if wanted.is_empty() {
             return None;
         }
+        let asked = self.session.request(wanted, shared.rules.fetch_sessions);
         let request = Request::Fetch(FetchRequest {
             fetcher: replica(shared),
             max_wait: shared.config.replica_fetch_wait_max,
             min_bytes: shared.config.replica_fetch_min_bytes,
             max_bytes: shared.config.replica_fetch_response_max_bytes,
-            partitions,
+            partitions: asked.partitions,
+            session: asked.session,
         });
-        Some((request, Asked::Records(positions)))
+        Some((request, Asked::Records(self.retired)))
     }
 
     /// The partitions, beginning after the one that was served last.
@@ -234,9 +269,18 @@ impl ReplicaFetcher {
     ) -> Result<(), StorageError> {
         let (connection, correlation, response) = arrived;
         match (self.channel.answered(connection, correlation), response) {
-            (Some(Asked::Records(positions)), Response::Fetch(response)) => {
-                for (position, answer) in positions.iter().zip(&response.partitions) {
-                    self.take_records(shared, replicas, position, answer, now, out)?;
+            (Some(Asked::Records(retired)), Response::Fetch(response)) => {
+                // An error of the session: everything is asked for once more, at once.
+                let counts = if retired == self.retired {
+                    self.session.answered(response)
+                } else {
+                    response.error.is_none()
+                };
+                for answer in response.partitions.iter().filter(|_| counts) {
+                    let Some(position) = self.position_asked(&answer.partition) else {
+                        continue;
+                    };
+                    self.take_records(shared, replicas, &position, answer, now, out)?;
                 }
             }
             (Some(Asked::Epochs(positions)), Response::OffsetForLeaderEpoch(response)) => {
@@ -252,6 +296,21 @@ impl ReplicaFetcher {
             _ => return Ok(()),
         }
         self.work(shared, replicas, now, out)
+    }
+
+    /// With which position a partition was last asked for.
+    fn position_asked(&self, id: &TopicIdPartition) -> Option<Position> {
+        let followed = self.following.get(&id.partition);
+        let asked = followed.filter(|one| one.id == *id);
+        let Some((offset, leader_epoch)) = asked.and_then(|one| one.asked) else {
+            let mut left = self.left.iter().rev();
+            return left.find(|one| one.partition == id.partition).cloned();
+        };
+        Some(Position {
+            partition: id.partition.clone(),
+            offset,
+            leader_epoch,
+        })
     }
 
     /// The partition, if nothing about it has changed since it was asked for.
@@ -367,9 +426,13 @@ impl ReplicaFetcher {
 
     fn delay_all(&mut self, shared: &Shared, failed: Vec<Asked>, now: Timestamp) {
         for asked in failed {
-            let (Asked::Records(positions)
-            | Asked::Epochs(positions)
-            | Asked::Range { positions, .. }) = asked;
+            let (Asked::Epochs(positions) | Asked::Range { positions, .. }) = asked else {
+                self.session.failed();
+                let of_request = self.following.values_mut();
+                let of_request = of_request.filter(|one| one.asked.is_some());
+                of_request.for_each(|one| one.delay(shared, now));
+                continue;
+            };
             for position in positions {
                 if let Some(one) = self.following.get_mut(&position.partition) {
                     one.delay(shared, now);

@@ -214,6 +214,7 @@ impl Lifecycle {
                 broker: shared.id,
                 incarnation: self.incarnation,
                 previous_broker_epoch: self.previous_epoch,
+                rack: shared.rack(),
             }),
             Some(broker_epoch) => Request::BrokerHeartbeat(BrokerHeartbeatRequest {
                 broker: shared.id,

@@ -7,8 +7,9 @@
 //! | `lifecycle` | registration, heartbeats, controlled shutdown |
 //! | `observer` | its copy of the metadata log |
 //! | `publish` | applies committed metadata to its replicas |
-//! | `replicas` | its replicas and their checkpoints |
+//! | `replicas`, `deletion` | its replicas and their checkpoints; those that it has no more |
 //! | `produce`, `fetch`, `queries` | requests |
+//! | `fetch_session` | what the fetchers of this broker know already |
 //! | `purgatory` | requests that wait |
 //! | `fetcher`, `truncation` | follows leaders |
 //! | `alter_partition` | proposes ISRs to the controller |
@@ -20,7 +21,9 @@
 //! Source: `BrokerServer`, `KafkaApis`, `ReplicaManager`. Next: `lifecycle.rs`, then `produce.rs`.
 
 mod alter_partition;
+mod deletion;
 mod fetch;
+mod fetch_session;
 mod fetcher;
 mod lifecycle;
 mod observer;
@@ -45,6 +48,7 @@ use crate::snapshot::{BrokerSnapshot, Snapshot};
 use crate::storage::{Storage, StorageError};
 use crate::time::{Now, Timestamp, earliest};
 use alter_partition::AlterPartitions;
+use fetch_session::FetchSessions;
 use lifecycle::{Lifecycle, Turn};
 use observer::Observer;
 use publish::Fetchers;
@@ -80,6 +84,7 @@ pub struct Broker {
     observer: Observer,
     replicas: Replicas,
     purgatory: Purgatory,
+    fetch_sessions: FetchSessions,
     fetchers: Fetchers,
     alter_partitions: AlterPartitions,
     scheduler: Scheduler,
@@ -108,6 +113,8 @@ impl Broker {
         out.observe(Event::BrokerStarted { clean });
         let controllers = start.controllers.clone();
         let incarnation = start.incarnation;
+        let slots = start.config.max_incremental_fetch_session_cache_slots;
+        let fetch_sessions = FetchSessions::new(slots, start.random.part("fetch sessions"));
         let mut shared = Shared::new(start, storage);
         let observer = Observer::start(&mut shared, &controllers, incarnation, now, out)?;
         Ok(Self {
@@ -123,6 +130,7 @@ impl Broker {
             replicas,
             shared,
             purgatory: Purgatory::default(),
+            fetch_sessions,
             fetchers: Fetchers::new(),
             scheduler: Scheduler::default(),
             flushed_at: BTreeMap::new(),
@@ -223,7 +231,7 @@ impl Broker {
                 let batches = self
                     .observer
                     .answered(shared, request, response, now, out)?;
-                self.apply_metadata(batches, now, out)?;
+                self.apply_metadata(&batches, now, out)?;
                 self.observer.timer(&mut self.shared, now, out)?;
             }
             Response::AlterPartition(response) if self.alter_partitions.owns(connection) => {

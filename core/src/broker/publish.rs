@@ -7,8 +7,11 @@
 //! All batches of one fetch are applied with the cluster as it is after the last of them, leader epochs
 //! included: of a partition that changes twice meanwhile the broker never sees the state between.
 //!
-//! Source: `MetadataLoader.handleCommit` (one publication for all batches), `BrokerMetadataPublisher`, `ReplicaManager.applyDelta`. Simplified: topics are not deleted
-//! and replicas not moved, so a replica once assigned stays.
+//! A replica whose topic is deleted, or that was moved to another broker, is stopped and its folder renamed
+//! to `-delete`; a folder that no assignment speaks of when the broker starts is renamed to `-stray`.
+//!
+//! Source: `MetadataLoader.handleCommit` (one publication for all batches), `BrokerMetadataPublisher`,
+//! `ReplicaManager.applyDelta`, `LogManager.isStrayReplica`.
 //! Next: `partition/mod.rs` (`apply`), `fetcher.rs` (`follow`).
 
 use super::Broker;
@@ -17,7 +20,7 @@ use super::lifecycle::State;
 use crate::id::{BrokerId, TopicId, TopicIdPartition, TopicName, TopicPartition};
 use crate::machine::Effects;
 use crate::message::ConfigResource;
-use crate::metadata::{MetadataImage, MetadataRecord, PartitionRegistration};
+use crate::metadata::{MetadataImage, MetadataRecord, PartitionRegistration, TopicImage};
 use crate::offset::Offset;
 use crate::partition::Became;
 use crate::storage::StorageError;
@@ -30,6 +33,8 @@ pub(super) type Fetchers = BTreeMap<BrokerId, ReplicaFetcher>;
 /// What a batch of records changed.
 #[derive(Default)]
 struct Delta {
+    /// Topics that are no more.
+    removed: Vec<TopicImage>,
     partitions: BTreeSet<(TopicId, i32)>,
     /// Topics whose settings changed; `None` = all.
     configs: BTreeSet<Option<TopicName>>,
@@ -44,6 +49,10 @@ impl Delta {
             }
             MetadataRecord::PartitionChange(one) => {
                 self.partitions.insert((one.topic_id, one.partition));
+            }
+            MetadataRecord::RemoveTopic(one) => {
+                self.removed
+                    .extend(image.topic_by_id(one.topic_id).cloned());
             }
             MetadataRecord::Config(one) => {
                 self.configs.insert(match &one.resource {
@@ -78,7 +87,7 @@ impl Broker {
     /// Takes committed batches into the image, and applies what they changed if the logs are open.
     pub(super) fn apply_metadata(
         &mut self,
-        batches: Vec<Vec<(Offset, MetadataRecord)>>,
+        batches: &[Vec<(Offset, MetadataRecord)>],
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
@@ -108,14 +117,20 @@ impl Broker {
                 .extend(numbers.map(|number| (topic.topic_id, *number)));
         }
         self.published = true;
+        let (replicas, shared) = (&mut self.replicas, &mut self.shared);
+        replicas.move_strays(shared, out)?;
         self.publish(delta, now, out)?;
         self.scheduler.start(&self.shared, now.monotonic);
+        self.scheduler.deleted(self.replicas.next_deletion());
         self.lifecycle.logs_are_ready(now.monotonic);
         Ok(())
     }
 
     fn publish(&mut self, delta: Delta, now: Now, out: &mut Effects) -> Result<(), StorageError> {
-        let moved = !delta.partitions.is_empty();
+        let moved = !delta.partitions.is_empty() || !delta.removed.is_empty();
+        for topic in delta.removed {
+            self.unpublish_topic(&topic, now, out)?;
+        }
         for (topic_id, number) in delta.partitions {
             let Some(topic) = self.shared.image.topic_by_id(topic_id) else {
                 continue;
@@ -130,6 +145,8 @@ impl Broker {
             };
             if registration.replicas.contains(&self.shared.id) {
                 self.publish_partition(&id, now, out)?;
+            } else if self.replicas.get(&id.partition).is_some() {
+                self.stop_replica(&id.partition, now, out)?;
             }
         }
         for topic in delta.configs {
@@ -139,9 +156,44 @@ impl Broker {
             return Ok(());
         }
         for fetcher in self.fetchers.values_mut() {
+            fetcher.retire_if_idle();
             fetcher.work(&mut self.shared, &mut self.replicas, now, out)?;
         }
         Ok(())
+    }
+
+    /// A topic is no more, and so are its replicas here.
+    fn unpublish_topic(
+        &mut self,
+        topic: &TopicImage,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        for number in topic.partitions.keys() {
+            let name = TopicPartition::new(topic.topic.clone(), *number);
+            let replica = self.replicas.get(&name);
+            if replica.is_some_and(|replica| replica.id().topic_id == topic.topic_id) {
+                self.stop_replica(&name, now, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// This broker has the replica no more: nobody follows, leads or waits here, and its folder goes.
+    /// Source: `ReplicaManager.stopPartitions`.
+    fn stop_replica(
+        &mut self,
+        partition: &TopicPartition,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        self.leave(partition);
+        let storage = self.shared.storage.as_mut();
+        self.replicas
+            .delete(storage, partition, now.monotonic, out)?;
+        self.flushed_at.remove(partition);
+        self.scheduler.deleted(self.replicas.next_deletion());
+        self.wake(now, partition, out)
     }
 
     fn publish_partition(

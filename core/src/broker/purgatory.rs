@@ -6,6 +6,7 @@
 //! Next: `produce.rs` and `fetch.rs` park here, and wake those who wait.
 
 use super::Broker;
+use super::fetch_session::Context;
 use crate::id::TopicPartition;
 use crate::machine::{Effects, ReplyTo};
 use crate::message::{FetchRequest, ProducePartitionResponse};
@@ -13,6 +14,7 @@ use crate::offset::Offset;
 use crate::storage::StorageError;
 use crate::time::{Now, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Names a parked request.
 pub(super) type Ticket = u64;
@@ -41,7 +43,9 @@ pub(super) struct DelayedFetch {
     /// Where the answer goes.
     pub(super) reply: ReplyTo,
     /// What was asked.
-    pub(super) request: FetchRequest,
+    pub(super) request: Arc<FetchRequest>,
+    /// In which session.
+    pub(super) context: Context,
 }
 
 /// The requests that wait.

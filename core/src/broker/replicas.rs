@@ -4,10 +4,10 @@
 //! `ReplicaManager.checkpointHighWatermarks`. Simplified: one log directory; log start offsets are not
 //! checkpointed, for nothing here moves them away from the first segment. A checkpoint that would say
 //! the same again is not written, where Kafka writes it every time: a broker that is idle notices a dead
-//! disk only with its next write, not within 5 s. A topic id that has rotted into another id is not noticed,
-//! where Kafka takes the directory for a stray and begins an empty log.
-//! Next: `partition/mod.rs`.
+//! disk only with its next write, not within 5 s.
+//! Next: `partition/mod.rs`; `deletion.rs`, for those that go.
 
+use super::deletion;
 use super::shared::{LOG_DIRECTORY, Shared};
 use crate::error::ErrorCode;
 use crate::event::Event;
@@ -18,17 +18,21 @@ use crate::machine::Effects;
 use crate::offset::{BrokerEpoch, Offset};
 use crate::partition::Partition;
 use crate::storage::{Storage, StorageError};
-use crate::time::Now;
-use std::collections::BTreeMap;
+use crate::time::{Now, Timestamp};
+use std::collections::{BTreeMap, VecDeque};
 
 /// The replicas of a broker.
 #[derive(Debug)]
 pub(super) struct Replicas {
-    partitions: BTreeMap<TopicPartition, Partition>,
+    pub(super) partitions: BTreeMap<TopicPartition, Partition>,
     /// What the checkpoints said at start.
-    recovery_points: BTreeMap<TopicPartition, Offset>,
-    high_watermarks: BTreeMap<TopicPartition, Offset>,
+    pub(super) recovery_points: BTreeMap<TopicPartition, Offset>,
+    pub(super) high_watermarks: BTreeMap<TopicPartition, Offset>,
     clean: bool,
+    /// The partitions that had a folder at start, until it is known whose they are.
+    pub(super) found: Vec<TopicPartition>,
+    /// Folders of deleted replicas, and when their files go.
+    pub(super) deleted: VecDeque<(Timestamp, String)>,
 }
 
 fn path(file: &str) -> String {
@@ -43,11 +47,18 @@ impl Replicas {
         // The marker is deleted before anything is loaded: a crash from here on is unclean.
         let marker = checkpoint::take_clean_shutdown(storage, LOG_DIRECTORY)?;
         let clean = marker.is_some();
+        let (found, deleted) = deletion::folders(storage)?;
         let replicas = Self {
             partitions: BTreeMap::new(),
             recovery_points: checkpoint::read_offsets(storage, &path(RECOVERY_POINTS))?,
             high_watermarks: checkpoint::read_offsets(storage, &path(HIGH_WATERMARKS))?,
             clean,
+            found,
+            // What an earlier run has not got round to.
+            deleted: deleted
+                .into_iter()
+                .map(|folder| (Timestamp::ZERO, folder))
+                .collect(),
         };
         Ok((replicas, marker.flatten(), clean))
     }

@@ -24,6 +24,8 @@ pub(super) struct Scheduler {
     flush: Option<Timestamp>,
     /// A roll left something to flush.
     rolled: Option<Timestamp>,
+    /// When the files of a deleted replica go.
+    deletion: Option<Timestamp>,
 }
 
 impl Scheduler {
@@ -42,6 +44,11 @@ impl Scheduler {
         self.rolled = earliest(self.rolled, Some(now));
     }
 
+    /// A replica was deleted: its files go then.
+    pub(super) fn deleted(&mut self, at: Option<Timestamp>) {
+        self.deletion = at;
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         let tasks = [
             self.shrink,
@@ -49,6 +56,7 @@ impl Scheduler {
             self.recovery_points,
             self.flush,
             self.rolled,
+            self.deletion,
         ];
         tasks.into_iter().flatten().min()
     }
@@ -90,6 +98,11 @@ impl Broker {
         }
         if self.scheduler.rolled.take_if(|due| *due <= at).is_some() {
             self.flush_rolled(out)?;
+        }
+        if self.scheduler.deletion.is_some_and(|due| due <= at) {
+            let storage = self.shared.storage.as_mut();
+            self.replicas.delete_files(storage, at)?;
+            self.scheduler.deleted(self.replicas.next_deletion());
         }
         Ok(())
     }

@@ -72,6 +72,11 @@ impl Shared {
         }
     }
 
+    /// `broker.rack`, if it is set.
+    pub(super) fn rack(&self) -> Option<String> {
+        Some(self.config.broker_rack.clone()).filter(|rack| !rack.is_empty())
+    }
+
     pub(super) fn backoff(&self) -> Backoff {
         Backoff {
             initial: self.config.reconnect_backoff,

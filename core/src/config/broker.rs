@@ -17,6 +17,8 @@ settings! {
         replica_fetch_wait_max: Duration = "replica.fetch.wait.max.ms", "500";
         /// A follower's fetch waits for this many bytes.
         replica_fetch_min_bytes: usize = "replica.fetch.min.bytes", "1";
+        /// The rack that it stands in; replicas are spread over racks. Empty = not known.
+        broker_rack: String = "broker.rack", "";
         /// A follower waits this long after a failed fetch.
         replica_fetch_backoff: Duration = "replica.fetch.backoff.ms", "1000";
         /// A follower's fetch asks for at most this many bytes in all.
@@ -27,6 +29,8 @@ settings! {
         replica_high_watermark_checkpoint_interval: Duration = "replica.high.watermark.checkpoint.interval.ms", "5000";
         /// A fetch response holds at most this many bytes.
         fetch_max_bytes: usize = "fetch.max.bytes", "57671680";
+        /// So many fetch sessions are kept.
+        max_incremental_fetch_session_cache_slots: usize = "max.incremental.fetch.session.cache.slots", "1000";
         /// The recovery points are written to disk this often.
         log_flush_offset_checkpoint_interval: Duration = "log.flush.offset.checkpoint.interval.ms", "60000";
         /// Logs are looked at this often for `flush.ms`.

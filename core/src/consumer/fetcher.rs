@@ -5,7 +5,7 @@
 //! (the first batch may begin earlier) are skipped, control batches move the position.
 //! Invariants: the position is always the offset after the last record that was handed over, or after
 //! a batch of which nothing was left to hand over.
-//! Simplified: no fetch sessions (KIP-227), no isolation level, no preferred read replica. The
+//! Simplified: no isolation level, no preferred read replica. The
 //! application polls without pause: what arrives is handed over at once, in polls of at most
 //! `max.poll.records`. After an error, the partition waits for `retry.backoff.ms` or a new leader;
 //! Kafka's consumer tries again with its next poll.
@@ -26,8 +26,8 @@ use crate::record::{BatchError, RecordBatch, batches};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
-/// A fetch that was sent: its partitions and their offsets, in order.
-pub(super) type Fetched = Vec<(TopicPartition, Offset)>;
+/// A fetch that was sent: every partition of its session and from where on it is read.
+pub(super) type Fetched = BTreeMap<TopicPartition, Offset>;
 
 impl Consumer {
     /// Sends a fetch to every broker that has none in flight and leads a fetching partition.
@@ -79,12 +79,15 @@ impl Consumer {
             .iter()
             .map(|entry| (entry.partition.partition.clone(), entry.fetch_offset))
             .collect();
+        let session = self.sessions.entry(leader).or_default();
+        let asked = session.request(partitions, self.rules.fetch_sessions);
         let request = Request::Fetch(FetchRequest {
             fetcher: Fetcher::Consumer,
             max_wait: self.config.fetch_max_wait,
             min_bytes: self.config.fetch_min_bytes,
             max_bytes: self.config.fetch_max_bytes,
-            partitions,
+            partitions: asked.partitions,
+            session: asked.session,
         });
         self.fetching_from.insert(leader);
         self.network
@@ -99,14 +102,17 @@ impl Consumer {
         response: FetchResponse,
         out: &mut Effects,
     ) {
-        if !response.error.is_none() {
-            let partitions: Vec<_> = asked.into_iter().map(|asked| asked.0).collect();
-            self.retry_later(now, &partitions);
-            return;
+        let session = self.sessions.entry(broker).or_default();
+        if !session.answered(&response) {
+            return; // All is asked for once more, at once.
         }
-        self.take_hints(&asked, &response);
+        self.take_hints(&response);
         let mut poll = Poll::new(self.config.max_poll_records);
-        for ((partition, offset), answer) in asked.into_iter().zip(response.partitions) {
+        for answer in response.partitions {
+            let partition = answer.partition.partition.clone();
+            let Some(offset) = asked.get(&partition).copied() else {
+                continue;
+            };
             let current = self.positions.fetching(&partition);
             let Some(position) = current.filter(|position| position.offset == offset) else {
                 continue;
@@ -125,8 +131,9 @@ impl Consumer {
     }
 
     /// KIP-951: a refusal names the leader.
-    fn take_hints(&mut self, asked: &Fetched, response: &FetchResponse) {
-        for ((partition, _), answer) in asked.iter().zip(&response.partitions) {
+    fn take_hints(&mut self, response: &FetchResponse) {
+        for answer in &response.partitions {
+            let partition = &answer.partition.partition;
             let about_leader = matches!(
                 answer.error,
                 ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch

@@ -16,6 +16,7 @@ use crate::channel::{Backoff, Connector};
 use crate::client_metadata::ClientMetadata;
 use crate::client_metadata::network::{Answer, Network, NetworkSettings};
 use crate::config::ConsumerConfig;
+use crate::fetch_session::FetchSessionHandler;
 use crate::id::{BrokerId, ClientId, Incarnation, NodeId, TopicPartition};
 use crate::machine::{Command, Effect, Effects, Input, Lane, Machine};
 use crate::message::Response;
@@ -26,7 +27,7 @@ use crate::snapshot::{ClientSnapshot, Snapshot};
 use crate::time::{Now, Timestamp, earliest};
 use fetcher::Fetched;
 use positions::{FetchState, Positions};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use validation::Asked;
 
 /// What a consumer is given at its start.
@@ -55,6 +56,8 @@ pub struct Consumer {
     positions: Positions,
     network: Network<Tag>,
     fetching_from: BTreeSet<BrokerId>,
+    /// What each broker knows of what is read there.
+    sessions: BTreeMap<BrokerId, FetchSessionHandler>,
     metadata_version: u64,
     stopped: bool,
     wake: Option<Timestamp>,
@@ -99,6 +102,7 @@ impl Consumer {
             positions: Positions::new(config.auto_offset_reset, start.rules),
             network: Network::new(metadata, connector, settings, start.random),
             fetching_from: BTreeSet::new(),
+            sessions: BTreeMap::new(),
             metadata_version: 0,
             stopped: false,
             wake: None,
@@ -146,6 +150,7 @@ impl Consumer {
             // The broker's own reconnect backoff holds the next fetch back.
             Tag::Fetch(_) => {
                 self.fetching_from.remove(&broker);
+                self.sessions.entry(broker).or_default().failed();
             }
             Tag::Offsets(partitions) => self.retry_later(now, &partitions),
             Tag::Epochs(asked) => {

@@ -28,6 +28,7 @@ fn cluster(rules: Rules) -> Cluster {
                 broker_epoch: BrokerEpoch(i64::from(10 + id)),
                 fenced: id == 3,
                 in_controlled_shutdown: false,
+                rack: None,
             })
         })
         .collect();
@@ -46,6 +47,8 @@ fn cluster(rules: Rules) -> Cluster {
         partition_epoch: PartitionEpoch(8),
         elr: vec![],
         last_known_elr: vec![],
+        removing: Vec::new(),
+        adding: Vec::new(),
     }));
     for (offset, record) in (0..).map(Offset).zip(&records) {
         cluster.replay(offset, record).unwrap();

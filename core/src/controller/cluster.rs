@@ -89,8 +89,9 @@ impl Cluster {
         let touched = self.touched_partitions(record);
         self.image.apply(offset, record)?;
         for (key, before) in touched {
-            if let Some(after) = self.image.partition_by_id(key.0, key.1) {
-                self.index.update(key, before.as_ref(), after);
+            match self.image.partition_by_id(key.0, key.1) {
+                Some(after) => self.index.update(key, before.as_ref(), after),
+                None => self.index.remove(key, before.as_ref()),
             }
         }
         match record {
@@ -113,6 +114,7 @@ impl Cluster {
             | MetadataRecord::Partition(_)
             | MetadataRecord::Config(_)
             | MetadataRecord::PartitionChange(_)
+            | MetadataRecord::RemoveTopic(_)
             | MetadataRecord::FeatureLevel(_)
             | MetadataRecord::NoOp
             | MetadataRecord::ClearElr(_) => {}
@@ -137,6 +139,10 @@ impl Cluster {
             MetadataRecord::Partition(record) => vec![before((record.topic_id, record.partition))],
             MetadataRecord::PartitionChange(record) => {
                 vec![before((record.topic_id, record.partition))]
+            }
+            MetadataRecord::RemoveTopic(record) => {
+                let topic = self.image.topic_by_id(record.topic_id);
+                topic.map(all).unwrap_or_default()
             }
             MetadataRecord::ClearElr(record) => match &record.topic {
                 Some(name) => self.image.topic(name).map(all).unwrap_or_default(),

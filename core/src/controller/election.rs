@@ -14,6 +14,8 @@
 //! - Nobody who does not live is elected.
 //! - Only the rules `unclean` and `last_known_leader` may lose acknowledged records.
 //!
+//! Simplified: a last known leader that was moved away is not elected; in 4.3.1 the attempt fails with an
+//! exception (`PartitionRegistration.directory`).
 //! Source: KIP-966, `PartitionChangeBuilder.electLeader`.
 //! Next: `leadership.rs`, for when elections happen.
 
@@ -44,6 +46,8 @@ pub(super) struct Choice {
 /// What an election looks at.
 pub(super) struct Electorate<'a> {
     pub(super) partition: &'a PartitionRegistration,
+    /// Its replicas after the change.
+    pub(super) replicas: &'a [BrokerId],
     pub(super) target_isr: &'a [BrokerId],
     pub(super) target_elr: &'a [BrokerId],
     /// The last known leader, if the rules let it be elected now.
@@ -55,7 +59,7 @@ pub(super) struct Electorate<'a> {
 impl Electorate<'_> {
     /// Holds an election.
     pub(super) fn elect(&self, kind: ElectionKind) -> Choice {
-        let replicas = || self.partition.replicas.iter().copied();
+        let replicas = || self.replicas.iter().copied();
         let first = match kind {
             ElectionKind::Preferred => replicas().take(1).next(),
             ElectionKind::Online | ElectionKind::Unclean => None,
@@ -81,7 +85,8 @@ impl Electorate<'_> {
         }
         let live = |broker: &BrokerId| (self.acceptable)(*broker);
         let checked = self.rules.elr_last_known_leader_checks_alive;
-        let may_lead = |broker: &BrokerId| !checked || live(broker);
+        let stays = |broker: &BrokerId| self.partition.replicas.contains(broker);
+        let may_lead = |broker: &BrokerId| stays(broker) && (!checked || live(broker));
         if let Some(leader) = self.last_known_leader.filter(may_lead) {
             let rule = ElectionRule::LastKnownLeader;
             return Choice {
@@ -113,7 +118,7 @@ impl Electorate<'_> {
             in_elr: self.target_elr.contains(broker),
             last_known_leader: self.partition.last_known_elr.contains(broker),
         };
-        self.partition.replicas.iter().map(describe).collect()
+        self.replicas.iter().map(describe).collect()
     }
 
     fn is_valid(&self, broker: BrokerId) -> bool {

@@ -41,16 +41,23 @@ impl PartitionIndex {
         before: Option<&PartitionRegistration>,
         after: &PartitionRegistration,
     ) {
-        if let Some(before) = before {
-            remove(&mut self.isr, &before.isr, key);
-            remove(&mut self.elr, &before.elr, key);
-            remove(&mut self.leaders, before.leader.as_slice(), key);
-        }
+        self.remove(key, before);
         insert(&mut self.isr, &after.isr, key);
         insert(&mut self.elr, &after.elr, key);
         insert(&mut self.leaders, after.leader.as_slice(), key);
         set(&mut self.leaderless, key, after.leader.is_none());
         set(&mut self.imbalanced, key, !after.has_preferred_leader());
+    }
+
+    /// Takes in that a partition is no more.
+    pub(super) fn remove(&mut self, key: PartitionKey, before: Option<&PartitionRegistration>) {
+        if let Some(before) = before {
+            remove(&mut self.isr, &before.isr, key);
+            remove(&mut self.elr, &before.elr, key);
+            remove(&mut self.leaders, before.leader.as_slice(), key);
+            self.leaderless.remove(&key);
+            self.imbalanced.remove(&key);
+        }
     }
 
     /// The partitions with this broker in the ISR.

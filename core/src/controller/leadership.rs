@@ -19,6 +19,7 @@ use super::cluster::{Changes, Cluster};
 use super::election::ElectionKind;
 use super::index::PartitionKey;
 use super::partition_change::{PartitionChange, PartitionChangeBuilder};
+use super::reassignment::Assignment;
 use crate::error::ErrorCode;
 use crate::id::{BrokerId, TopicPartition};
 use crate::message::{ElectLeadersRequest, ElectLeadersResponse, ElectionType};
@@ -147,6 +148,7 @@ impl Cluster {
             use_last_known_leader: self.rules.elr_last_known_leader,
             election: ElectionKind::Online,
             target_isr: partition.isr.clone(),
+            target: Assignment::of(partition),
             target_recovery_state: partition.leader_recovery_state,
             unclean_shutdown: None,
             rules: self.rules,
@@ -259,7 +261,7 @@ impl Cluster {
     }
 }
 
-fn push(change: PartitionChange, name: TopicPartition, changes: &mut Changes) {
+pub(super) fn push(change: PartitionChange, name: TopicPartition, changes: &mut Changes) {
     changes.events.extend(change.event(name));
     let record = change.record.map(MetadataRecord::PartitionChange);
     changes.records.extend(record);

@@ -32,6 +32,7 @@ mod leadership;
 mod metadata_log;
 mod partition_change;
 mod placement;
+mod reassignment;
 mod refusals;
 mod registry;
 mod snapshot;
@@ -157,8 +158,15 @@ impl Controller {
             Request::CreateTopics(request) => {
                 Response::CreateTopics(cluster.create_topics(&request, &mut changes))
             }
+            Request::DeleteTopics(request) => {
+                Response::DeleteTopics(cluster.delete_topics(&request, &mut changes))
+            }
             Request::ElectLeaders(request) => {
                 Response::ElectLeaders(cluster.elect_leaders(&request, &mut changes))
+            }
+            Request::AlterPartitionReassignments(request) => {
+                let response = cluster.alter_reassignments(&request, &mut changes);
+                Response::AlterPartitionReassignments(response)
             }
             Request::IncrementalAlterConfigs(request) => {
                 Response::IncrementalAlterConfigs(cluster.alter_configs(&request, &mut changes))

@@ -2,6 +2,8 @@
 //! and the record that says it all come out.
 //!
 //! In this order:
+//! 0. A reassignment is completed if the ISR allows it (`reassignment.rs`): the replicas that it removes
+//!    leave the assignment and the ISR.
 //! 1. With fewer members than `min.insync.replicas` in the ISR, who was in the ISR or ELR stays
 //!    eligible (ELR), but for brokers that stopped uncleanly; else the ELR is emptied.
 //! 2. A leader is elected (`election.rs`). One from the ELR becomes the only member of the ISR; so
@@ -9,20 +11,23 @@
 //! 3. The ISR is written if it changed; an empty one only when ELR is on.
 //! 4. Before KAFKA-15021, an ISR that loses a member raises the leader epoch: the record names the
 //!    leader that stays.
+//!    So does, in every release, an assignment that loses a replica.
 //! 5. The last known leader is written when the partition loses its leader, erased when it has one.
 //!
 //! Invariants:
-//! - A record names a leader only if the leader changes or (rule 4) the ISR shrinks: it raises the leader
-//!   epoch.
+//! - A record names a leader only if the leader changes or (rule 4) ISR or replicas shrink: it raises the
+//!   leader epoch.
 //! - With ELR off the ISR never becomes empty: its last member stays, with leader -1.
 //!
-//! Simplified: no reassignment, no log directories. Kafka lists the ELR in the order of a hash set of small
+//! Simplified: no log directories. Kafka lists the ELR in the order of a hash set of small
 //! numbers, which is their own order: so here.
-//! Source: KIP-966, `PartitionChangeBuilder.build`, `triggerLeaderEpochBumpForIsrShrinkIfNeeded`.
+//! Source: KIP-966, `PartitionChangeBuilder.build`, `triggerLeaderEpochBumpForIsrShrinkIfNeeded`,
+//! `triggerLeaderEpochBumpForReplicaReassignmentIfNeeded`, `completeReassignmentIfNeeded`.
 //! Next: `election.rs`.
 
 use super::election::{Choice, ElectionKind, Electorate};
 use super::index::PartitionKey;
+use super::reassignment::Assignment;
 use crate::event::{Candidate, ElectionRule, Event};
 use crate::id::{BrokerId, TopicPartition};
 use crate::message::LeaderRecoveryState;
@@ -44,6 +49,7 @@ pub(super) struct PartitionChangeBuilder<'a> {
     pub(super) use_last_known_leader: bool,
     pub(super) election: ElectionKind,
     pub(super) target_isr: Vec<BrokerId>,
+    pub(super) target: Assignment,
     pub(super) target_recovery_state: LeaderRecoveryState,
     /// A broker that may have lost records.
     pub(super) unclean_shutdown: Option<BrokerId>,
@@ -86,10 +92,15 @@ impl PartitionChangeBuilder<'_> {
             leader_recovery_state: None,
             elr: None,
             last_known_elr: None,
+            replicas: None,
+            removing: None,
+            adding: None,
         };
+        self.complete_reassignment();
         let (mut elr, mut last_known_elr) = self.target_elr();
         let electorate = Electorate {
             partition: self.partition,
+            replicas: &self.target.replicas,
             target_isr: &self.target_isr,
             target_elr: &elr,
             last_known_leader: self.last_known_leader(&elr),
@@ -101,10 +112,12 @@ impl PartitionChangeBuilder<'_> {
         if choice.leader != self.partition.leader {
             self.set_leader(&mut record, choice, &mut elr);
         }
+        self.raise_epoch_on_removal(&mut record);
         self.set_elr(&mut record, &mut elr, &mut last_known_elr);
         self.set_isr(&mut record);
         self.raise_epoch_on_shrink(&mut record);
         self.set_last_known_leader(&mut record);
+        self.set_assignment(&mut record);
         if self.target_recovery_state != self.partition.leader_recovery_state {
             record.leader_recovery_state = Some(self.target_recovery_state);
         }
@@ -115,6 +128,37 @@ impl PartitionChangeBuilder<'_> {
             elected,
             candidates,
         }
+    }
+
+    /// A reassignment that may end ends with this change.
+    fn complete_reassignment(&mut self) {
+        if let Some((replicas, isr)) = self.target.completed(&self.target_isr, self.rules) {
+            self.target = Assignment {
+                replicas,
+                ..Assignment::default()
+            };
+            self.target_isr = isr;
+        }
+    }
+
+    /// Whoever is no replica any more must not be followed, nor lead: a new leader epoch tells everybody.
+    fn raise_epoch_on_removal(&self, record: &mut PartitionChangeRecord) {
+        let stays = |broker| self.target.replicas.contains(broker);
+        let kept = self.partition.replicas.iter().all(stays);
+        if record.leader.is_unchanged() && !kept {
+            let leader = self.partition.leader;
+            record.leader = leader.map_or(LeaderChange::NoLeader, LeaderChange::Leader);
+        }
+    }
+
+    fn set_assignment(&self, record: &mut PartitionChangeRecord) {
+        let (partition, target) = (self.partition, &self.target);
+        let changed = |new: &Vec<BrokerId>, old: &Vec<BrokerId>| (new != old).then(|| new.clone());
+        // Kafka never writes an empty list of replicas.
+        record.replicas =
+            changed(&target.replicas, &partition.replicas).filter(|list| !list.is_empty());
+        record.removing = changed(&target.removing, &partition.removing);
+        record.adding = changed(&target.adding, &partition.adding);
     }
 
     /// The ELR, and who was in it, for the target ISR.
@@ -251,6 +295,9 @@ fn is_no_op(record: &PartitionChangeRecord) -> bool {
         && record.leader_recovery_state.is_none()
         && record.elr.is_none()
         && record.last_known_elr.is_none()
+        && record.replicas.is_none()
+        && record.removing.is_none()
+        && record.adding.is_none()
 }
 
 #[cfg(test)]

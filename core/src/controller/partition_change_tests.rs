@@ -29,6 +29,8 @@ fn partition(replicas: &str, text: &str) -> PartitionRegistration {
         leader_recovery_state: state,
         leader_epoch: LeaderEpoch(100),
         partition_epoch: PartitionEpoch(200),
+        removing: Vec::new(),
+        adding: Vec::new(),
     }
 }
 
@@ -50,6 +52,17 @@ pub(in crate::controller) fn describe(change: &PartitionChangeRecord) -> String 
     }
     if let Some(state) = change.leader_recovery_state {
         write!(text, " {state:?}").unwrap();
+    }
+    let assignment = [
+        ("replicas", &change.replicas),
+        ("removing", &change.removing),
+        ("adding", &change.adding),
+    ];
+    for (name, brokers) in assignment {
+        if let Some(brokers) = brokers {
+            let brokers: Vec<String> = brokers.iter().map(ToString::to_string).collect();
+            write!(text, " {name}=[{}]", brokers.join(",")).unwrap();
+        }
     }
     text.trim_start().to_owned()
 }
@@ -90,6 +103,7 @@ impl Case {
             use_last_known_leader: self.last_known,
             election: self.election,
             target_isr: ids(self.target_isr),
+            target: Assignment::of(&partition),
             target_recovery_state: partition.leader_recovery_state,
             unclean_shutdown: self.unclean_shutdown.map(BrokerId),
             rules: Rules::default(),

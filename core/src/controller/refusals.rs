@@ -39,8 +39,17 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
                 .iter()
                 .for_each(|topic| refuse(None, topic.error));
         }
+        Response::DeleteTopics(response) => {
+            let topics = response.topics.iter();
+            topics.for_each(|(_, error)| refuse(None, *error));
+        }
         Response::ElectLeaders(response) => {
             for (partition, error) in &response.partitions {
+                refuse(Some(partition), *error);
+            }
+        }
+        Response::AlterPartitionReassignments(response) => {
+            for (partition, error, _) in &response.partitions {
                 refuse(Some(partition), *error);
             }
         }

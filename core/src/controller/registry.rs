@@ -53,6 +53,7 @@ impl Cluster {
                 broker_epoch: existing.broker_epoch,
                 fenced: existing.fenced,
                 in_controlled_shutdown: existing.in_controlled_shutdown,
+                rack: request.rack.clone(),
             }
         } else {
             let previous = request.previous_broker_epoch;
@@ -66,6 +67,7 @@ impl Cluster {
                 broker_epoch: BrokerEpoch(next_offset.0),
                 fenced: true,
                 in_controlled_shutdown: false,
+                rack: request.rack.clone(),
             }
         };
         self.heartbeats.register(broker, record.fenced);

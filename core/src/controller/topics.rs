@@ -1,11 +1,14 @@
-//! Topics are created: names, settings and places are checked, and one atomic batch says it all.
+//! Topics are created and deleted. Names, settings and places are checked, and one atomic batch says it all.
 //!
-//! For each topic: Topic, its Configs (with a ClearElr if `min.insync.replicas` is among them), its
+//! A deletion is one record, RemoveTopic; a topic that is created later under the same name has another id.
+//!
+//! For each new topic: Topic, its Configs (with a ClearElr if `min.insync.replicas` is among them), its
 //! Partitions. The first ISR is the live replicas in order, the first of them leads, with leader epoch
 //! and partition epoch 0. One topic's failure does not touch the others.
 //!
 //! Simplified: no policies, quotas or limits on the number of partitions.
-//! Source: `ReplicationControlManager.createTopics`, `createTopic`, `Topic.validate`.
+//! Source: `ReplicationControlManager.createTopics`, `createTopic`, `deleteTopics`, `Topic.validate`;
+//! KIP-516.
 //! Next: `placement.rs`, `configs.rs`.
 
 use super::cluster::{Changes, Cluster};
@@ -13,10 +16,12 @@ use super::placement;
 use crate::error::ErrorCode;
 use crate::id::{BrokerId, TopicId, TopicName};
 use crate::message::{
-    ConfigResource, CreateTopicsRequest, CreateTopicsResponse, CreatedTopic, LeaderRecoveryState,
-    NewTopic, Placement,
+    ConfigResource, CreateTopicsRequest, CreateTopicsResponse, CreatedTopic, DeleteTopicsRequest,
+    DeleteTopicsResponse, LeaderRecoveryState, NewTopic, Placement,
 };
-use crate::metadata::{METADATA_TOPIC, MetadataRecord, PartitionRecord, TopicRecord};
+use crate::metadata::{
+    METADATA_TOPIC, MetadataRecord, PartitionRecord, RemoveTopicRecord, TopicRecord,
+};
 use crate::offset::{LeaderEpoch, PartitionEpoch};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,6 +67,30 @@ impl Cluster {
         CreateTopicsResponse { topics }
     }
 
+    /// Deletes topics.
+    pub(super) fn delete_topics(
+        &self,
+        request: &DeleteTopicsRequest,
+        changes: &mut Changes,
+    ) -> DeleteTopicsResponse {
+        let mut deleted = BTreeSet::new();
+        let mut topics = Vec::with_capacity(request.topics.len());
+        for name in &request.topics {
+            let error = match self.image.topic(name) {
+                None => ErrorCode::UnknownTopicOrPartition,
+                Some(topic) if !deleted.insert(topic.topic_id) => ErrorCode::InvalidRequest,
+                Some(topic) => {
+                    let topic_id = topic.topic_id;
+                    let record = RemoveTopicRecord { topic_id };
+                    changes.records.push(MetadataRecord::RemoveTopic(record));
+                    ErrorCode::None
+                }
+            };
+            topics.push((name.clone(), error));
+        }
+        DeleteTopicsResponse { topics }
+    }
+
     fn create_topic(
         &mut self,
         topic: &NewTopic,
@@ -100,6 +129,8 @@ impl Cluster {
                     partition_epoch: PartitionEpoch(0),
                     elr: Vec::new(),
                     last_known_elr: Vec::new(),
+                    removing: Vec::new(),
+                    adding: Vec::new(),
                 }));
         }
         Ok(topic_id)
@@ -193,7 +224,10 @@ impl Cluster {
             let reason = format!("Unable to replicate the partition {factor} time(s): {reason}");
             (ErrorCode::InvalidReplicationFactor, reason)
         };
+        let brokers = self.image.brokers();
+        let rack = |id: &BrokerId| brokers.get(id).and_then(|broker| broker.rack.clone());
         let usable = self.heartbeats.usable();
+        let usable = usable.map(|(id, fenced)| (rack(&id), id, fenced));
         let placed =
             placement::place(usable, partitions, factor, &mut self.random).map_err(refuse)?;
         let placed: Vec<_> = placed.into_iter().map(|list| self.with_isr(list)).collect();

@@ -14,6 +14,8 @@ pub struct BrokerRegistrationRequest {
     pub incarnation: Incarnation,
     /// The broker epoch of the run before, if that ended with a clean shutdown (KIP-966).
     pub previous_broker_epoch: Option<BrokerEpoch>,
+    /// The rack that it stands in, if that is known.
+    pub rack: Option<String>,
 }
 
 /// Answer to [`BrokerRegistrationRequest`].

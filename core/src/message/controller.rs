@@ -59,6 +59,20 @@ pub struct CreatedTopic {
     pub message: Option<String>,
 }
 
+/// DeleteTopics (v6). Simplified: by name only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeleteTopicsRequest {
+    /// What to delete.
+    pub topics: Vec<TopicName>,
+}
+
+/// Answer to [`DeleteTopicsRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeleteTopicsResponse {
+    /// One entry per topic, in the order of the request.
+    pub topics: Vec<(TopicName, ErrorCode)>,
+}
+
 /// ElectLeaders (v2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElectLeadersRequest {
@@ -85,6 +99,32 @@ pub struct ElectLeadersResponse {
     pub error: ErrorCode,
     /// Outcome by partition.
     pub partitions: Vec<(TopicPartition, ErrorCode)>,
+}
+
+/// AlterPartitionReassignments (v1). Simplified: without `allowReplicationFactorChange` (KIP-860), which is
+/// true by default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlterPartitionReassignmentsRequest {
+    /// What to move.
+    pub partitions: Vec<Reassignment>,
+}
+
+/// A partition to move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reassignment {
+    /// Which partition.
+    pub partition: TopicPartition,
+    /// Where its replicas shall be, the preferred leader first; `None` = a reassignment under way is taken
+    /// back.
+    pub replicas: Option<Vec<BrokerId>>,
+}
+
+/// Answer to [`AlterPartitionReassignmentsRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlterPartitionReassignmentsResponse {
+    /// Outcome by partition, in the order of the request, with words if there are any.
+    pub partitions: Vec<(TopicPartition, ErrorCode, Option<String>)>,
 }
 
 /// IncrementalAlterConfigs (v1).

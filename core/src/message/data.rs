@@ -85,7 +85,44 @@ pub enum Fetcher {
     },
 }
 
-/// Fetch (v17). Simplified: no fetch sessions (KIP-227): each fetch names all its partitions.
+/// The fetch session that a request belongs to (KIP-227).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchSession {
+    /// Its id; 0 = none yet.
+    pub id: i32,
+    /// 0 begins a new session, -1 wants none; any other number is that of the request within its session.
+    pub epoch: i32,
+    /// Partitions that are wanted no more.
+    pub forgotten: Vec<TopicIdPartition>,
+}
+
+impl FetchSession {
+    /// The epoch of a request that begins a session (`FetchMetadata.INITIAL_EPOCH`).
+    pub const INITIAL_EPOCH: i32 = 0;
+    /// The epoch of a request that wants no session, or ends one (`FetchMetadata.FINAL_EPOCH`).
+    pub const FINAL_EPOCH: i32 = -1;
+
+    /// No session is wanted.
+    pub fn none() -> Self {
+        Self {
+            id: 0,
+            epoch: Self::FINAL_EPOCH,
+            forgotten: Vec::new(),
+        }
+    }
+
+    /// Whether the request names all its partitions.
+    pub fn is_full(&self) -> bool {
+        self.epoch == Self::INITIAL_EPOCH || self.epoch == Self::FINAL_EPOCH
+    }
+
+    /// The epoch after this one: always positive.
+    pub fn next_epoch(epoch: i32) -> i32 {
+        epoch.checked_add(1).filter(|next| *next > 0).unwrap_or(1)
+    }
+}
+
+/// Fetch (v17).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchRequest {
     /// Who asks.
@@ -96,8 +133,10 @@ pub struct FetchRequest {
     pub min_bytes: usize,
     /// Return at most this much in all (but at least one batch).
     pub max_bytes: usize,
-    /// Served in this order.
+    /// Served in this order. Within a session only those that are new or have another position.
     pub partitions: Vec<FetchPartition>,
+    /// The session.
+    pub session: FetchSession,
 }
 
 /// What to read of one partition.
@@ -122,8 +161,11 @@ pub struct FetchPartition {
 pub struct FetchResponse {
     /// An error of the whole request.
     pub error: ErrorCode,
-    /// One entry per partition, in the order of the request.
+    /// One entry per partition, in the order of the request; within a session only those of which there is
+    /// something to say.
     pub partitions: Vec<FetchPartitionResponse>,
+    /// The session that has begun or goes on; 0 = none.
+    pub session_id: i32,
 }
 
 /// What was read of one partition.

@@ -65,12 +65,16 @@ messages! {
     Metadata(MetadataRequest, MetadataResponse);
     /// Create topics (key 19).
     CreateTopics(CreateTopicsRequest, CreateTopicsResponse);
+    /// Delete topics (key 20).
+    DeleteTopics(DeleteTopicsRequest, DeleteTopicsResponse);
     /// Ask where leader epochs end (key 23).
     OffsetForLeaderEpoch(OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse);
     /// Elect leaders now (key 43).
     ElectLeaders(ElectLeadersRequest, ElectLeadersResponse);
     /// Change settings of topics or the cluster (key 44).
     IncrementalAlterConfigs(IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse);
+    /// Move replicas to other brokers (key 45).
+    AlterPartitionReassignments(AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse);
     /// A voter of the metadata quorum asks for a vote (key 52).
     Vote(VoteRequest, VoteResponse);
     /// A new leader of the metadata quorum tells of itself (key 53).

@@ -39,7 +39,10 @@ impl Request {
                         .sum::<usize>()
                 }
                 // Replica state, waits, limits, session; by partition six numbers.
-                Self::Fetch(request) => 40 + request.partitions.len() * (TOPIC + 36),
+                Self::Fetch(request) => {
+                    let forgotten = request.session.forgotten.len() * (TOPIC + 4);
+                    40 + request.partitions.len() * (TOPIC + 36) + forgotten
+                }
                 Self::ListOffsets(request) => 8 + request.partitions.len() * (TOPIC + 16),
                 Self::OffsetForLeaderEpoch(request) => 8 + request.partitions.len() * (TOPIC + 12),
                 Self::Metadata(request) => {
@@ -49,9 +52,17 @@ impl Request {
                         .map_or(0, |topics| topics.len() * TOPIC)
                 }
                 Self::CreateTopics(request) => 8 + request.topics.len() * 3 * TOPIC,
+                Self::DeleteTopics(request) => 8 + request.topics.len() * TOPIC,
                 Self::ElectLeaders(request) => {
                     let partitions = request.partitions.as_ref().map_or(0, Vec::len);
                     8 + partitions * (TOPIC + 4)
+                }
+                Self::AlterPartitionReassignments(request) => {
+                    let partitions = request.partitions.iter();
+                    let replicas = partitions.map(|p| p.replicas.as_ref().map_or(0, Vec::len));
+                    8 + replicas
+                        .map(|count| TOPIC + 8 + count * BROKER)
+                        .sum::<usize>()
                 }
                 Self::IncrementalAlterConfigs(request) => 4 + request.changes.len() * 3 * TOPIC,
                 // Cluster id, the topic's name, two voters with their directories.
@@ -95,7 +106,11 @@ impl Response {
                     brokers + response.topics.len() * 2 * TOPIC + partitions.sum::<usize>()
                 }
                 Self::CreateTopics(response) => response.topics.len() * 3 * TOPIC,
+                Self::DeleteTopics(response) => response.topics.len() * 2 * TOPIC,
                 Self::ElectLeaders(response) => 8 + response.partitions.len() * (TOPIC + 8),
+                Self::AlterPartitionReassignments(response) => {
+                    8 + response.partitions.len() * 2 * TOPIC
+                }
                 Self::IncrementalAlterConfigs(response) => response.resources.len() * 2 * TOPIC,
                 Self::AlterPartition(response) => {
                     let partitions = response.partitions.iter();
@@ -153,6 +168,7 @@ mod tests {
         let response = FetchResponse {
             error: ErrorCode::None,
             partitions: vec![partition],
+            session_id: 0,
         };
         Response::Fetch(response).size()
     }

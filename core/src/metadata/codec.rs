@@ -12,21 +12,22 @@
 //! | Config | 4 | 0 | 0 |
 //! | PartitionChange | 5 | 2 | 0 to 2 |
 //! | FenceBroker, UnfenceBroker | 7, 8 | never | 0, as a BrokerRegistrationChange |
+//! | RemoveTopic | 9 | 0 | 0 |
 //! | FeatureLevel | 12 | 0 | 0 |
 //! | BrokerRegistrationChange | 17 | 0, or 1 with a controlled shutdown | 0 to 3 |
 //! | NoOp | 20 | 0 | 0 |
 //! | ClearElr | 28 | 0 | 0 |
 //!
-//! The other types of record up to 28 say nothing of what is told here (users, quotas, ACLs, producer
-//! ids, controllers, metadata transactions, removals): they are skipped, whatever their version. So is a
-//! setting of something else than a topic or the whole cluster.
+//! The other types of record up to 28 say nothing of what is told here (users, quotas, ACLs, producer ids,
+//! controllers, metadata transactions, removals of brokers): they are skipped, whatever their version. So
+//! is a setting of something else than a topic or the whole cluster.
 //!
 //! Invariants:
 //! - What is encoded decodes to the same record; unknown tagged fields are skipped.
 //! - A record type that Kafka does not have, or a newer version than those above, is an error.
 //!
-//! Simplified: endpoints, features, racks and log directories are written empty, so a real broker
-//! could read such a log but not find its peers in it; they are skipped when read, as are reassignments.
+//! Simplified: endpoints, features and log directories are written empty, so a real broker
+//! could read such a log but not find its peers in it; they are skipped when read.
 //! Of a real incarnation's UUID only a fold of 32 bits is kept: two are told apart but for one chance in
 //! four thousand million. The records of a metadata transaction count even if it is aborted later: Kafka
 //! writes one only when it makes a new cluster's first records.
@@ -39,7 +40,7 @@ use super::fields::{
     write_register_broker, write_registration_change,
 };
 use super::wire::{Reader, Writer};
-use super::{ClearElrRecord, FeatureLevelRecord, MetadataRecord, TopicRecord};
+use super::{ClearElrRecord, FeatureLevelRecord, MetadataRecord, RemoveTopicRecord, TopicRecord};
 use crate::id::TopicId;
 use crate::offset::Offset;
 use crate::record::{BatchBuilder, RecordBatch};
@@ -91,6 +92,10 @@ pub fn encode(record: &MetadataRecord) -> Vec<u8> {
         MetadataRecord::Partition(record) => write_partition(record, &mut out),
         MetadataRecord::Config(record) => write_config(record, &mut out),
         MetadataRecord::PartitionChange(record) => write_partition_change(record, &mut out),
+        MetadataRecord::RemoveTopic(record) => {
+            out.uuid(record.topic_id.0);
+            out.no_tags();
+        }
         MetadataRecord::FeatureLevel(record) => {
             out.string(&record.name);
             out.i16(record.level);
@@ -134,6 +139,9 @@ pub fn decode(bytes: &[u8]) -> Result<Option<MetadataRecord>, String> {
         }
         (5, 0..=2) => return read_partition_change(&mut input).map(Some),
         (7 | 8, 0) => read_fencing(&mut input, api == 7)?,
+        (9, 0) => MetadataRecord::RemoveTopic(RemoveTopicRecord {
+            topic_id: TopicId(input.uuid()?),
+        }),
         (12, 0) => MetadataRecord::FeatureLevel(FeatureLevelRecord {
             name: input.string()?,
             level: input.i16()?,
@@ -145,7 +153,7 @@ pub fn decode(bytes: &[u8]) -> Result<Option<MetadataRecord>, String> {
                 .filter(|name| !name.is_empty())
                 .map(Into::into),
         }),
-        (1 | 9 | 10 | 11 | 14 | 15 | 18 | 19 | 21..=27, _) => return Ok(None),
+        (1 | 10 | 11 | 14 | 15 | 18 | 19 | 21..=27, _) => return Ok(None),
         _ => return Err(format!("unknown metadata record {api} version {version}")),
     };
     input.tags()?;
@@ -159,6 +167,7 @@ fn api_and_version(record: &MetadataRecord) -> (u32, u32) {
         MetadataRecord::Partition(_) => (3, 2),
         MetadataRecord::Config(_) => (4, 0),
         MetadataRecord::PartitionChange(_) => (5, 2),
+        MetadataRecord::RemoveTopic(_) => (9, 0),
         MetadataRecord::FeatureLevel(_) => (12, 0),
         MetadataRecord::BrokerRegistrationChange(record) => {
             (17, u32::from(record.in_controlled_shutdown.is_some()))

@@ -30,20 +30,24 @@ fn leader_change() -> impl Strategy<Value = LeaderChange> {
 }
 
 fn partition_change() -> impl Strategy<Value = MetadataRecord> {
-    let lists = (
-        prop::option::of(brokers()),
-        prop::option::of(brokers()),
-        prop::option::of(brokers()),
-    );
+    let lists = || {
+        (
+            prop::option::of(brokers()),
+            prop::option::of(brokers()),
+            prop::option::of(brokers()),
+        )
+    };
     (
         any::<u128>(),
         any::<i32>(),
-        lists,
+        (lists(), lists()),
         leader_change(),
         prop::option::of(recovery()),
     )
         .prop_map(
-            |(topic_id, partition, (isr, elr, last_known_elr), leader, leader_recovery_state)| {
+            |(topic_id, partition, (lists, assignment), leader, leader_recovery_state)| {
+                let (isr, elr, last_known_elr) = lists;
+                let (replicas, removing, adding) = assignment;
                 MetadataRecord::PartitionChange(PartitionChangeRecord {
                     topic_id: TopicId(topic_id),
                     partition,
@@ -52,13 +56,23 @@ fn partition_change() -> impl Strategy<Value = MetadataRecord> {
                     leader_recovery_state,
                     elr,
                     last_known_elr,
+                    replicas,
+                    removing,
+                    adding,
                 })
             },
         )
 }
 
 fn partition() -> impl Strategy<Value = MetadataRecord> {
-    let lists = (brokers(), brokers(), brokers(), brokers());
+    let lists = (
+        brokers(),
+        brokers(),
+        brokers(),
+        brokers(),
+        brokers(),
+        brokers(),
+    );
     (
         any::<u128>(),
         lists,
@@ -66,32 +80,35 @@ fn partition() -> impl Strategy<Value = MetadataRecord> {
         recovery(),
         any::<(i32, i32, i32)>(),
     )
-        .prop_map(
-            |(topic_id, (replicas, isr, elr, last_known_elr), leader, state, numbers)| {
-                MetadataRecord::Partition(PartitionRecord {
-                    topic_id: TopicId(topic_id),
-                    partition: numbers.0,
-                    replicas,
-                    isr,
-                    leader: leader.map(BrokerId),
-                    leader_recovery_state: state,
-                    leader_epoch: LeaderEpoch(numbers.1),
-                    partition_epoch: PartitionEpoch(numbers.2),
-                    elr,
-                    last_known_elr,
-                })
-            },
-        )
+        .prop_map(|(topic_id, lists, leader, state, numbers)| {
+            let (replicas, isr, elr, last_known_elr, removing, adding) = lists;
+            MetadataRecord::Partition(PartitionRecord {
+                topic_id: TopicId(topic_id),
+                partition: numbers.0,
+                replicas,
+                isr,
+                leader: leader.map(BrokerId),
+                leader_recovery_state: state,
+                leader_epoch: LeaderEpoch(numbers.1),
+                partition_epoch: PartitionEpoch(numbers.2),
+                elr,
+                last_known_elr,
+                removing,
+                adding,
+            })
+        })
 }
 
 fn broker_records() -> impl Strategy<Value = MetadataRecord> {
-    let register = (any::<(i32, u32, i64, bool, bool)>()).prop_map(|fields| {
+    let rack = prop::option::of("[a-z]{1,9}");
+    let register = (any::<(i32, u32, i64, bool, bool)>(), rack).prop_map(|(fields, rack)| {
         MetadataRecord::RegisterBroker(RegisterBrokerRecord {
             broker: BrokerId(fields.0),
             incarnation: Incarnation(fields.1),
             broker_epoch: BrokerEpoch(fields.2),
             fenced: fields.3,
             in_controlled_shutdown: fields.4,
+            rack,
         })
     });
     let change = (
@@ -135,6 +152,9 @@ fn other_records() -> impl Strategy<Value = MetadataRecord> {
                 topic: topic.map(Into::into),
             })
         }),
+        any::<u128>().prop_map(|id| MetadataRecord::RemoveTopic(RemoveTopicRecord {
+            topic_id: TopicId(id),
+        })),
         Just(MetadataRecord::NoOp),
     ]
 }
@@ -176,6 +196,9 @@ fn a_partition_change_has_only_the_tags_that_changed() {
         leader_recovery_state: None,
         elr: Some(vec![BrokerId(1)]),
         last_known_elr: Some(vec![BrokerId(1)]),
+        replicas: None,
+        removing: None,
+        adding: None,
     });
     let mut golden = vec![1, 5, 2, 0, 0, 0, 7];
     golden.extend([0; 15]);
@@ -196,6 +219,7 @@ fn registrations_are_written_in_version_4() {
         broker_epoch: BrokerEpoch(258),
         fenced: true,
         in_controlled_shutdown: false,
+        rack: None,
     });
     let mut golden = vec![1, 0, 4, 0, 0, 0, 3, 0];
     golden.extend([0; 15]);
@@ -277,6 +301,7 @@ fn registrations_of_every_release_are_read() {
             broker_epoch: BrokerEpoch(9),
             fenced: true,
             in_controlled_shutdown: version >= 1,
+            rack: Some("r".to_owned()),
         });
         let bytes = real_registration(version);
         assert_eq!(decode(&bytes), Ok(Some(record)), "version {version}");
@@ -308,6 +333,8 @@ fn partitions_with_directories_and_without_are_read() {
             panic!("version {version}: {:?}", decode(&bytes));
         };
         assert_eq!(record.replicas, [BrokerId(1)]);
+        assert_eq!(record.removing, [BrokerId(7)]);
+        assert_eq!(record.adding, [BrokerId(8)]);
         assert_eq!(record.leader_epoch, LeaderEpoch(2));
         assert_eq!(record.partition_epoch, PartitionEpoch(3));
     }
@@ -315,7 +342,7 @@ fn partitions_with_directories_and_without_are_read() {
 
 #[test]
 fn what_has_no_meaning_here_is_skipped() {
-    for api in [1, 9, 10, 11, 14, 15, 18, 19, 21, 22, 23, 24, 25, 26, 27] {
+    for api in [1, 10, 11, 14, 15, 18, 19, 21, 22, 23, 24, 25, 26, 27] {
         assert_eq!(decode(&[1, api, 0, 0xff]), Ok(None), "type {api}");
     }
     for unknown in [6, 13, 16, 29] {

@@ -25,7 +25,10 @@ pub(super) fn write_register_broker(record: &RegisterBrokerRecord, out: &mut Wri
     out.i64(record.broker_epoch.0);
     out.empty_array(); // endPoints
     out.empty_array(); // features
-    out.null(); // rack
+    match &record.rack {
+        Some(rack) => out.string(rack),
+        None => out.null(),
+    }
     out.bool(record.fenced);
     out.bool(record.in_controlled_shutdown);
     out.no_tags();
@@ -54,7 +57,7 @@ pub(super) fn read_register_broker(
         feature.i16()?; // maximum
         feature.skip_tags()
     })?;
-    input.nullable_string()?;
+    let rack = input.nullable_string()?;
     let fenced = input.bool()?;
     Ok(MetadataRecord::RegisterBroker(RegisterBrokerRecord {
         broker,
@@ -62,6 +65,7 @@ pub(super) fn read_register_broker(
         broker_epoch,
         fenced,
         in_controlled_shutdown: version >= 1 && input.bool()?,
+        rack,
     }))
 }
 
@@ -77,8 +81,8 @@ pub(super) fn write_partition(record: &PartitionRecord, out: &mut Writer) {
     out.uuid(record.topic_id.0);
     out.brokers(&record.replicas);
     out.brokers(&record.isr);
-    out.empty_array(); // removingReplicas
-    out.empty_array(); // addingReplicas
+    out.brokers(&record.removing);
+    out.brokers(&record.adding);
     out.i32(record.leader.map_or(-1, |leader| leader.0));
     out.i32(record.leader_epoch.0);
     out.i32(record.partition_epoch.0);
@@ -104,8 +108,8 @@ pub(super) fn read_partition(
     let topic_id = TopicId(input.uuid()?);
     let replicas = input.brokers()?;
     let isr = input.brokers()?;
-    input.brokers()?; // removingReplicas
-    input.brokers()?; // addingReplicas
+    let removing = input.brokers()?;
+    let adding = input.brokers()?;
     let leader = Some(BrokerId(input.i32()?)).filter(|leader| leader.0 >= 0);
     let leader_epoch = LeaderEpoch(input.i32()?);
     let partition_epoch = PartitionEpoch(input.i32()?);
@@ -123,6 +127,8 @@ pub(super) fn read_partition(
         partition_epoch,
         elr: Vec::new(),
         last_known_elr: Vec::new(),
+        removing,
+        adding,
     };
     for (tag, mut value) in input.tags()? {
         match tag {
@@ -147,6 +153,16 @@ pub(super) fn write_partition_change(record: &PartitionChangeRecord, out: &mut W
         LeaderChange::NoLeader => tags.add(1, |out| out.i32(-1)),
         LeaderChange::Leader(leader) => tags.add(1, |out| out.i32(leader.0)),
     }
+    let assignment = [
+        (2, &record.replicas),
+        (3, &record.removing),
+        (4, &record.adding),
+    ];
+    for (tag, list) in assignment {
+        if let Some(list) = list {
+            tags.add(tag, |out| out.brokers(list));
+        }
+    }
     if let Some(state) = record.leader_recovery_state {
         tags.add(5, |out| {
             out.i8(i8::from(state == LeaderRecoveryState::Recovering));
@@ -170,6 +186,9 @@ pub(super) fn read_partition_change(input: &mut Reader<'_>) -> Result<MetadataRe
         leader_recovery_state: None,
         elr: None,
         last_known_elr: None,
+        replicas: None,
+        removing: None,
+        adding: None,
     };
     for (tag, mut value) in input.tags()? {
         match tag {
@@ -181,6 +200,9 @@ pub(super) fn read_partition_change(input: &mut Reader<'_>) -> Result<MetadataRe
                     leader => LeaderChange::Leader(BrokerId(leader)),
                 }
             }
+            2 => record.replicas = Some(value.brokers()?),
+            3 => record.removing = Some(value.brokers()?),
+            4 => record.adding = Some(value.brokers()?),
             5 => record.leader_recovery_state = Some(recovery_state(value.i8()?)?),
             6 => record.elr = Some(value.brokers()?),
             7 => record.last_known_elr = Some(value.brokers()?),

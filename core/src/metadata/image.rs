@@ -8,7 +8,7 @@
 //! Invariants:
 //! - A record that names something unknown is an error: the log is broken.
 //!
-//! Simplified: no removal of topics and brokers, no reassignment, no snapshots of the image.
+//! Simplified: no removal of brokers, no snapshots of the image.
 //! Source: `PartitionRegistration.merge`, `ReplicationControlManager.replay`, `TopicsDelta.replay`,
 //! `ClusterControlManager.replay`, `ConfigurationControlManager.replay`.
 //! Next: `controller/cluster.rs`.
@@ -16,7 +16,7 @@
 use super::{
     BrokerRegistration, BrokerRegistrationChangeRecord, ClearElrRecord, ConfigRecord,
     MetadataRecord, PartitionChangeRecord, PartitionRecord, PartitionRegistration,
-    RegisterBrokerRecord, TopicImage, TopicRecord,
+    RegisterBrokerRecord, RemoveTopicRecord, TopicImage, TopicRecord,
 };
 use crate::config::{Config, Settings, TopicConfig};
 use crate::id::{BrokerId, TopicId, TopicName, TopicPartition};
@@ -65,6 +65,7 @@ impl MetadataImage {
             MetadataRecord::Partition(record) => self.add_partition(record)?,
             MetadataRecord::Config(record) => self.configure(record),
             MetadataRecord::PartitionChange(record) => self.change_partition(record)?,
+            MetadataRecord::RemoveTopic(record) => self.remove_topic(record)?,
             MetadataRecord::FeatureLevel(record) => {
                 self.features.insert(record.name.clone(), record.level);
             }
@@ -174,6 +175,7 @@ impl MetadataImage {
             broker_epoch: record.broker_epoch,
             fenced: record.fenced,
             in_controlled_shutdown: record.in_controlled_shutdown,
+            rack: record.rack.clone(),
         };
         self.brokers.insert(record.broker, registration);
     }
@@ -213,6 +215,20 @@ impl MetadataImage {
             partitions: BTreeMap::new(),
         };
         self.topics.insert(record.topic_id, topic);
+        Ok(())
+    }
+
+    /// Source: `TopicsDelta.replay(RemoveTopicRecord)`, `ConfigurationControlManager.deleteTopicConfigs`.
+    fn remove_topic(&mut self, record: &RemoveTopicRecord) -> Result<(), String> {
+        let topic = self
+            .topics
+            .remove(&record.topic_id)
+            .ok_or_else(|| format!("no topic {}", record.topic_id))?;
+        self.names.remove(&topic.topic);
+        self.topic_settings.remove(&topic.topic);
+        if let Some(unified) = unified(&topic.topic) {
+            self.colliding_names.remove(&unified);
+        }
         Ok(())
     }
 

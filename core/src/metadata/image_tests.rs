@@ -22,6 +22,8 @@ fn image() -> MetadataImage {
         partition_epoch: PartitionEpoch(0),
         elr: vec![BrokerId(2)],
         last_known_elr: vec![],
+        removing: Vec::new(),
+        adding: Vec::new(),
     };
     image
         .apply(Offset(0), &MetadataRecord::Topic(topic))
@@ -41,6 +43,9 @@ fn change() -> PartitionChangeRecord {
         leader_recovery_state: None,
         elr: None,
         last_known_elr: None,
+        replicas: None,
+        removing: None,
+        adding: None,
     }
 }
 

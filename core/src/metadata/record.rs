@@ -2,7 +2,7 @@
 //! controller changes its state by writing them, brokers by reading them.
 //!
 //! Source: `metadata/src/main/resources/common/metadata/*.json`. Simplified: fields that the
-//! simulation has no use for (endpoints, features, racks, directories, SCRAM, ...) are not here; the
+//! simulation has no use for (endpoints, features, directories, SCRAM, ...) are not here; the
 //! codec writes them empty.
 
 use crate::id::{BrokerId, Incarnation, TopicId, TopicName};
@@ -24,6 +24,8 @@ pub enum MetadataRecord {
     Config(ConfigRecord),
     /// A partition changed (5).
     PartitionChange(PartitionChangeRecord),
+    /// A topic is deleted, with its partitions and settings (9).
+    RemoveTopic(RemoveTopicRecord),
     /// A feature level was set (12).
     FeatureLevel(FeatureLevelRecord),
     /// A broker was fenced or unfenced, or began or ended a controlled shutdown (17).
@@ -47,6 +49,9 @@ pub struct RegisterBrokerRecord {
     pub fenced: bool,
     /// It is stopping.
     pub in_controlled_shutdown: bool,
+    /// The rack that it stands in, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rack: Option<String>,
 }
 
 /// TopicRecord.
@@ -81,6 +86,12 @@ pub struct PartitionRecord {
     pub elr: Vec<BrokerId>,
     /// The last known leader, when nobody leads (KIP-966).
     pub last_known_elr: Vec<BrokerId>,
+    /// Replicas that a reassignment takes away, still among `replicas`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removing: Vec<BrokerId>,
+    /// Replicas that a reassignment brings, already among `replicas`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adding: Vec<BrokerId>,
 }
 
 /// PartitionChangeRecord. Every one raises the partition epoch by one; one with a `leader` raises the
@@ -106,6 +117,15 @@ pub struct PartitionChangeRecord {
     /// The new last known leader, if it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_known_elr: Option<Vec<BrokerId>>,
+    /// The new replicas, if they change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Vec<BrokerId>>,
+    /// The replicas that a reassignment takes away from now on, if they change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removing: Option<Vec<BrokerId>>,
+    /// The replicas that a reassignment brings from now on, if they change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adding: Option<Vec<BrokerId>>,
 }
 
 /// What a change says of the leader.
@@ -126,6 +146,13 @@ impl LeaderChange {
     pub fn is_unchanged(&self) -> bool {
         *self == Self::Unchanged
     }
+}
+
+/// RemoveTopicRecord.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveTopicRecord {
+    /// Which topic.
+    pub topic_id: TopicId,
 }
 
 /// ConfigRecord.

@@ -3,7 +3,7 @@
 //! - A partition change raises the partition epoch by one, whatever it says. One that names a leader
 //!   raises the leader epoch too, even if the leader stays.
 //!
-//! Simplified: no endpoints, features, racks and log directories; no reassignment.
+//! Simplified: no endpoints, features and log directories.
 //! Source: `BrokerRegistration`, `PartitionRegistration.merge`,
 //! `ReplicationControlManager.removeTopicElrs`.
 //! Next: `image.rs`.
@@ -27,6 +27,8 @@ pub struct BrokerRegistration {
     pub fenced: bool,
     /// It is stopping.
     pub in_controlled_shutdown: bool,
+    /// The rack that it stands in, if that is known.
+    pub rack: Option<String>,
 }
 
 impl BrokerRegistration {
@@ -55,6 +57,10 @@ pub struct PartitionRegistration {
     pub leader_epoch: LeaderEpoch,
     /// The epoch of this state.
     pub partition_epoch: PartitionEpoch,
+    /// Replicas that a reassignment takes away, still among `replicas`.
+    pub removing: Vec<BrokerId>,
+    /// Replicas that a reassignment brings, already among `replicas`.
+    pub adding: Vec<BrokerId>,
 }
 
 impl PartitionRegistration {
@@ -69,6 +75,8 @@ impl PartitionRegistration {
             leader_recovery_state: record.leader_recovery_state,
             leader_epoch: record.leader_epoch,
             partition_epoch: record.partition_epoch,
+            removing: record.removing.clone(),
+            adding: record.adding.clone(),
         }
     }
 
@@ -85,19 +93,28 @@ impl PartitionRegistration {
                 self.leader_epoch = self.leader_epoch.next();
             }
         }
-        if let Some(isr) = &change.isr {
-            self.isr.clone_from(isr);
-        }
-        if let Some(elr) = &change.elr {
-            self.elr.clone_from(elr);
-        }
-        if let Some(last_known_elr) = &change.last_known_elr {
-            self.last_known_elr.clone_from(last_known_elr);
+        let lists = [
+            (&mut self.isr, &change.isr),
+            (&mut self.elr, &change.elr),
+            (&mut self.last_known_elr, &change.last_known_elr),
+            (&mut self.replicas, &change.replicas),
+            (&mut self.removing, &change.removing),
+            (&mut self.adding, &change.adding),
+        ];
+        for (list, new) in lists {
+            if let Some(new) = new {
+                list.clone_from(new);
+            }
         }
         if let Some(state) = change.leader_recovery_state {
             self.leader_recovery_state = state;
         }
         self.partition_epoch = self.partition_epoch.next();
+    }
+
+    /// A reassignment is under way.
+    pub fn is_reassigned(&self) -> bool {
+        !self.removing.is_empty() || !self.adding.is_empty()
     }
 
     /// Its first replica leads.

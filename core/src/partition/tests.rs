@@ -46,6 +46,7 @@ fn registration(epoch: i64) -> BrokerRegistration {
         broker_epoch: BrokerEpoch(epoch),
         fenced: false,
         in_controlled_shutdown: false,
+        rack: None,
     }
 }
 
@@ -65,6 +66,8 @@ fn metadata(
         leader_recovery_state: LeaderRecoveryState::Recovered,
         leader_epoch: LeaderEpoch(leader_epoch),
         partition_epoch: PartitionEpoch(partition_epoch),
+        removing: Vec::new(),
+        adding: Vec::new(),
     }
 }
 

@@ -20,7 +20,8 @@ use super::{Context, Raft};
 use crate::event::Event;
 use crate::id::{ControllerId, TopicIdPartition};
 use crate::message::{
-    FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, Fetcher, Request,
+    FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, FetchSession, Fetcher,
+    Request,
 };
 use crate::metadata::metadata_partition;
 use crate::offset::EpochOffset;
@@ -48,6 +49,7 @@ impl Raft {
             min_bytes: 1,
             max_bytes: self.settings.fetch_max_bytes,
             partitions: vec![partition],
+            session: FetchSession::none(),
         })
     }
 

@@ -210,5 +210,6 @@ fn answer(partitions: Vec<FetchPartitionResponse>) -> Fetched {
     Fetched::Answer(FetchResponse {
         error: ErrorCode::None,
         partitions,
+        session_id: 0,
     })
 }

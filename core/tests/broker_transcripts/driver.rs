@@ -108,6 +108,7 @@ impl Driver {
                 broker_epoch: epoch_of(id),
                 fenced: false,
                 in_controlled_shutdown: false,
+                rack: None,
             })
         });
         let topic = TopicRecord {
@@ -289,6 +290,7 @@ impl Driver {
                 }),
                 records,
             }],
+            session_id: 0,
         };
         let (connection, correlation) = (one.connection, one.correlation);
         let what = format!("{} answers metadata up to {end}", one.to);
@@ -358,6 +360,7 @@ impl Driver {
             min_bytes: 1,
             max_bytes: 10 << 20,
             partitions: vec![partition],
+            session: FetchSession::none(),
         };
         self.ask(NodeId::Broker(BrokerId(id)), Request::Fetch(request));
     }
@@ -390,6 +393,7 @@ impl Driver {
         let response = Response::Fetch(FetchResponse {
             error: ErrorCode::None,
             partitions: vec![response],
+            session_id: 0,
         });
         let (connection, correlation) = (one.connection, one.correlation);
         self.handle(

@@ -34,6 +34,8 @@ fn created(leader: i32, isr: &[i32]) -> MetadataRecord {
         partition_epoch: PartitionEpoch(0),
         elr: Vec::new(),
         last_known_elr: Vec::new(),
+        removing: Vec::new(),
+        adding: Vec::new(),
     })
 }
 
@@ -46,6 +48,9 @@ fn changed(leader: LeaderChange, isr: &[i32]) -> MetadataRecord {
         leader_recovery_state: None,
         elr: None,
         last_known_elr: None,
+        replicas: None,
+        removing: None,
+        adding: None,
     })
 }
 

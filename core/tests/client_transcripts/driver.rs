@@ -252,6 +252,7 @@ fn respond(request: &Request, answers: &[&str]) -> Response {
                 .zip(answers)
                 .map(|(asked, answer)| fetched(&asked.partition, answer))
                 .collect(),
+            session_id: 0,
         }),
         Request::ListOffsets(request) => Response::ListOffsets(ListOffsetsResponse {
             partitions: request

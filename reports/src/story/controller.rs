@@ -58,6 +58,13 @@ impl Narrator<'_> {
                 self.lines
                     .plain(at, who, format!("clears the ELR of {whose}"));
             }
+            MetadataRecord::RemoveTopic(removed) => {
+                let topic = self.world.topic(removed.topic_id);
+                let gone = |name: &TopicPartition, _: &mut Timestamp| name.topic == topic;
+                self.leaderless.extract_if(.., gone).for_each(drop);
+                self.lines.barrier();
+                self.lines.plain(at, who, format!("deletes {topic}"));
+            }
             MetadataRecord::RegisterBroker(_)
             | MetadataRecord::Topic(_)
             | MetadataRecord::FeatureLevel(_)
@@ -89,6 +96,9 @@ impl Narrator<'_> {
             ));
         }
         for (what, old, new) in [
+            ("replicas", &before.replicas, &after.replicas),
+            ("removing", &before.removing, &after.removing),
+            ("adding", &before.adding, &after.adding),
             ("ISR", &before.isr, &after.isr),
             ("ELR", &before.elr, &after.elr),
             (

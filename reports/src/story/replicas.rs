@@ -65,6 +65,10 @@ impl Narrator<'_> {
                     .plain(at, who, "closes its logs and marks the stop as clean");
             }
             Event::LogLoaded { .. } => self.log_loaded(at, who, event),
+            Event::ReplicaDeleted { partition } => {
+                let text = format!("has {partition} no more: its folder is put aside");
+                self.lines.plain(at, who, text);
+            }
             Event::BecameLeader {
                 partition,
                 leader_epoch,

@@ -1,6 +1,6 @@
 //! What a step does, in the imperative.
 
-use super::{change, list, nodes, values};
+use super::{brokers, change, list, nodes, values};
 use ktrial_core::NodeId;
 use ktrial_core::message::{Api, ElectionType};
 use ktrial_sim::plan::{Action, DiskCall, DiskFault, Latency, LinkFault, StopKind, Target};
@@ -52,6 +52,13 @@ pub(crate) fn action(action: &Action, clients: &BTreeMap<NodeId, String>) -> Str
             election,
             partitions,
         } => format!("ask for {} of {}", asked(*election), list(partitions)),
+        Action::CreateTopic { topic, .. } => format!("create {topic}"),
+        Action::DeleteTopic { topic } => format!("delete {topic}"),
+        Action::Reassign {
+            partition,
+            replicas: Some(replicas),
+        } => format!("move {partition} to brokers {}", brokers(replicas)),
+        Action::Reassign { partition, .. } => format!("take back the move of {partition}"),
         Action::Assign {
             consumer,
             partitions,

@@ -8,6 +8,7 @@
 //! | `device.rs` | `disk`, `clock` |
 //! | `rounds.rs` | `rolling_restart`, `restart_storm` |
 //! | `send.rs`, `operator.rs` | `send`; `alter_config`, `elect_leaders`, `assign` |
+//! | `topics.rs` | `create_topic`, `delete_topic`, `reassign` |
 //!
 //! Next: `who.rs`.
 
@@ -15,7 +16,7 @@ use super::before::Before;
 use super::node::{Entry, Table};
 use super::reader::Reader;
 use super::who::Drawn;
-use super::{device, link, operator, process, rounds, send};
+use super::{device, link, operator, process, rounds, send, topics};
 use crate::diagnostic::Span;
 use ktrial_sim::plan::{Action, DiskFault, Step, When};
 
@@ -42,6 +43,9 @@ pub(crate) const ACTIONS: &[&str] = &[
     "disk",
     "clock",
     "alter_config",
+    "create_topic",
+    "delete_topic",
+    "reassign",
     "elect_leaders",
     "assign",
 ];
@@ -121,6 +125,9 @@ fn simple(
         "disk" => device::disk(reader, table, span, before),
         "clock" => device::clock(reader, table, span, before),
         "alter_config" => operator::alter_config(reader, table, span, before.names),
+        "create_topic" => topics::create_topic(reader, table, span, before),
+        "delete_topic" => topics::delete_topic(reader, table, span, before.names),
+        "reassign" => topics::reassign(reader, table, span, before),
         "elect_leaders" => operator::elect_leaders(reader, table, span, before.names),
         "assign" => operator::assign(reader, table, span, before.names),
         _ => process::process(reader, name, table, span, before),
@@ -144,6 +151,8 @@ fn example(action: &str) -> &'static str {
         "disk" => "{ broker = 1, slow = 10 }",
         "clock" => "{ broker = 1, jump = \"-5s\" }",
         "alter_config" => "{ topic = \"orders\", set = { \"min.insync.replicas\" = 2 } }",
+        "create_topic" | "delete_topic" => "{ topic = \"orders\" }",
+        "reassign" => "{ partition = \"orders-0\", replicas = [4, 2, 3] }",
         "elect_leaders" => "{ election = \"preferred\" }",
         "assign" => "{ consumer = \"c1\", partitions = [\"orders-0\"] }",
         _ => "{ broker = 1 }",

@@ -9,7 +9,8 @@ use super::process::Running;
 use super::reader::Reader;
 use super::who::Drawn;
 use crate::diagnostic::Span;
-use std::collections::BTreeMap;
+use ktrial_core::TopicPartition;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Actions after which the file does not tell who runs.
 const STIRRING: [&str; 9] = [
@@ -32,6 +33,8 @@ pub(crate) struct Before<'a> {
     pub(super) sent: BTreeMap<String, Span>,
     /// Values that are sent by something beside the steps, whenever that is.
     pub(super) sent_beside: Vec<String>,
+    /// Partitions that a step before has moved, or perhaps created elsewhere.
+    pub(super) moved: BTreeSet<TopicPartition>,
     /// The values of each workload.
     pub(super) workloads: BTreeMap<String, Vec<String>>,
     /// Who is to be drawn for the action that is being read.
@@ -53,6 +56,7 @@ impl<'a> Before<'a> {
             running: Running::default(),
             sent: BTreeMap::new(),
             sent_beside: Vec::new(),
+            moved: BTreeSet::new(),
             workloads: BTreeMap::new(),
             drawn: Vec::new(),
             beside: false,

@@ -172,6 +172,9 @@ fn replicas_only(
     span: Span,
     before: &Before<'_>,
 ) -> Option<()> {
+    if before.moved.contains(partition) {
+        return Some(());
+    }
     let mut topics = before.names.topics.iter();
     let topic = topics.find(|topic| *topic.name == *partition.topic)?;
     let index = usize::try_from(partition.partition).ok()?;

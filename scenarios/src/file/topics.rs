@@ -1,13 +1,16 @@
-//! `[topics.orders]`, `[producers.p1]`, `[consumers.c1]`.
+//! `[topics.orders]`, `[producers.p1]`, `[consumers.c1]`; and the steps `create_topic`, `delete_topic` and
+//! `reassign`, by which an operator changes what topics there are and where.
 
+use super::before::Before;
 use super::cluster::{Places, settings};
 use super::names::{Names, TopicNames};
-use super::node::{Entry, Flat, Node};
+use super::node::{Entry, Flat, Node, Table};
 use super::reader::Reader;
+use crate::diagnostic::Span;
 use crate::setting::Kind;
-use ktrial_core::BrokerId;
 use ktrial_core::message::{NewTopic, Placement};
-use ktrial_sim::plan::{ConsumerPlan, Plan, ProducerPlan};
+use ktrial_core::{BrokerId, TopicName};
+use ktrial_sim::plan::{Action, ConsumerPlan, Plan, ProducerPlan};
 
 /// The largest number of partitions that a file may ask for.
 const MOST_PARTITIONS: i64 = 100_000;
@@ -190,6 +193,76 @@ pub(crate) fn partitions(
         .filter_map(|item| names.partition(reader, Some(item), item.span));
     let found: Vec<_> = read.collect();
     (found.len() == items.len()).then_some(found)
+}
+
+/// `create_topic = { topic = "orders", replicas = [[4, 5, 6]] }`: as `[topics.orders]` says, or elsewhere.
+pub(super) fn create_topic(
+    reader: &mut Reader,
+    table: &Table,
+    span: Span,
+    before: &mut Before<'_>,
+) -> Option<Action> {
+    reader.only(table, &["topic", "replicas"]);
+    let names = before.names;
+    let node = reader.need(table, "topic", span)?;
+    let topic: TopicName = names.topic(reader, node)?.name.as_str().into();
+    let replicas = match table.get("replicas") {
+        Some(entry) => Some(manual_placement(reader, &entry.node, names)?),
+        None => None,
+    };
+    let all = names.partitions().into_iter();
+    before
+        .moved
+        .extend(all.filter(|partition| partition.topic == topic));
+    Some(Action::CreateTopic { topic, replicas })
+}
+
+/// `delete_topic = { topic = "orders" }`.
+pub(super) fn delete_topic(
+    reader: &mut Reader,
+    table: &Table,
+    span: Span,
+    names: &Names,
+) -> Option<Action> {
+    reader.only(table, &["topic"]);
+    let node = reader.need(table, "topic", span)?;
+    let topic = names.topic(reader, node)?.name.as_str().into();
+    Some(Action::DeleteTopic { topic })
+}
+
+/// `reassign = { partition = "orders-0", replicas = [4, 2, 3] }`, or with `cancel = true`.
+pub(super) fn reassign(
+    reader: &mut Reader,
+    table: &Table,
+    span: Span,
+    before: &mut Before<'_>,
+) -> Option<Action> {
+    reader.only(table, &["partition", "replicas", "cancel"]);
+    let names = before.names;
+    let partition = table.get("partition").map(|entry| &entry.node);
+    let partition = names.partition(reader, partition, span)?;
+    let replicas = match (table.get("replicas"), table.get("cancel")) {
+        (Some(entry), None) => {
+            let replicas = names.broker_list(reader, &entry.node)?;
+            if replicas.is_empty() {
+                let message = "a partition needs at least one replica";
+                reader.error(entry.node.span, message);
+                return None;
+            }
+            Some(replicas)
+        }
+        (None, Some(entry)) if reader.boolean(&entry.node)? => None,
+        _ => {
+            let help = "`replicas = [4, 2, 3]` moves it there, `cancel = true` takes a move back";
+            reader.error_help(span, "say either where to, or to take it back", help);
+            return None;
+        }
+    };
+    before.moved.insert(partition.clone());
+    Some(Action::Reassign {
+        partition,
+        replicas,
+    })
 }
 
 fn client_name(reader: &mut Reader, entry: &Entry, names: &Names) {

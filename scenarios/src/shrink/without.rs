@@ -170,6 +170,7 @@ fn prune(
 /// What things are called afterwards; `None` = they are gone.
 struct Names<'a> {
     gone: &'a Gone,
+    brokers: Vec<BrokerId>,
     clients: BTreeMap<NodeId, Option<NodeId>>,
 }
 
@@ -186,7 +187,12 @@ impl<'a> Names<'a> {
             clients.insert(node(place), stays.then(|| node(next)));
             next += u32::from(stays);
         }
-        Self { gone, clients }
+        let brokers = plan.brokers.iter().map(|broker| broker.id);
+        Self {
+            gone,
+            brokers: brokers.filter(|id| !gone.brokers.contains(id)).collect(),
+            clients,
+        }
     }
 
     fn node(&self, node: NodeId) -> Option<NodeId> {
@@ -218,6 +224,20 @@ impl<'a> Names<'a> {
             .iter()
             .filter_map(|p| self.partition(p))
             .collect()
+    }
+
+    /// Where partitions are that a step says: as for the plan's topics.
+    fn placed(&self, topic: &TopicName, partitions: Vec<Vec<BrokerId>>) -> Vec<Vec<BrokerId>> {
+        let mut new = NewTopic {
+            topic: topic.clone(),
+            placement: Placement::Manual(partitions),
+            configs: BTreeMap::new(),
+        };
+        place(&mut new, self.gone, &self.brokers);
+        match new.placement {
+            Placement::Manual(partitions) => partitions,
+            Placement::Spread { .. } => Vec::new(),
+        }
     }
 
     fn target(&self, target: &Target) -> Option<Target> {
@@ -306,6 +326,28 @@ impl<'a> Names<'a> {
             Action::ElectLeaders { partitions, .. } => {
                 *partitions = self.partitions(partitions);
                 !partitions.is_empty()
+            }
+            Action::CreateTopic { topic, replicas } => {
+                if let Some(partitions) = replicas.take() {
+                    *replicas = Some(self.placed(topic, partitions));
+                }
+                !self.gone.topics.contains(topic)
+            }
+            Action::DeleteTopic { topic } => !self.gone.topics.contains(topic),
+            Action::Reassign {
+                partition,
+                replicas,
+            } => {
+                if let Some(replicas) = replicas {
+                    replicas.retain(|id| !self.gone.brokers.contains(id));
+                }
+                let left = self.partition(partition);
+                let stays = left.is_some();
+                *partition = left.unwrap_or_else(|| partition.clone());
+                stays
+                    && replicas
+                        .as_ref()
+                        .is_none_or(|replicas| !replicas.is_empty())
             }
             Action::Assign {
                 consumer,

@@ -1,8 +1,8 @@
 //! What a step does: the key of the action and its table.
 
-use super::fault;
 use super::toml::{self, Inline};
 use super::words::Words;
+use super::{fault, topics};
 use crate::duration::show_millis;
 use ktrial_core::TopicPartition;
 use ktrial_core::message::{ConfigChange, ConfigResource, ElectionType};
@@ -17,6 +17,9 @@ pub(super) struct Written {
 
 /// Writes an action that lasts so long.
 pub(super) fn action(action: &Action, for_ms: Option<u64>, words: &Words<'_>) -> Written {
+    if let Some((key, table)) = topics::action(action) {
+        return Written { key, table, for_ms };
+    }
     if let Action::AlterConfig { changes } = action {
         return Written {
             key: "alter_config",
@@ -70,6 +73,9 @@ pub(super) fn action(action: &Action, for_ms: Option<u64>, words: &Words<'_>) ->
         }
         // Written above.
         Action::AlterConfig { .. } => "alter_config",
+        Action::CreateTopic { .. } => "create_topic",
+        Action::DeleteTopic { .. } => "delete_topic",
+        Action::Reassign { .. } => "reassign",
     };
     Written {
         key,

@@ -7,7 +7,7 @@
 //! | `cluster.rs` | servers, settings, rules, topics, clients, the world |
 //! | `words.rs` | how the file names nodes and partitions |
 //! | `steps.rs` | steps and faults: when, what, for how long |
-//! | `action.rs`, `fault.rs`, `condition.rs` | what each says |
+//! | `action.rs`, `fault.rs`, `topics.rs`, `condition.rs` | what each says |
 //! | `workload.rs` | sends of the timeline that belong together |
 //!
 //! Rules: what the format leaves out by default is left out. Steps and faults keep their order, for a
@@ -27,6 +27,7 @@ mod condition;
 mod fault;
 mod steps;
 mod toml;
+mod topics;
 mod words;
 mod workload;
 

@@ -134,6 +134,15 @@ impl Dice {
     }
 
     /// Settings, rules, a second topic, clocks, disks: each perhaps.
+    /// One broker to three, each once.
+    fn replicas(&mut self) -> Vec<BrokerId> {
+        let count = 1 + i32::try_from(self.below(3)).unwrap();
+        let first = i32::try_from(self.below(3)).unwrap();
+        (0..count)
+            .map(|place| BrokerId(1 + (first + place) % 3))
+            .collect()
+    }
+
     fn world(&mut self) {
         let set = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         for index in 0..self.plan.brokers.len() {
@@ -454,8 +463,19 @@ impl Dice {
 
     /// An action that does not last.
     fn instant(&mut self) -> Action {
-        match self.below(7) {
+        match self.below(10) {
             0 => Action::Heal,
+            7 => Action::DeleteTopic {
+                topic: "orders".into(),
+            },
+            8 => Action::CreateTopic {
+                topic: "orders".into(),
+                replicas: self.coin().then(|| vec![self.replicas(); 2]),
+            },
+            9 => Action::Reassign {
+                partition: self.partition(),
+                replicas: self.coin().then(|| self.replicas()),
+            },
             1 => Action::AlterConfig {
                 changes: self.changes(),
             },

@@ -2,7 +2,7 @@
 //!
 //! | the new leader was | kind |
 //! |---|---|
-//! | a member of the ISR or the ELR | clean |
+//! | a member of the ISR or the ELR; or one that a leader on its way out took into the ISR with the same record | clean |
 //! | the last known leader, with nobody else left in ISR and ELR | last known |
 //! | anybody else | unclean |
 //!
@@ -28,6 +28,7 @@ pub(super) struct Before {
     pub(super) isr: Vec<BrokerId>,
     pub(super) elr: Vec<BrokerId>,
     last_known_elr: Vec<BrokerId>,
+    adding: Vec<BrokerId>,
     leader_epoch: LeaderEpoch,
     known: bool,
 }
@@ -38,6 +39,7 @@ impl Before {
             isr: committed.isr.clone(),
             elr: committed.elr.clone(),
             last_known_elr: committed.last_known_elr.clone(),
+            adding: committed.adding.clone(),
             leader_epoch: committed.leader_epoch,
             known: true,
         }
@@ -51,6 +53,10 @@ impl Before {
         }
         // A leader that is on its way out may have taken it into the ISR with its last wish.
         let taken_in = now.isr.len() > 1 && now.isr.contains(&leader);
+        // So may one whose move away from the partition ends with that wish.
+        let moved_in =
+            self.adding.contains(&leader) && now.adding.is_empty() && now.isr.contains(&leader);
+        let taken_in = taken_in || moved_in;
         if self.isr.contains(&leader) || self.elr.contains(&leader) || taken_in {
             return Some((leader, Kind::Clean));
         }

@@ -3,8 +3,8 @@
 //! the first never hides the second.
 
 use crate::verdict::Finding;
-use ktrial_core::{Timestamp, TopicPartition};
-use std::collections::BTreeMap;
+use ktrial_core::{Timestamp, TopicName, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often one check reports one partition.
 const REPEATS: u32 = 3;
@@ -14,6 +14,8 @@ const REPEATS: u32 = 3;
 pub(super) struct Findings {
     list: Vec<Finding>,
     reported: BTreeMap<(&'static str, Option<TopicPartition>, bool), u32>,
+    /// Nothing more is reported about topics of these names.
+    closed: BTreeSet<TopicName>,
 }
 
 impl Findings {
@@ -26,6 +28,9 @@ impl Findings {
         permitted: bool,
         what: String,
     ) {
+        if partition.is_some_and(|partition| self.closed.contains(&partition.topic)) {
+            return;
+        }
         let reported = self
             .reported
             .entry((check, partition.cloned(), permitted))
@@ -40,6 +45,11 @@ impl Findings {
                 permitted,
             });
         }
+    }
+
+    /// What was found of topics of these names after this is not known to be about one topic.
+    pub(super) fn close(&mut self, topics: impl Iterator<Item = TopicName>) {
+        self.closed.extend(topics);
     }
 
     /// A property that no configuration excuses was broken at a time.

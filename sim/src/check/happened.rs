@@ -74,11 +74,17 @@ struct OfPartition {
     elr_cleared: Option<Timestamp>,
     /// Its replicas.
     brokers: Vec<BrokerId>,
+    /// How few it ever had; a reassignment may change that.
+    fewest: Option<usize>,
     /// The first append of the oldest batch of which a copy was lost by force.
     lost_by_force: Option<Timestamp>,
 }
 
 impl OfPartition {
+    fn replicas(&self) -> usize {
+        self.fewest.unwrap_or(self.brokers.len())
+    }
+
     fn unsound(&self) -> Option<LossCause> {
         if self.rotten {
             return Some(LossCause::Rot);
@@ -102,6 +108,9 @@ impl Happened {
     /// Takes in an entry that the view has just taken in. Returns the election that it tells of.
     pub(super) fn observe(&mut self, promises: &Promises, moment: &Moment<'_>) -> Option<Elected> {
         self.stopped(moment);
+        if let Some(topic) = moment.deleted_topic() {
+            self.partitions.retain(|name, _| name.topic != topic);
+        }
         self.opened_after_force = self.read(moment);
         self.ledger.observe(moment, self.opened_after_force);
         match moment.event() {
@@ -250,6 +259,12 @@ impl Happened {
         usize::try_from(lowest).unwrap_or(usize::MAX)
     }
 
+    /// The smallest number of replicas that a partition ever had.
+    pub(super) fn fewest_replicas(&self, partition: &TopicPartition) -> usize {
+        let state = self.partitions.get(partition);
+        state.map_or(usize::MAX, OfPartition::replicas)
+    }
+
     fn forced(
         &self,
         partition: &TopicPartition,
@@ -259,7 +274,7 @@ impl Happened {
     ) -> Option<LossCause> {
         let needed = self.lowest_min_insync(&partition.topic);
         let stopped = stopped_at_once(&state.stops, since);
-        if stopped >= needed.min(state.brokers.len()).min(isr).max(1) {
+        if stopped >= needed.min(state.replicas()).min(isr).max(1) {
             return Some(LossCause::PowerLoss);
         }
         let cleared = state.elr_cleared.is_some_and(|at| at >= since);
@@ -406,6 +421,8 @@ impl Happened {
         state.before = Before::of(committed);
         state.newest = committed.leader_epoch;
         state.brokers.clone_from(&committed.replicas);
+        let replicas = committed.replicas.len();
+        state.fewest = Some(state.fewest.map_or(replicas, |fewest| fewest.min(replicas)));
         let (leader, kind) = election?;
         let told = loop {
             match state.told.pop_front() {

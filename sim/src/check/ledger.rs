@@ -63,6 +63,16 @@ impl Ledger {
             }
             return;
         }
+        if let Some(topic) = moment.deleted_topic() {
+            self.partitions.retain(|name, _| name.topic != topic);
+            return;
+        }
+        if let (Some(Event::ReplicaDeleted { partition }), Some(broker)) =
+            (moment.event(), moment.broker())
+        {
+            self.cut(partition, broker, (Offset::ZERO, Offset(i64::MAX)), false);
+            return;
+        }
         let (Some((name, _)), Some((broker, replica))) = (moment.partition, moment.replica())
         else {
             return;

@@ -48,7 +48,7 @@ use goals::Goals;
 use happened::Happened;
 use invariant::{Excuses, Invariant, Invariants};
 use ktrial_core::event::SendOutcome;
-use ktrial_core::{BrokerId, Event, TopicPartition};
+use ktrial_core::{BrokerId, Event, NodeId, TopicPartition};
 use moment::Moment;
 use promise::{LossCause, Promises};
 use std::collections::BTreeMap;
@@ -85,6 +85,8 @@ fn assess(plan: &Plan, record: &Record, digest: String) -> Verdict {
     };
     let losses = client::lost_writes(&case);
     let duplicates = client::duplicated(&case);
+    client::check_deleted(&case, &mut pass.findings);
+    pass.findings.close(pass.view.deleted_topics());
     client::check(&case, &mut pass.findings);
     liveness::check(&case, record, &mut pass.findings);
     let at_the_end = goals::AtTheEnd {
@@ -149,7 +151,15 @@ fn pass<'a>(plan: &Plan, record: &'a Record, promises: &Promises) -> Pass<'a> {
             continue;
         }
         view.apply(entry);
-        history.observe(plan, entry);
+        let named = moment::named_partition(&entry.what);
+        let broker = match &entry.what {
+            What::FinalLog(log) => Some(log.broker),
+            _ => entry.node.and_then(NodeId::broker),
+        };
+        let deleted = named.is_some_and(|name| view.has_deleted(name, broker));
+        if !(deleted && matches!(entry.what, What::FinalLog(_))) {
+            history.observe(plan, entry);
+        }
         inconclusive = inconclusive.or_else(|| summary::inconclusive(plan, &entry.what));
         let written;
         let name = match &entry.what {
@@ -157,7 +167,7 @@ fn pass<'a>(plan: &Plan, record: &'a Record, promises: &Promises) -> Pass<'a> {
                 written = view.partition_of(record);
                 written.as_ref()
             }
-            what => moment::named_partition(what),
+            _ => named.filter(|_| !deleted),
         };
         let moment = Moment {
             view: &view,

@@ -3,7 +3,7 @@
 
 use crate::history::{Entry, What};
 use crate::view::{PartitionView, Replica, View};
-use ktrial_core::{BrokerId, Event, NodeId, Timestamp, TopicPartition};
+use ktrial_core::{BrokerId, Event, NodeId, Timestamp, TopicName, TopicPartition};
 
 /// One entry, just taken into the view.
 #[derive(Clone, Copy)]
@@ -23,6 +23,14 @@ impl<'a> Moment<'a> {
     pub(super) fn event(&self) -> Option<&'a Event> {
         match &self.entry.what {
             What::Event(event) => Some(event),
+            _ => None,
+        }
+    }
+
+    /// The topic that the controller has just deleted.
+    pub(super) fn deleted_topic(&self) -> Option<TopicName> {
+        match self.event() {
+            Some(Event::MetadataWritten { record, .. }) => self.view.deleted_by(record),
             _ => None,
         }
     }
@@ -53,6 +61,7 @@ pub(super) fn named_partition(what: &What) -> Option<&TopicPartition> {
             | Event::Flushed { partition, .. }
             | Event::IsrAdopted { partition, .. }
             | Event::IsrProposed { partition, .. }
+            | Event::ReplicaDeleted { partition }
             | Event::Elected { partition, .. },
         ) => Some(partition),
         What::FinalLog(log) => Some(&log.partition),

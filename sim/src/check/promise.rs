@@ -22,7 +22,7 @@ use crate::plan::{Action, DiskFault, Plan, Step, StopKind, Target};
 use crate::verdict::Promise;
 use crate::view::TopicSettings;
 use ktrial_core::config::{Acks, ProducerConfig};
-use ktrial_core::message::{ConfigResource, ElectionType, Placement};
+use ktrial_core::message::{ConfigResource, ElectionType, NewTopic, Placement};
 use ktrial_core::{BrokerId, Config, NodeId, Rules, Settings, TopicName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -69,6 +69,8 @@ pub(super) struct TopicPromise {
     pub(super) power_loss: bool,
     /// A change of `min.insync.replicas` clears the ELR, and power loss may lose records then.
     pub(super) elr_cleared: bool,
+    /// An operator deletes the topic, and its records with it.
+    pub(super) deleted: bool,
 }
 
 /// What is promised to whom.
@@ -100,7 +102,7 @@ impl Promises {
         let no_duplicates = explain_producers(plan, &producers, &mut because);
         let mut topics = BTreeMap::new();
         for topic in &plan.topics {
-            let replicas = replicas(&topic.placement);
+            let replicas = fewest_replicas(plan, topic);
             let promise = settings.topic(plan, &topic.topic, replicas, &stops);
             topics.insert(topic.topic.clone(), promise);
         }
@@ -227,6 +229,11 @@ fn explain_topics(
                 stops.power_loss
             ));
         }
+        if promise.deleted {
+            because.push(format!(
+                "{topic} is deleted: what was written before goes with it."
+            ));
+        }
         if promise.elr_cleared {
             because.push(format!(
                 "min.insync.replicas of {topic} changes, which clears the ELR: who has lost records with \
@@ -238,6 +245,23 @@ fn explain_topics(
         because
             .push("No broker loses power: what was written survives in the page cache.".to_owned());
     }
+}
+
+/// The smallest number of replicas that a partition of a topic may have, if the plan says so.
+fn fewest_replicas(plan: &Plan, topic: &NewTopic) -> Option<usize> {
+    let moved = plan.all_steps().filter_map(|step| match &step.action {
+        Some(Action::Reassign {
+            partition,
+            replicas: Some(replicas),
+        }) if partition.topic == topic.topic => Some(replicas.len()),
+        Some(Action::CreateTopic {
+            topic: name,
+            replicas: Some(placed),
+        }) if *name == topic.topic => placed.iter().map(Vec::len).min(),
+        _ => None,
+    });
+    let first = replicas(&topic.placement)?;
+    Some(moved.fold(first, usize::min))
 }
 
 /// How many replicas each partition has, if the plan says so.
@@ -360,6 +384,10 @@ impl Levels {
             unclean: asked || self.0.iter().any(|level| level.unclean(topic)),
             asked,
             power_loss,
+            deleted: plan.all_steps().any(|step| match &step.action {
+                Some(Action::DeleteTopic { topic: name }) => **name == *topic,
+                _ => false,
+            }),
             elr_cleared: lossy
                 && !power_loss
                 && plan.rules.elr

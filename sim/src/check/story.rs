@@ -43,6 +43,9 @@ pub(crate) fn change() -> PartitionChangeRecord {
         leader_recovery_state: None,
         elr: None,
         last_known_elr: None,
+        replicas: None,
+        removing: None,
+        adding: None,
     }
 }
 
@@ -105,6 +108,8 @@ impl Story {
             partition_epoch: PartitionEpoch(0),
             elr: Vec::new(),
             last_known_elr: Vec::new(),
+            removing: Vec::new(),
+            adding: Vec::new(),
         }));
         for id in 0..3 {
             story.loaded(id, 0, 0);
@@ -265,6 +270,7 @@ impl Story {
             broker_epoch,
             fenced: true,
             in_controlled_shutdown: false,
+            rack: None,
         }))
     }
 

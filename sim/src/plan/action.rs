@@ -19,7 +19,7 @@
 use super::fault::{ClockFault, DiskFault, LinkFault};
 use super::target::Target;
 use ktrial_core::message::{Api, ConfigChange, ElectionType};
-use ktrial_core::{TopicName, TopicPartition};
+use ktrial_core::{BrokerId, TopicName, TopicPartition};
 use serde::{Deserialize, Serialize};
 
 /// What a step does.
@@ -107,6 +107,26 @@ pub enum Action {
         election: ElectionType,
         /// For which partitions.
         partitions: Vec<TopicPartition>,
+    },
+    /// An operator creates a topic of the plan, once more.
+    CreateTopic {
+        /// Which.
+        topic: TopicName,
+        /// Where its partitions are; `None` = as the plan says of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replicas: Option<Vec<Vec<BrokerId>>>,
+    },
+    /// An operator deletes a topic.
+    DeleteTopic {
+        /// Which.
+        topic: TopicName,
+    },
+    /// An operator moves replicas to other brokers, or takes such a move back.
+    Reassign {
+        /// Of which partition.
+        partition: TopicPartition,
+        /// Where they shall be, the preferred leader first; `None` = a move under way is taken back.
+        replicas: Option<Vec<BrokerId>>,
     },
     /// A consumer reads these partitions from now on.
     Assign {

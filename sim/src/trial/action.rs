@@ -11,7 +11,8 @@ use crate::view::{ProcessState, View};
 use crate::world::Order;
 use bytes::Bytes;
 use ktrial_core::message::{
-    CreateTopicsRequest, ElectLeadersRequest, IncrementalAlterConfigsRequest, Request,
+    AlterPartitionReassignmentsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+    ElectLeadersRequest, IncrementalAlterConfigsRequest, Placement, Reassignment, Request,
 };
 use ktrial_core::{Command, NodeId, OperationId, Timestamp};
 
@@ -85,6 +86,10 @@ impl Operations {
                 };
                 orders.push(self.administer(cluster, Request::ElectLeaders(request)));
             }
+            Action::CreateTopic { .. } | Action::DeleteTopic { .. } | Action::Reassign { .. } => {
+                let request = topics_request(cluster, action);
+                orders.extend(request.map(|request| self.administer(cluster, request)));
+            }
             Action::Assign {
                 consumer,
                 partitions,
@@ -123,6 +128,34 @@ impl Operations {
             orders.push(Order::Command(node, command));
         }
     }
+}
+
+/// What an operator asks for about whole topics and where they are.
+fn topics_request(cluster: &Cluster, action: &Action) -> Option<Request> {
+    Some(match action {
+        Action::CreateTopic { topic, replicas } => {
+            let mut new = cluster.topic(topic)?.clone();
+            if let Some(replicas) = replicas {
+                new.placement = Placement::Manual(replicas.clone());
+            }
+            let topics = vec![new];
+            Request::CreateTopics(CreateTopicsRequest { topics })
+        }
+        Action::DeleteTopic { topic } => Request::DeleteTopics(DeleteTopicsRequest {
+            topics: vec![topic.clone()],
+        }),
+        Action::Reassign {
+            partition,
+            replicas,
+        } => {
+            let partitions = vec![Reassignment {
+                partition: partition.clone(),
+                replicas: replicas.clone(),
+            }];
+            Request::AlterPartitionReassignments(AlterPartitionReassignmentsRequest { partitions })
+        }
+        _ => return None,
+    })
 }
 
 /// The fault that a step begins.

@@ -15,6 +15,7 @@ use ktrial_core::config::{
 use ktrial_core::consumer::{Consumer, ConsumerStart};
 use ktrial_core::controller::{Controller, ControllerStart};
 use ktrial_core::machine::StartError;
+use ktrial_core::message::NewTopic;
 use ktrial_core::producer::{Producer, ProducerStart};
 use ktrial_core::{
     BrokerId, ClientId, ControllerId, Effects, Machine, NodeId, Rules, Storage, StorageError,
@@ -30,6 +31,7 @@ pub(super) struct Cluster {
     controllers: BTreeMap<ControllerId, ControllerConfig>,
     brokers: BTreeMap<BrokerId, BrokerConfig>,
     clients: Vec<Client>,
+    topics: Vec<NewTopic>,
 }
 
 /// A client.
@@ -57,6 +59,7 @@ impl Cluster {
             controllers: BTreeMap::new(),
             brokers: BTreeMap::new(),
             clients: Vec::new(),
+            topics: plan.topics.clone(),
         };
         for controller in &plan.controllers {
             let name = format!("controller {}", controller.id);
@@ -126,6 +129,11 @@ impl Cluster {
     pub(super) fn controllers(&self) -> Vec<NodeId> {
         let ids = self.controllers.keys().copied();
         ids.map(NodeId::Controller).collect()
+    }
+
+    /// A topic as the plan says of it.
+    pub(super) fn topic(&self, name: &str) -> Option<&NewTopic> {
+        self.topics.iter().find(|new| *new.topic == *name)
     }
 
     /// The client of this name.

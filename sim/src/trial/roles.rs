@@ -39,6 +39,9 @@ pub(super) fn filled(action: &Action, cluster: &Cluster, view: &View) -> Action 
         | Action::Heal
         | Action::AlterConfig { .. }
         | Action::ElectLeaders { .. }
+        | Action::CreateTopic { .. }
+        | Action::DeleteTopic { .. }
+        | Action::Reassign { .. }
         | Action::Assign { .. } => {}
     }
     action

@@ -277,6 +277,23 @@ impl<'p> Known<'p> {
             }
             Action::AlterConfig { changes } => changes.iter().try_for_each(|c| self.change(c)),
             Action::ElectLeaders { partitions, .. } => self.partitions(partitions),
+            Action::CreateTopic { topic, replicas } => {
+                self.topic(topic)?;
+                let elsewhere = replicas.clone().map(Placement::Manual);
+                let placed = elsewhere.map(|placement| self.placed(&placement));
+                let placed = placed.transpose();
+                placed
+                    .map(drop)
+                    .map_err(|e| format!("topic `{topic}`, which {e}"))
+            }
+            Action::DeleteTopic { topic } => self.topic(topic).map(drop),
+            Action::Reassign {
+                partition,
+                replicas,
+            } => {
+                self.number(&partition.topic, partition.partition)?;
+                self.brokers(replicas.as_deref().unwrap_or_default())
+            }
             Action::Heal => Ok(()),
         }
     }

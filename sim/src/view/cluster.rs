@@ -34,6 +34,10 @@ pub struct Committed {
     pub leader_epoch: LeaderEpoch,
     /// The epoch of this state.
     pub partition_epoch: PartitionEpoch,
+    /// Replicas that a reassignment takes away, still among `replicas`.
+    pub removing: Vec<BrokerId>,
+    /// Replicas that a reassignment brings, already among `replicas`.
+    pub adding: Vec<BrokerId>,
 }
 
 impl Committed {
@@ -71,6 +75,8 @@ impl Committed {
             leader_recovery_state: record.leader_recovery_state,
             leader_epoch: record.leader_epoch,
             partition_epoch: record.partition_epoch,
+            removing: record.removing.clone(),
+            adding: record.adding.clone(),
         }
     }
 
@@ -88,6 +94,9 @@ impl Committed {
             (&mut self.isr, &change.isr),
             (&mut self.elr, &change.elr),
             (&mut self.last_known_elr, &change.last_known_elr),
+            (&mut self.replicas, &change.replicas),
+            (&mut self.removing, &change.removing),
+            (&mut self.adding, &change.adding),
         ];
         for (list, new) in lists {
             if let Some(new) = new {
@@ -229,6 +238,7 @@ impl Cluster {
             }
             MetadataRecord::Partition(_)
             | MetadataRecord::PartitionChange(_)
+            | MetadataRecord::RemoveTopic(_)
             | MetadataRecord::FeatureLevel(_)
             | MetadataRecord::ClearElr(_)
             | MetadataRecord::NoOp => {}
@@ -247,6 +257,11 @@ impl Cluster {
                 self.missing.remove(&partition.topic);
             }
         }
+    }
+
+    /// The name of a topic, deleted or not.
+    pub(super) fn name_of(&self, id: TopicId) -> Option<TopicName> {
+        self.topics.get(&id).cloned()
     }
 
     pub(super) fn partition_of(&self, record: &MetadataRecord) -> Option<TopicPartition> {

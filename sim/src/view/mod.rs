@@ -13,11 +13,12 @@
 //! broker's registration, a process's state, a send that began or ended. A high watermark that moves
 //! is none: it always follows one of those, and trails it by a fetch. Neither is a poll.
 //!
-//! Next: `replica.rs` (a log in brief), `cluster.rs` (the controller), `quorum.rs` (which one is active), `operations.rs` (the clients),
-//! `condition.rs` (what can be asked).
+//! Next: `replica.rs` (a log in brief), `cluster.rs` (the controller), `quorum.rs` (which one is active),
+//! `operations.rs` (the clients), `condition.rs` (what can be asked).
 
 mod cluster;
 mod condition;
+mod deletion;
 mod operations;
 mod process;
 mod quorum;
@@ -32,6 +33,7 @@ pub use replica::{Batch, Replica, ReplicaLog, Role};
 use crate::history::{Entry, What};
 use crate::plan::Plan;
 use cluster::Cluster;
+use deletion::Deletions;
 use ktrial_core::event::ElectionRule;
 use ktrial_core::metadata::MetadataRecord;
 use ktrial_core::{BrokerId, Event, NodeId, Timestamp, TopicName, TopicPartition};
@@ -50,6 +52,7 @@ pub struct View {
     partitions: BTreeMap<TopicPartition, PartitionView>,
     processes: BTreeMap<NodeId, Process>,
     operations: Operations,
+    deletions: Deletions,
     quorum: Quorum,
     last_change: Timestamp,
     /// Partitions that do not have all their replicas in sync.
@@ -129,6 +132,7 @@ impl View {
             partitions: BTreeMap::new(),
             processes: BTreeMap::new(),
             operations: Operations::default(),
+            deletions: Deletions::default(),
             quorum: Quorum::default(),
             last_change: Timestamp::ZERO,
             out_of_sync: 0,
@@ -252,7 +256,10 @@ impl View {
                 rule,
                 ..
             } => self.entry(partition).elected_by = Some(*rule),
-            Event::BrokerStarted { .. } => self.process(node).seen_running(),
+            Event::BrokerStarted { .. } => {
+                self.process(node).seen_running();
+                self.deletions.started(node);
+            }
             Event::BrokerStopped | Event::StorageFailed { .. } => {
                 self.process(node).closed(at);
                 self.after_stop(at, node);
@@ -306,6 +313,12 @@ impl View {
                 committed.for_each(Committed::clear_elr);
                 None
             }
+            MetadataRecord::RemoveTopic(removed) => {
+                if let Some(topic) = self.cluster.name_of(removed.topic_id) {
+                    self.remove_topic(at, &topic);
+                }
+                None
+            }
             _ => None,
         };
         if self.cluster.apply(record) {
@@ -336,6 +349,14 @@ impl View {
         let (Some(broker), Some(partition)) = (node.broker(), replica::partition_of(event)) else {
             return;
         };
+        if self.deletions.concerns(at, partition, broker, event) {
+            self.last_change = at;
+            return;
+        }
+        if matches!(event, Event::ReplicaDeleted { .. }) {
+            self.remove_replica(at, partition, broker);
+            return;
+        }
         // Looked up first: a hit, the usual case, spares the clone of the key.
         if !self.partitions.contains_key(partition) {
             self.entry(partition);

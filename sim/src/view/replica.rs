@@ -303,7 +303,8 @@ pub(super) fn partition_of(event: &Event) -> Option<&TopicPartition> {
         | Event::HighWatermark { partition, .. }
         | Event::Flushed { partition, .. }
         | Event::IsrProposed { partition, .. }
-        | Event::IsrAdopted { partition, .. } => Some(partition),
+        | Event::IsrAdopted { partition, .. }
+        | Event::ReplicaDeleted { partition } => Some(partition),
         _ => None,
     }
 }

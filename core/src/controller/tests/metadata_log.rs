@@ -25,6 +25,7 @@ fn fetch_request(offset: i64, epoch: i32, last_epoch: i32) -> Request {
             log_start_offset: None,
             max_bytes: 1 << 20,
         }],
+        session: FetchSession::none(),
     })
 }
 
@@ -51,6 +52,7 @@ fn answers_wait_until_their_records_are_written() {
         broker: BrokerId(1),
         incarnation: Incarnation(0),
         previous_broker_epoch: None,
+        rack: None,
     };
     let from = NodeId::Broker(BrokerId(1));
     let first = rig.send(from, Request::BrokerRegistration(register));

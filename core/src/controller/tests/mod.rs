@@ -181,6 +181,7 @@ impl Rig {
             broker: BrokerId(id),
             incarnation: Incarnation(process.starts),
             previous_broker_epoch: previous,
+            rack: None,
         };
         let from = NodeId::Broker(BrokerId(id));
         let Response::BrokerRegistration(response) =

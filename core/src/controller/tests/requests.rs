@@ -1,6 +1,7 @@
 //! Topics, settings, elections on request, and what is no controller's business.
 
 use super::*;
+use crate::offset::LeaderEpoch;
 
 fn cluster() -> Rig {
     let mut rig = Rig::new(Rules::default());
@@ -295,4 +296,103 @@ fn what_is_for_brokers_is_refused_and_the_connection_closed() {
             Effect::Close { .. }
         ]
     ));
+}
+
+#[test]
+fn a_deleted_topic_leaves_room_for_another_of_its_name() {
+    let mut rig = cluster();
+    rig.create("a.b", &[1, 2], &[("min.insync.replicas", "2")]);
+    let first = rig.topic_id("a.b");
+    rig.written();
+    let mut delete = |topics: &[&str]| {
+        let topics = topics.iter().map(|topic| (*topic).into()).collect();
+        let request = Request::DeleteTopics(DeleteTopicsRequest { topics });
+        match rig.ask(NodeId::Client(crate::id::ClientId(0)), request) {
+            Response::DeleteTopics(response) => response
+                .topics
+                .into_iter()
+                .map(|(_, error)| error)
+                .collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(delete(&["other"]), [ErrorCode::UnknownTopicOrPartition]);
+    let twice = [ErrorCode::None, ErrorCode::InvalidRequest];
+    assert_eq!(delete(&["a.b", "a.b"]), twice);
+    assert_eq!(rig.written(), ["remove topic"]);
+    // Nothing of it is left: no name that collides, no setting, no partition without leader.
+    rig.kill(1);
+    assert_eq!(rig.written(), ["fence 1"]);
+    assert_eq!(rig.create("a_b", &[2], &[]).error, ErrorCode::None);
+    assert_eq!(rig.written().len(), 2);
+    assert_eq!(
+        rig.create("a.b", &[2], &[]).error,
+        ErrorCode::InvalidTopicException
+    );
+    assert_ne!(rig.topic_id("a_b"), first);
+}
+
+/// Moves `t-0`, or takes the move back.
+fn reassign(rig: &mut Rig, replicas: Option<&[i32]>) -> ErrorCode {
+    let replicas = replicas.map(|ids| ids.iter().copied().map(BrokerId).collect());
+    let partitions = vec![Reassignment {
+        partition: TopicPartition::new("t", 0),
+        replicas,
+    }];
+    let request = AlterPartitionReassignmentsRequest { partitions };
+    match rig.ask(
+        NodeId::Client(crate::id::ClientId(0)),
+        Request::AlterPartitionReassignments(request),
+    ) {
+        Response::AlterPartitionReassignments(mut response) => response.partitions.remove(0).1,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_move_ends_with_the_isr_that_has_the_new_replicas() {
+    let mut rig = cluster();
+    rig.create("t", &[1, 2], &[]);
+    rig.written();
+    assert_eq!(reassign(&mut rig, Some(&[3, 2])), ErrorCode::None);
+    assert_eq!(
+        rig.written(),
+        ["change replicas=[3,2,1] removing=[1] adding=[3]"]
+    );
+    assert_eq!(rig.propose(&[1, 2, 3]).error, ErrorCode::NewLeaderElected);
+    assert_eq!(
+        rig.written(),
+        ["change isr=[2,3] leader=3 replicas=[3,2] removing=[] adding=[]"]
+    );
+    assert_eq!(rig.partition("t").leader_epoch, LeaderEpoch(1));
+    // Another order is a move that has ended when it begins; nobody leaves, so no new epoch.
+    assert_eq!(reassign(&mut rig, Some(&[2, 3])), ErrorCode::None);
+    assert_eq!(rig.written(), ["change replicas=[2,3]"]);
+    // Fewer replicas: the one that stays is in sync, so it ends at once, with a new epoch.
+    assert_eq!(reassign(&mut rig, Some(&[3])), ErrorCode::None);
+    assert_eq!(rig.written(), ["change isr=[3] leader=3 replicas=[3]"]);
+    assert_eq!(rig.partition("t").leader_epoch, LeaderEpoch(2));
+}
+
+#[test]
+fn a_move_is_taken_back_and_refused_for_these_reasons() {
+    let mut rig = cluster();
+    rig.create("t", &[1, 2], &[]);
+    rig.written();
+    assert_eq!(
+        reassign(&mut rig, None),
+        ErrorCode::NoReassignmentInProgress
+    );
+    for wrong in [&[][..], &[1, 1], &[1, 9]] {
+        let error = reassign(&mut rig, Some(wrong));
+        assert_eq!(error, ErrorCode::InvalidReplicaAssignment, "{wrong:?}");
+    }
+    assert_eq!(rig.written(), [] as [&str; 0]);
+    reassign(&mut rig, Some(&[3, 2]));
+    rig.written();
+    assert_eq!(reassign(&mut rig, None), ErrorCode::None);
+    assert_eq!(
+        rig.written(),
+        ["change leader=1 replicas=[2,1] removing=[] adding=[]"]
+    );
 }

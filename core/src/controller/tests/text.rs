@@ -29,6 +29,7 @@ pub(super) fn text(record: &MetadataRecord) -> Option<String> {
             format!("config {}={value}", record.key)
         }
         MetadataRecord::PartitionChange(record) => format!("change {}", describe(record)),
+        MetadataRecord::RemoveTopic(_) => "remove topic".to_owned(),
         MetadataRecord::FeatureLevel(record) => format!("feature {}={}", record.name, record.level),
         MetadataRecord::BrokerRegistrationChange(record) => {
             let what = match (record.fenced, record.in_controlled_shutdown) {

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | CreateTopics | librdkafka's admin client |
 //! | IncrementalAlterConfigs | the release's `ConfigCommand` |
+//! | DeleteTopics | librdkafka's admin client |
+//! | AlterPartitionReassignments | the release's `ReassignPartitionsCommand` |
 //! | ElectLeaders | the release's `LeaderElectionCommand`, which came with 2.4 |
 //!
 //! Simplified: a tool's failure is told as an unknown server error with its last line as message.
@@ -15,8 +17,8 @@ use crate::failure::Failure;
 use crate::kafka::{Mode, Target};
 use futures_executor::block_on;
 use ktrial_core::message::{
-    ConfigChange, ConfigResource, CreateTopicsRequest, ElectLeadersRequest, ElectionType,
-    Placement, Request,
+    ConfigChange, ConfigResource, CreateTopicsRequest, DeleteTopicsRequest, ElectLeadersRequest,
+    ElectionType, Placement, Reassignment, Request,
 };
 use ktrial_core::{ErrorCode, Event, NodeId, OperationId, TopicPartition};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -34,6 +36,10 @@ const CONFIG: [&str; 2] = [
 const ELECTION: [&str; 2] = [
     "org.apache.kafka.tools.LeaderElectionCommand",
     "kafka.admin.LeaderElectionCommand",
+];
+const REASSIGNMENT: [&str; 2] = [
+    "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
+    "kafka.admin.ReassignPartitionsCommand",
 ];
 /// How long one try of a request may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -139,6 +145,8 @@ impl Hands {
             Request::CreateTopics(request) => self.create(request),
             Request::IncrementalAlterConfigs(request) => self.alter(&request.changes),
             Request::ElectLeaders(request) => self.elect(request),
+            Request::DeleteTopics(request) => self.delete(request),
+            Request::AlterPartitionReassignments(request) => self.reassign(&request.partitions),
             _ => (ErrorCode::InvalidRequest, None),
         }
     }
@@ -230,12 +238,95 @@ impl Hands {
         (ErrorCode::None, None)
     }
 
+    /// Tries again until it is answered. What an earlier try without an answer has deleted is gone.
+    fn delete(&self, request: &DeleteTopicsRequest) -> Answer {
+        let topics: Vec<&str> = request.topics.iter().map(|topic| &**topic).collect();
+        let options = AdminOptions::new()
+            .request_timeout(Some(PATIENCE))
+            .operation_timeout(Some(PATIENCE));
+        let mut answer = (ErrorCode::RequestTimedOut, None);
+        for attempt in 0..TRIES {
+            let made = block_on(self.admin.delete_topics(&topics, &options));
+            answer = match made.map(|results| results.into_iter().find_map(Result::err)) {
+                Ok(None) => return (ErrorCode::None, None),
+                Ok(Some((_, code))) => {
+                    let error = kafka_error(code).unwrap_or(ErrorCode::RequestTimedOut);
+                    (error, Some(code.to_string()))
+                }
+                Err(error) => (ErrorCode::RequestTimedOut, Some(error.to_string())),
+            };
+            match answer.0 {
+                ErrorCode::UnknownTopicOrPartition if attempt > 0 => {
+                    return (ErrorCode::None, None);
+                }
+                ErrorCode::RequestTimedOut | ErrorCode::NotController => thread::sleep(AGAIN),
+                _ => return answer,
+            }
+        }
+        answer
+    }
+
+    /// By the release's tool, from a file. It has `--bootstrap-server` and `--cancel` since 2.4 and 2.6.
+    fn reassign(&self, partitions: &[Reassignment]) -> Answer {
+        let (moves, cancels): (Vec<_>, Vec<_>) =
+            partitions.iter().partition(|one| one.replicas.is_some());
+        for (list, verb) in [(moves, "--execute"), (cancels, "--cancel")] {
+            if list.is_empty() {
+                continue;
+            }
+            let answer = with_file(&reassignment_file(&list), |path| {
+                let arguments = [
+                    "--bootstrap-server",
+                    &self.tools.bootstrap,
+                    verb,
+                    "--additional",
+                    "--reassignment-json-file",
+                    path,
+                ];
+                let wanted = arguments.iter().filter(|one| {
+                    // A move may replace one that is under way.
+                    **one != "--additional" || verb == "--execute"
+                });
+                let arguments: Vec<String> = wanted.map(|one| (*one).to_owned()).collect();
+                self.tool(&REASSIGNMENT, &arguments)
+            });
+            if let Err(answer) = answer {
+                return answer;
+            }
+        }
+        (ErrorCode::None, None)
+    }
+
     fn tool(&self, classes: &[&str], arguments: &[String]) -> Result<(), Answer> {
         match (self.tools.run)(classes, arguments) {
             Ok(_) => Ok(()),
             Err(failure) => Err((ErrorCode::UnknownServerError, Some(failure.to_string()))),
         }
     }
+}
+
+/// What the tool reads: Kafka's own JSON.
+fn reassignment_file(partitions: &[&Reassignment]) -> String {
+    let of = |one: &&Reassignment| {
+        let TopicPartition { topic, partition } = &one.partition;
+        let replicas = one.replicas.iter().flatten();
+        let replicas: Vec<String> = replicas.map(ToString::to_string).collect();
+        let replicas = replicas.join(",");
+        format!(r#"{{"topic":"{topic}","partition":{partition},"replicas":[{replicas}]}}"#)
+    };
+    let list: Vec<String> = partitions.iter().map(of).collect();
+    format!(r#"{{"version":1,"partitions":[{}]}}"#, list.join(","))
+}
+
+/// Does something with a file of this text, which is gone afterwards.
+fn with_file(text: &str, work: impl FnOnce(&str) -> Result<(), Answer>) -> Result<(), Answer> {
+    let failed = |error: std::io::Error| (ErrorCode::UnknownServerError, Some(error.to_string()));
+    let name = format!("ktrial-reassignment-{}.json", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, text).map_err(failed)?;
+    let done = work(&path.to_string_lossy());
+    let _ = std::fs::remove_file(&path);
+    done
 }
 
 /// The replicas of each partition as numbers; none if the controller chooses.

@@ -223,6 +223,7 @@ fn is_foreign(
             }
             MetadataRecord::Partition(record) => foreign.contains(&record.topic_id),
             MetadataRecord::PartitionChange(record) => foreign.contains(&record.topic_id),
+            MetadataRecord::RemoveTopic(record) => foreign.contains(&record.topic_id),
             MetadataRecord::Config(record) => {
                 matches!(&record.resource, ConfigResource::Topic(topic) if named(topic))
             }

@@ -79,6 +79,7 @@ families! {
     Swarm "clocks" "a wall clock jumps and drifts" disk::clock;
     Swarm "settings" "an operator changes a topic's settings" operator::settings;
     Swarm "elections" "an operator asks for elections" operator::elections;
+    Swarm "reassignments" "an operator moves replicas to other brokers, and perhaps takes it back" operator::reassignments;
 }
 
 /// Draws all faults of a plan.

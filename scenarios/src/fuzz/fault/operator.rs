@@ -48,3 +48,26 @@ pub(super) fn elections(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
     };
     vec![step(scene.begin(dice), action, None)]
 }
+
+pub(super) fn reassignments(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
+    let (partition, replicas) = scene.partition(dice);
+    let begin = scene.begin(dice);
+    let most = scene.brokers.len();
+    // Mostly as many replicas as before; sometimes more, fewer, or only another order.
+    let count = if dice.percent(70) {
+        replicas.len().min(most)
+    } else {
+        dice.count(1..=most)
+    };
+    let to = |replicas| Action::Reassign {
+        partition: partition.clone(),
+        replicas,
+    };
+    let target = dice.some(&scene.brokers, count);
+    let mut steps = vec![step(begin, to(Some(target)), None)];
+    if dice.percent(30) {
+        let back = begin + dice.span_ms(1..=5_000);
+        steps.push(step(back, to(None), None));
+    }
+    steps
+}

@@ -1,7 +1,8 @@
 //! `lost_write`: a value that was acknowledged and is not in the log that counts at the end.
 //!
 //! False positives avoided: acks=0 is never acknowledged; with no leader at the end, every replica that
-//! may lead is asked; a partition of which no log was read back is not judged.
+//! may lead is asked; a partition of which no log was read back is not judged; nor is a record whose topic
+//! was deleted, or that may have gone to the old topic because a broker still had it.
 
 use super::{Case, acknowledged_offset, partition_of};
 use crate::check::promise::LossCause;
@@ -30,7 +31,7 @@ pub(in crate::check) fn lost_writes<'a>(case: &Case<'a>) -> Vec<LostWrite<'a>> {
         let Some(partition) = partition_of(operation) else {
             continue;
         };
-        if !case.history.logs.contains_key(&partition) {
+        if !case.history.logs.contains_key(&partition) || went_with_topic(case, operation) {
             continue;
         }
         let counting = partitions
@@ -53,6 +54,12 @@ pub(in crate::check) fn lost_writes<'a>(case: &Case<'a>) -> Vec<LostWrite<'a>> {
         });
     }
     lost
+}
+
+/// Whether the record may have been of a topic that was deleted.
+fn went_with_topic(case: &Case<'_>, operation: &Operation) -> bool {
+    let ended = operation.ended.map(|(at, _)| at);
+    ended.is_some_and(|at| case.view.may_be_deleted(&operation.topic, at))
 }
 
 /// The logs that count for one partition.

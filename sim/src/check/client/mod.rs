@@ -32,6 +32,7 @@ mod duplicate;
 mod inconsistent_offsets;
 mod lost_write;
 mod poll_order;
+mod resurrected;
 mod send_order;
 mod unseen;
 
@@ -301,6 +302,11 @@ pub(super) fn waiting(case: &Case<'_>) -> usize {
         found.is_some_and(|(_, operation)| operation.acknowledged())
     });
     waiting.count()
+}
+
+/// Looks for records of topics that were deleted.
+pub(super) fn check_deleted(case: &Case<'_>, findings: &mut Findings) {
+    resurrected::check(case, findings);
 }
 
 /// Runs the checks whose result is findings only.

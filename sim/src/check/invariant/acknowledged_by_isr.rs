@@ -26,12 +26,15 @@ impl Invariant for AcknowledgedByIsr {
         else {
             return;
         };
+        if moment.view.was_deleted(&name.topic) {
+            return; // It may be about the topic that is no more.
+        }
         let operations = moment.view.operations();
         let operation = operations.index(*operation);
         let Some(operation) = operation.and_then(|index| operations.list().get(index)) else {
             return;
         };
-        if let Some(problem) = problem(moment, excuses, operation, (name, *at)) {
+        if let Some(problem) = problem(excuses, operation, (name, *at)) {
             let value = &operation.value;
             let what = format!("{value} was acknowledged at {name} offset {at}, {problem}");
             findings.broken("acknowledged_by_isr", name, moment.at(), what);
@@ -40,7 +43,6 @@ impl Invariant for AcknowledgedByIsr {
 }
 
 fn problem(
-    moment: &Moment<'_>,
     excuses: Excuses<'_>,
     operation: &Operation,
     (name, offset): (&TopicPartition, Offset),
@@ -57,8 +59,7 @@ fn problem(
     let Some(isr) = there.filter_map(|written| Some(written.exposed?.1)).max() else {
         return Some("which was below no leader's high watermark".to_owned());
     };
-    let committed = moment.view.partition(name)?.committed.as_ref()?;
     let needed = excuses.happened.lowest_min_insync(&name.topic);
-    let needed = needed.min(committed.replicas.len());
+    let needed = needed.min(excuses.happened.fewest_replicas(name));
     (isr < needed).then(|| format!("with {isr} member(s) in the ISR of {needed} that are needed"))
 }

@@ -13,7 +13,7 @@
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::Replica;
 use ktrial_core::event::PolledRecord;
-use ktrial_core::{Event, LeaderEpoch, Offset, TopicPartition};
+use ktrial_core::{Event, LeaderEpoch, Offset, TopicName, TopicPartition};
 use std::collections::BTreeMap;
 
 const NAME: &str = "consistent_read";
@@ -25,10 +25,19 @@ pub(super) struct ConsistentRead {
 }
 
 impl Invariant for ConsistentRead {
+    fn forget(&mut self, topic: &TopicName) {
+        self.read.retain(|name, _| name.topic != *topic);
+    }
+
     fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
         match moment.event() {
             Some(Event::Polled { records }) => {
-                for run in records.chunk_by(|a, b| a.partition == b.partition) {
+                let runs = records.chunk_by(|a, b| a.partition == b.partition);
+                let deleted = |record: &PolledRecord| {
+                    let topic = &record.partition.topic;
+                    moment.view.was_deleted(topic)
+                };
+                for run in runs.filter(|run| !run.first().is_some_and(deleted)) {
                     self.took(run);
                 }
             }

@@ -8,7 +8,7 @@
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::Role;
-use ktrial_core::{Event, LeaderEpoch, Offset, TopicPartition};
+use ktrial_core::{Event, LeaderEpoch, Offset, TopicName, TopicPartition};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
@@ -18,13 +18,18 @@ pub(super) struct ConsumerBelowHighWatermark {
 }
 
 impl Invariant for ConsumerBelowHighWatermark {
+    fn forget(&mut self, topic: &TopicName) {
+        self.highest.retain(|name, _| name.topic != *topic);
+    }
+
     fn observe(&mut self, moment: &Moment<'_>, _: Excuses<'_>, findings: &mut Findings) {
         match moment.event() {
             Some(Event::BecameLeader { .. } | Event::HighWatermark { .. }) => {}
             Some(Event::Polled { records }) => {
                 for record in records {
                     let name = &record.partition;
-                    if !self.exposed(name, record.leader_epoch, record.offset) {
+                    let deleted = moment.view.was_deleted(&name.topic);
+                    if !deleted && !self.exposed(name, record.leader_epoch, record.offset) {
                         let what = format!(
                             "a consumer got offset {} of {name}, which no leader had below its high \
                              watermark",

@@ -11,7 +11,9 @@
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::Committed;
 use ktrial_core::metadata::MetadataRecord;
-use ktrial_core::{BrokerId, Event, LeaderEpoch, Offset, PartitionEpoch, TopicId, TopicPartition};
+use ktrial_core::{
+    BrokerId, Event, LeaderEpoch, Offset, PartitionEpoch, TopicId, TopicName, TopicPartition,
+};
 use std::collections::BTreeMap;
 
 const NAME: &str = "epochs_monotone";
@@ -24,6 +26,11 @@ pub(super) struct EpochsMonotone {
 }
 
 impl Invariant for EpochsMonotone {
+    fn forget(&mut self, topic: &TopicName) {
+        self.committed.retain(|name, _| name.topic != *topic);
+        self.replicas.retain(|(name, _), _| name.topic != *topic);
+    }
+
     fn observe(&mut self, moment: &Moment<'_>, _: Excuses<'_>, findings: &mut Findings) {
         match moment.event() {
             Some(Event::MetadataWritten { offset, record }) => {

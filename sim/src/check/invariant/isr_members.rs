@@ -3,6 +3,11 @@
 //!
 //! Source: TLA+ kip-966 `ValidControllerIsrAndElr` and `ValidControllerState`, hachikuji `LeaderInIsr`.
 //!
+//! Permitted: a replica that was moved away and stays in the ELR. When a move ends with fewer than
+//! `min.insync.replicas` members in the ISR, Kafka counts those who leave the assignment among the ELR, for
+//! they were in the ISR before (`PartitionChangeBuilder.maybePopulateTargetElr`, as of 4.3.1). Nobody
+//! elects them.
+//!
 //! False positives avoided: whether a full ISR empties the ELR is asked only of a record that changes the
 //! partition, for the setting may change between. Fenced members are looked for when a broker is fenced
 //! (the record that fences it follows the one that takes it out) and when a record takes one in; and
@@ -11,12 +16,16 @@
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::Committed;
 use ktrial_core::metadata::MetadataRecord;
-use ktrial_core::{BrokerId, Event};
+use ktrial_core::{BrokerId, Event, TopicPartition};
+use std::collections::BTreeSet;
 
 const NAME: &str = "isr_members";
 
 #[derive(Default)]
-pub(super) struct IsrMembers;
+pub(super) struct IsrMembers {
+    /// Partitions whose replicas were ever moved.
+    moved: BTreeSet<TopicPartition>,
+}
 
 impl Invariant for IsrMembers {
     fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
@@ -35,6 +44,15 @@ impl Invariant for IsrMembers {
         let Some(committed) = &partition.committed else {
             return;
         };
+        if let Some(id) = former_in_elr(committed) {
+            let what =
+                format!("{name} at the controller: broker {id} is in the ELR but not a replica");
+            let moved = self.moved.contains(name);
+            findings.report(NAME, Some(name), Some(moment.at()), moved, what);
+        }
+        if !committed.removing.is_empty() || !committed.adding.is_empty() {
+            self.moved.insert(name.clone());
+        }
         let problem = problem(committed).or_else(|| {
             let elr = excuses.promises.elr;
             elr.then(|| elr_problem(moment, committed, &name.topic))
@@ -90,6 +108,12 @@ fn elr_problem(moment: &Moment<'_>, committed: &Committed, topic: &str) -> Optio
     fenced.map(|id| format!("broker {id} is in the ISR and fenced"))
 }
 
+/// A member of the ELR that is no replica.
+fn former_in_elr(committed: &Committed) -> Option<BrokerId> {
+    let mut elr = committed.elr.iter();
+    elr.find(|id| !committed.replicas.contains(id)).copied()
+}
+
 fn problem(committed: &Committed) -> Option<String> {
     let Committed {
         replicas,
@@ -101,9 +125,6 @@ fn problem(committed: &Committed) -> Option<String> {
     let stranger = |list: &[BrokerId]| list.iter().find(|id| !replicas.contains(id)).copied();
     if let Some(id) = stranger(isr) {
         return Some(format!("broker {id} is in the ISR but not a replica"));
-    }
-    if let Some(id) = stranger(elr) {
-        return Some(format!("broker {id} is in the ELR but not a replica"));
     }
     if let Some(id) = elr.iter().find(|id| isr.contains(id)) {
         return Some(format!("broker {id} is in the ISR and in the ELR"));

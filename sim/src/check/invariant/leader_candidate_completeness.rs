@@ -16,7 +16,7 @@
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::{Committed, PartitionView, Replica};
-use ktrial_core::{BrokerId, Event, NodeId, Offset, TopicPartition};
+use ktrial_core::{BrokerId, Event, NodeId, Offset, TopicName, TopicPartition};
 use std::collections::BTreeMap;
 
 const NAME: &str = "leader_candidate_completeness";
@@ -34,6 +34,10 @@ struct Known {
 }
 
 impl Invariant for LeaderCandidateCompleteness {
+    fn forget(&mut self, topic: &TopicName) {
+        self.partitions.retain(|name, _| name.topic != *topic);
+    }
+
     fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
         let relevant = matches!(
             moment.event(),

@@ -12,7 +12,7 @@
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::{Batch, Replica};
 use ktrial_core::event::ElectionRule;
-use ktrial_core::{BrokerId, Event, Offset, TopicPartition};
+use ktrial_core::{BrokerId, Event, Offset, TopicName, TopicPartition};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
@@ -57,6 +57,10 @@ impl Exposed {
 }
 
 impl Invariant for LeaderCompleteness {
+    fn forget(&mut self, topic: &TopicName) {
+        self.exposed.retain(|name, _| name.topic != *topic);
+    }
+
     fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
         let (Some((name, partition)), Some((broker, replica))) =
             (moment.partition, moment.replica())

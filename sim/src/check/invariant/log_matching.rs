@@ -18,7 +18,7 @@
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::history::What;
 use crate::view::{Batch, PartitionView, Replica};
-use ktrial_core::{BrokerId, Event, Offset, TopicPartition};
+use ktrial_core::{BrokerId, Event, Offset, TopicName, TopicPartition};
 use std::collections::BTreeMap;
 
 const NAME: &str = "log_matching";
@@ -30,6 +30,10 @@ pub(super) struct LogMatching {
 }
 
 impl Invariant for LogMatching {
+    fn forget(&mut self, topic: &TopicName) {
+        self.equal_to.retain(|name, _| name.topic != *topic);
+    }
+
     fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
         if let What::FinalLog(log) = &moment.entry.what {
             return at_the_end(log.broker, moment, excuses, findings);

@@ -31,6 +31,10 @@ pub(super) struct MaximalIsrSuperset {
 }
 
 impl Invariant for MaximalIsrSuperset {
+    fn forget(&mut self, topic: &TopicName) {
+        self.wished.retain(|name, _| name.topic != *topic);
+    }
+
     fn observe(&mut self, moment: &Moment<'_>, _: Excuses<'_>, findings: &mut Findings) {
         let Some((name, partition)) = moment.partition else {
             return;
@@ -101,6 +105,9 @@ fn outside(
     }
     let needed = min_insync.min(committed.replicas.len());
     let enough = leader.isr.len() >= needed;
-    let member = outside(&committed.elr).filter(|_| enough);
+    // One that was moved away may be left in the ELR, and is never elected.
+    let is_replica = |member: &BrokerId| committed.replicas.contains(member);
+    let elr: Vec<BrokerId> = committed.elr.iter().copied().filter(is_replica).collect();
+    let member = outside(&elr).filter(|_| enough);
     member.map(|member| (member, "ELR"))
 }

@@ -9,7 +9,7 @@
 
 use super::{Excuses, Findings, Invariant, Moment};
 use ktrial_core::metadata::MetadataRecord;
-use ktrial_core::{Event, TopicPartition};
+use ktrial_core::{Event, TopicName, TopicPartition};
 use std::collections::BTreeSet;
 
 #[derive(Default)]
@@ -19,6 +19,10 @@ pub(super) struct MinIsrRecoveryQuorum {
 }
 
 impl Invariant for MinIsrRecoveryQuorum {
+    fn forget(&mut self, topic: &TopicName) {
+        self.cleared.retain(|name| name.topic != *topic);
+    }
+
     fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
         let Some(Event::MetadataWritten { record, .. }) = moment.event() else {
             return;

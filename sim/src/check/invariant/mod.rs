@@ -54,7 +54,7 @@ use super::happened::{Elected, Happened};
 use super::moment::Moment;
 use super::promise::Promises;
 use crate::view::Batch;
-use ktrial_core::TopicPartition;
+use ktrial_core::{TopicName, TopicPartition};
 
 /// What excuses a finding.
 #[derive(Clone, Copy)]
@@ -79,6 +79,11 @@ impl Excuses<'_> {
 pub(super) trait Invariant {
     /// Looks at an entry that the view has just taken in.
     fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings);
+
+    /// A topic is deleted: one of the same name begins anew.
+    fn forget(&mut self, topic: &TopicName) {
+        let _ = topic;
+    }
 }
 
 /// Every property.
@@ -125,7 +130,25 @@ impl Invariants {
 }
 
 impl Invariant for Invariants {
+    fn forget(&mut self, topic: &TopicName) {
+        let all: [&mut dyn Invariant; 9] = [
+            &mut self.consumer,
+            &mut self.epochs_monotone,
+            &mut self.min_isr_recovery_quorum,
+            &mut self.consistent_read,
+            &mut self.one_leader_per_epoch,
+            &mut self.log_matching,
+            &mut self.maximal_isr_superset,
+            &mut self.leader_completeness,
+            &mut self.candidates,
+        ];
+        all.into_iter().for_each(|one| one.forget(topic));
+    }
+
     fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
+        if let Some(topic) = moment.deleted_topic() {
+            self.forget(&topic);
+        }
         let of_cluster: [&mut dyn Invariant; 7] = [
             &mut self.process_failures,
             &mut self.quorum,

@@ -5,7 +5,7 @@
 //! stale leader learns late), and one broker may take up its own epoch again after a restart.
 
 use super::{Excuses, Findings, Invariant, Moment};
-use ktrial_core::{BrokerId, Event, LeaderEpoch, TopicPartition};
+use ktrial_core::{BrokerId, Event, LeaderEpoch, TopicName, TopicPartition};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
@@ -14,6 +14,10 @@ pub(super) struct OneLeaderPerEpoch {
 }
 
 impl Invariant for OneLeaderPerEpoch {
+    fn forget(&mut self, topic: &TopicName) {
+        self.leaders.retain(|name, _| name.topic != *topic);
+    }
+
     fn observe(&mut self, moment: &Moment<'_>, _: Excuses<'_>, findings: &mut Findings) {
         let (
             Some(Event::BecameLeader {

@@ -351,6 +351,7 @@ fn broker_epochs() {
             broker_epoch: BrokerEpoch(epoch),
             fenced: false,
             in_controlled_shutdown: false,
+            rack: None,
         }));
         story
     };

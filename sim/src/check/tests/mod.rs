@@ -2,6 +2,7 @@
 //! miss that it does not; and the whole verdict of the two flagship cells.
 
 mod clients;
+mod deletions;
 mod elections;
 mod flagship;
 mod invariants;

@@ -102,6 +102,7 @@ fn written(record: &MetadataRecord) -> Option<String> {
             )
         }
         MetadataRecord::Topic(it) => format!("topic {}", it.topic),
+        MetadataRecord::RemoveTopic(it) => format!("removes topic {}", it.topic_id),
         MetadataRecord::Partition(it) => format!(
             "partition {:?} isr {:?} leader {:?} {}/{}",
             ids(&it.replicas),

@@ -175,6 +175,7 @@ impl Tree {
             broker_epoch: epoch,
             fenced: false,
             in_controlled_shutdown: false,
+            rack: None,
         });
         self.write(record, id, ledger, out);
     }
@@ -229,6 +230,8 @@ impl Tree {
                 partition_epoch: PartitionEpoch(version),
                 elr: Vec::new(),
                 last_known_elr: Vec::new(),
+                removing: Vec::new(),
+                adding: Vec::new(),
             }),
         };
         self.write(record, BrokerId(0), ledger, out);
@@ -302,6 +305,9 @@ fn change(
         leader_recovery_state: recovers.then(|| recovery(after.leader_recovery_state)),
         elr: None,
         last_known_elr: None,
+        replicas: None,
+        removing: None,
+        adding: None,
     }
 }
 

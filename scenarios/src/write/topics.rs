@@ -1,0 +1,42 @@
+//! Steps about topics and where they are.
+
+use super::toml::{self, Inline};
+use ktrial_core::BrokerId;
+use ktrial_sim::plan::Action;
+
+/// The key of the action and its table; `None` if it is another action.
+pub(super) fn action(action: &Action) -> Option<(&'static str, String)> {
+    let mut table = Inline::default();
+    let key = match action {
+        Action::CreateTopic { topic, replicas } => {
+            table.text("topic", topic);
+            if let Some(replicas) = replicas {
+                let lists: Vec<String> = replicas.iter().map(|list| brokers(list)).collect();
+                table.put("replicas", toml::list(&lists));
+            }
+            "create_topic"
+        }
+        Action::DeleteTopic { topic } => {
+            table.text("topic", topic);
+            "delete_topic"
+        }
+        Action::Reassign {
+            partition,
+            replicas,
+        } => {
+            table.text("partition", &partition.to_string());
+            match replicas {
+                Some(replicas) => table.put("replicas", brokers(replicas)),
+                None => table.put("cancel", true),
+            };
+            "reassign"
+        }
+        _ => return None,
+    };
+    Some((key, table.done()))
+}
+
+fn brokers(ids: &[BrokerId]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    toml::list(&ids)
+}

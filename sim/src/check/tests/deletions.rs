@@ -1,0 +1,161 @@
+//! Topics that are deleted and created again, and replicas that move.
+
+use super::{caught, excused, passed};
+use crate::check::story::{Story, brokers, change, orders};
+use ktrial_core::event::ElectionRule;
+use ktrial_core::message::LeaderRecoveryState;
+use ktrial_core::metadata::{
+    LeaderChange, MetadataRecord, PartitionChangeRecord, PartitionRecord, RemoveTopicRecord,
+    TopicRecord,
+};
+use ktrial_core::{BrokerId, Event, LeaderEpoch, PartitionEpoch, TopicId};
+
+/// A is acknowledged; then the topic is deleted, and another one created. Broker 2 has not heard of it.
+fn again() -> Story {
+    let mut story = Story::new();
+    story.written("A", 0, 0, &[0, 1, 2]).high_watermark(0, 1);
+    story.acknowledged("A", 0).at(100);
+    let topic_id = TopicId(7);
+    story.write(MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id }));
+    for id in [0, 1] {
+        gone(&mut story, id);
+    }
+    story.at(200).write(MetadataRecord::Topic(TopicRecord {
+        topic: "orders".into(),
+        topic_id: TopicId(8),
+    }));
+    story.write(MetadataRecord::Partition(PartitionRecord {
+        topic_id: TopicId(8),
+        partition: 0,
+        replicas: brokers(&[1, 0, 2]),
+        isr: brokers(&[1, 0, 2]),
+        leader: Some(BrokerId(1)),
+        leader_recovery_state: LeaderRecoveryState::Recovered,
+        leader_epoch: LeaderEpoch(0),
+        partition_epoch: PartitionEpoch(0),
+        elr: Vec::new(),
+        last_known_elr: Vec::new(),
+        removing: Vec::new(),
+        adding: Vec::new(),
+    }));
+    story.loaded(0, 0, 0).loaded(1, 0, 0);
+    story.leads(1, 0, 0).follows(0, 0, 1);
+    story
+}
+
+fn gone(story: &mut Story, id: i32) {
+    let partition = orders();
+    story.broker(id, Event::ReplicaDeleted { partition });
+}
+
+#[test]
+fn records_of_a_deleted_topic_do_not_come_back() {
+    let mut story = again();
+    gone(&mut story, 2);
+    story.at(300).loaded(2, 0, 0).follows(2, 0, 1);
+    story.written("B", 0, 0, &[1, 0, 2]).high_watermark(1, 1);
+    story.acknowledged("B", 0);
+    let whole = story.clone().also(|story| {
+        let logs = [0, 1, 2];
+        logs.iter()
+            .fold(story, |story, id| story.final_log(*id, &[(0, 0, "B")]))
+    });
+    passed(&whole, "resurrected");
+    // The new topic's log is judged as any other: A went with the old one.
+    passed(&whole, "lost_write");
+    let old = story.also(|story| {
+        story
+            .final_log(0, &[(0, 0, "B")])
+            .final_log(1, &[(0, 0, "A")])
+    });
+    caught(&old, "resurrected");
+}
+
+#[test]
+fn what_an_old_replica_does_is_not_of_the_new_topic() {
+    // Broker 2 still leads the old topic in an epoch that broker 1 leads the new one in.
+    let mut story = again();
+    story.leads(2, 0, 0);
+    passed(&story, "one_leader_per_epoch");
+    story.leads(0, 0, 0);
+    caught(&story, "one_leader_per_epoch");
+    // Its log at the end is the old one.
+    let story = again().also(|story| story.final_log(2, &[(0, 0, "A")]));
+    passed(&story, "resurrected");
+    passed(&story, "final_log_equals_view");
+    // Once it has started again, what it opens is the new one.
+    let mut story = again();
+    story
+        .process_started(2)
+        .broker(2, Event::BrokerStarted { clean: false });
+    story.loaded(2, 0, 0);
+    passed(
+        &story.clone().also(|story| story.leads(1, 0, 0)),
+        "one_leader_per_epoch",
+    );
+    story.leads(2, 0, 0);
+    caught(&story, "one_leader_per_epoch");
+}
+
+#[test]
+fn the_isr_is_of_the_replicas_of_now() {
+    let moved = |isr: &[i32]| {
+        let mut story = Story::new();
+        story.write_change(PartitionChangeRecord {
+            replicas: Some(brokers(&[1, 2])),
+            isr: Some(brokers(isr)),
+            leader: LeaderChange::Leader(BrokerId(1)),
+            ..change()
+        });
+        story
+    };
+    passed(&moved(&[1, 2]), "isr_members");
+    caught(&moved(&[0, 1]), "isr_members");
+}
+
+#[test]
+fn a_replica_that_comes_may_lead_with_the_record_that_ends_the_move() {
+    let moved = |adding: &[i32]| {
+        let mut story = Story::new();
+        story.write_change(PartitionChangeRecord {
+            adding: Some(brokers(adding)),
+            ..change()
+        });
+        story.isr(&[0]);
+        story.elected(Some(2), ElectionRule::Isr, Vec::new());
+        story.write_change(PartitionChangeRecord {
+            replicas: Some(brokers(&[2])),
+            adding: Some(Vec::new()),
+            isr: Some(brokers(&[2])),
+            leader: LeaderChange::Leader(BrokerId(2)),
+            ..change()
+        });
+        story
+    };
+    passed(&moved(&[2]), "unclean_election");
+    caught(&moved(&[1]), "unclean_election");
+}
+
+#[test]
+fn a_replica_that_was_moved_away_may_stay_in_the_elr() {
+    let elr = |story: &mut Story| {
+        story.write_change(PartitionChangeRecord {
+            replicas: Some(brokers(&[1, 2])),
+            isr: Some(brokers(&[1])),
+            elr: Some(brokers(&[0])),
+            removing: Some(Vec::new()),
+            leader: LeaderChange::Leader(BrokerId(1)),
+            ..change()
+        });
+    };
+    let mut story = Story::new().topic_setting("min.insync.replicas", "2");
+    elr(&mut story);
+    caught(&story, "isr_members");
+    let mut story = Story::new().topic_setting("min.insync.replicas", "2");
+    story.write_change(PartitionChangeRecord {
+        removing: Some(brokers(&[0])),
+        ..change()
+    });
+    elr(&mut story);
+    excused(&story, "isr_members");
+}
