@@ -203,11 +203,11 @@ switches! {
     raft_flush_before_ack = "2.8", "KAFKA-10533";
     /// A voter that led the metadata quorum does not lead again in the same epoch when it starts again.
     raft_resign_after_restart = "2.8", "KAFKA-10527";
-    /// The metadata quorum's high watermark moves only once a record of the leader's own epoch is on a majority.
+    /// The quorum's high watermark moves only once a record of the leader's own epoch is on a majority.
     raft_leader_change_record_needed = "2.8", "KAFKA-12619";
     /// A leader of the metadata quorum resigns if no majority fetches from it.
     raft_check_quorum = "3.7", "KAFKA-15489";
-    /// A voter of the metadata quorum is known by the id of its directory too: with a new disk it is no voter.
+    /// A voter of the quorum is known by the id of its directory too: with a new disk it is no voter.
     raft_voter_directory_id = "3.9", "KIP-853";
     /// A voter of the metadata quorum asks whether it would be elected before it begins an epoch.
     raft_prevote = "4.0", "KIP-996";

@@ -1,6 +1,6 @@
-//! The metadata quorum over seeds, as Kafka's own `RaftEventSimulationTest` tries it: elections, leaders that
-//! fail, stop or are cut off, all voters down at once, a voter that loses its disk. What must hold meanwhile is
-//! checked after every entry of the record (`quorum_*`).
+//! The metadata quorum over seeds, as Kafka's own `RaftEventSimulationTest` tries it: elections, leaders
+//! that fail, stop or are cut off, all voters down at once, a voter that loses its disk. What must hold
+//! meanwhile is checked after every entry of the record (`quorum_*`).
 //!
 //! A few seeds here; a thousand trials of each with `ktrial sweep NAME --seeds 0..500`.
 

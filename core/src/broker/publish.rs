@@ -7,7 +7,8 @@
 //! All batches of one fetch are applied with the cluster as it is after the last of them, leader epochs
 //! included: of a partition that changes twice meanwhile the broker never sees the state between.
 //!
-//! Source: `MetadataLoader.handleCommit` (one publication for all batches), `BrokerMetadataPublisher`, `ReplicaManager.applyDelta`. Simplified: topics are not deleted
+//! Source: `MetadataLoader.handleCommit` (one publication for all batches), `BrokerMetadataPublisher`,
+//! `ReplicaManager.applyDelta`. Simplified: topics are not deleted
 //! and replicas not moved, so a replica once assigned stays.
 //! Next: `partition/mod.rs` (`apply`), `fetcher.rs` (`follow`).
 
@@ -18,8 +19,8 @@ use crate::id::{BrokerId, TopicId, TopicIdPartition, TopicName, TopicPartition};
 use crate::machine::Effects;
 use crate::message::ConfigResource;
 use crate::metadata::{MetadataImage, MetadataRecord, PartitionRegistration};
-use crate::offset::Offset;
 use crate::partition::Became;
+use crate::raft::Committed;
 use crate::storage::StorageError;
 use crate::time::Now;
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +79,7 @@ impl Broker {
     /// Takes committed batches into the image, and applies what they changed if the logs are open.
     pub(super) fn apply_metadata(
         &mut self,
-        batches: Vec<Vec<(Offset, MetadataRecord)>>,
+        batches: &[Committed],
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {

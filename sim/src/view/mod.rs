@@ -13,7 +13,8 @@
 //! broker's registration, a process's state, a send that began or ended. A high watermark that moves
 //! is none: it always follows one of those, and trails it by a fetch. Neither is a poll.
 //!
-//! Next: `replica.rs` (a log in brief), `cluster.rs` (the controller), `quorum.rs` (which one is active), `operations.rs` (the clients),
+//! Next: `replica.rs` (a log in brief), `cluster.rs` (the controller), `quorum.rs` (which one is active),
+//! `operations.rs` (the clients),
 //! `condition.rs` (what can be asked).
 
 mod cluster;

@@ -55,10 +55,8 @@ impl Quorum {
                 role: QuorumRole::Leader,
                 epoch,
                 ..
-            } => {
-                if self.elected.is_none_or(|(_, known)| *epoch >= known) {
-                    self.elected = Some((controller, *epoch));
-                }
+            } if self.elected.is_none_or(|(_, known)| *epoch >= known) => {
+                self.elected = Some((controller, *epoch));
             }
             Event::QuorumRole { role, .. } if *role != QuorumRole::Leader => {
                 self.leave(node);
