@@ -150,7 +150,7 @@ switches! {
     leader_epoch_entry_on_election = "2.0.1", "KAFKA-7415";
     /// A follower joins the ISR only from the start of the leader's epoch on, not just at the high watermark.
     isr_expand_requires_epoch_start = "2.0.1", "KAFKA-7128";
-    /// A follower looks for divergence in each new leader epoch, also if the leader is the one it follows already.
+    /// A follower looks for divergence in each new leader epoch, also if it follows that leader already.
     truncate_on_every_epoch_change = "2.0.1", "KAFKA-7164";
     /// A fetch names only what has changed since the one before; what stays the same is known to its session.
     fetch_sessions = "1.1", "KIP-227";
@@ -168,7 +168,7 @@ switches! {
     leader_recovery_state = "3.2", "KIP-704";
     /// A fenced or stopping broker may not be in a proposed ISR.
     isr_requires_unfenced = "3.3", "KIP-841";
-    /// A controller that knows less than the leader says that it is not the controller, not that the leader is old.
+    /// A controller that is behind the leader says that it is not the controller, not that the leader is old.
     stale_controller_owns_up = "3.3", "KAFKA-14154";
     /// A broker that is stopping steps down where another one leads now.
     stopping_broker_steps_down = "3.3.2", "KAFKA-14296";
@@ -207,11 +207,11 @@ switches! {
     raft_flush_before_ack = "2.8", "KAFKA-10533";
     /// A voter that led the metadata quorum does not lead again in the same epoch when it starts again.
     raft_resign_after_restart = "2.8", "KAFKA-10527";
-    /// The metadata quorum's high watermark moves only once a record of the leader's own epoch is on a majority.
+    /// The quorum's high watermark moves only once a record of the leader's own epoch is on a majority.
     raft_leader_change_record_needed = "2.8", "KAFKA-12619";
     /// A leader of the metadata quorum resigns if no majority fetches from it.
     raft_check_quorum = "3.7", "KAFKA-15489";
-    /// A voter of the metadata quorum is known by the id of its directory too: with a new disk it is no voter.
+    /// A voter of the quorum is known by the id of its directory too: with a new disk it is no voter.
     raft_voter_directory_id = "3.9", "KIP-853";
     /// A voter of the metadata quorum asks whether it would be elected before it begins an epoch.
     raft_prevote = "4.0", "KIP-996";
@@ -394,8 +394,10 @@ mod tests {
             let rules = Rules::kafka(release).unwrap();
             for switch in SWITCHES {
                 let has = Release::parse(release) >= Release::parse(switch.since);
-                // ZooKeeper's controller heeded it too: the first ones of KRaft did not.
-                let zookeeper = switch.key == "unclean_election_by_setting"
+                // ZooKeeper's controller heeded it too: the first ones of KRaft did not. And its quorum has
+                // no part in the changes of KRaft's.
+                let quorum = switch.key.starts_with("raft_");
+                let zookeeper = (switch.key == "unclean_election_by_setting" || quorum)
                     && Release::parse(release) < Release::parse("3.3");
                 let value = rules.get(switch.key).unwrap();
                 assert_eq!(

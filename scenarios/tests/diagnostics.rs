@@ -199,7 +199,7 @@ fn settings() {
     );
     check(
         "two_controllers",
-        "[cluster]\ncontrollers = 3\n[[step]]\nheal = {}\n",
+        "[cluster]\ncontrollers = [3000, 3000]\n[[step]]\nheal = {}\n",
     );
 }
 

@@ -21,8 +21,8 @@ use crate::id::{BrokerId, TopicId, TopicIdPartition, TopicName, TopicPartition};
 use crate::machine::Effects;
 use crate::message::ConfigResource;
 use crate::metadata::{MetadataImage, MetadataRecord, PartitionRegistration, TopicImage};
-use crate::offset::Offset;
 use crate::partition::Became;
+use crate::raft::Committed;
 use crate::storage::StorageError;
 use crate::time::Now;
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,7 +87,7 @@ impl Broker {
     /// Takes committed batches into the image, and applies what they changed if the logs are open.
     pub(super) fn apply_metadata(
         &mut self,
-        batches: &[Vec<(Offset, MetadataRecord)>],
+        batches: &[Committed],
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {

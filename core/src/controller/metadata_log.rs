@@ -3,7 +3,7 @@
 //!
 //! - The active controller gives records offsets at once, but writes them
 //!   `controller.quorum.append.linger.ms` after the first of them, all that came meanwhile as one batch.
-//! - A record is told of ([`Event::MetadataWritten`]) when it is committed, by the controller that leads then.
+//! - A record is told of ([`Event::MetadataWritten`]) when it is committed, by who leads then.
 //!   A new leader does not know what the one before has told: it tells everything that it was not sure of,
 //!   and the record of a trial keeps the first telling.
 //! - What was written and not committed when the leadership is lost may still be: whoever leads next decides.

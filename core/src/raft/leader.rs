@@ -7,7 +7,7 @@
 //!   can nobody with a shorter log be elected (KAFKA-12619, figure 8 of the Raft paper).
 //! - Check-quorum: a majority has to fetch within 1.5 fetch timeouts, again and again (KAFKA-15489).
 //!
-//! Invariants: the high watermark never moves back. A fetch counts for the voter's offset only if it is valid.
+//! Invariants: the high watermark never moves back. Only a valid fetch counts for the voter's offset.
 //! Source: `LeaderState`. Next: `serve.rs` feeds it.
 
 use super::voters::{VoterKey, VoterSet};

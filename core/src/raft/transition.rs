@@ -4,7 +4,8 @@
 //! (Prospective, Resigned) is kept in memory only.
 //!
 //! Invariants: the epoch never falls; a vote is never taken back within its epoch.
-//! Simplified: observers write nothing down, for they promise nobody anything.
+//! Simplified: observers write nothing down, for they promise nobody anything; a quorum of one does not write
+//! that it is a candidate, for it is the leader in the same moment, and writes that.
 //! Source: `QuorumState.transitionTo*`, `durableTransitionTo`, `KafkaRaftClient.onBecome*`.
 //! Next: `vote.rs`, `epoch.rs`, `poll.rs` call these.
 
@@ -189,7 +190,11 @@ impl Raft {
             voted: Some(self.own_key()),
             role: Role::Candidate { votes, until },
         };
-        self.durably(context, election)?;
+        if self.has_others() {
+            self.durably(context, election)?;
+        } else {
+            self.take_up(context, election);
+        }
         self.count_votes(context)
     }
 

@@ -215,6 +215,13 @@ impl Narrator<'_> {
         if *api == Api::Produce && error.is_retriable() {
             return;
         }
+        // Whoever looks for the leader of the metadata quorum asks again and again.
+        let metadata = partition
+            .as_ref()
+            .is_some_and(|p| &*p.topic == "__cluster_metadata");
+        if *api == Api::Fetch && metadata && self.cell.plan.controllers.len() > 1 {
+            return;
+        }
         let about = partition
             .as_ref()
             .map_or_else(String::new, |partition| format!(" for {partition}"));

@@ -89,17 +89,10 @@ fn one(condition: &Condition, words: &Words<'_>) -> (&'static str, String) {
             table.put("id", broker).text("is", status(*is));
             "broker"
         }
-        Condition::Controller { is } => {
-            let nobody = || "\"none\"".to_owned();
-            table.put("is", is.map_or_else(nobody, |id| id.to_string()));
-            "controller"
-        }
-        Condition::ControllerElected { controller } => {
-            table.put("elected", controller);
-            "controller"
-        }
-        Condition::ControllerActivations { at_least } => {
-            table.put("activations", at_least);
+        Condition::Controller { .. }
+        | Condition::ControllerElected { .. }
+        | Condition::ControllerActivations { .. } => {
+            controller(condition, &mut table);
             "controller"
         }
         Condition::InSync { partition } => {
@@ -110,6 +103,23 @@ fn one(condition: &Condition, words: &Words<'_>) -> (&'static str, String) {
         Condition::Quiet { .. } | Condition::All(_) | Condition::Any(_) => "all",
     };
     (key, table.done())
+}
+
+/// Who is active or elected, or how often one became active.
+fn controller(condition: &Condition, table: &mut Inline) {
+    match condition {
+        Condition::Controller { is } => {
+            let nobody = || "\"none\"".to_owned();
+            table.put("is", is.map_or_else(nobody, |id| id.to_string()));
+        }
+        Condition::ControllerElected { controller } => {
+            table.put("elected", controller);
+        }
+        Condition::ControllerActivations { at_least } => {
+            table.put("activations", at_least);
+        }
+        _ => {}
+    }
 }
 
 fn reached(

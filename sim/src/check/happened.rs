@@ -120,8 +120,11 @@ impl Happened {
                 rule,
                 ..
             }) => {
-                let state = self.of(partition);
-                state.told.push_back((*leader, *rule));
+                // What a controller decides that was deposed and does not know it never comes to be.
+                let active = moment.view.quorum().active().map(NodeId::Controller);
+                if active.is_none() || active == moment.entry.node {
+                    self.of(partition).told.push_back((*leader, *rule));
+                }
                 None
             }
             Some(Event::MetadataWritten { record, .. }) => {
@@ -304,8 +307,9 @@ impl Happened {
             ) => {
                 self.hit(moment.view, at, broker, false);
             }
-            // Elections that a controller told of and did not live to write never were.
-            (What::ProcessStarted, None)
+            // Elections that a controller told of and did not live to write never were; what one that was
+            // deposed had written, its successor tells before it is active.
+            (What::ProcessStarted | What::Event(Event::ControllerActivated { .. }), None)
                 if matches!(moment.entry.node, Some(NodeId::Controller(_))) =>
             {
                 let partitions = self.partitions.values_mut();

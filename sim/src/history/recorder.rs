@@ -1,7 +1,8 @@
 //! Collects what happens, in order.
 //!
-//! A record of the metadata log is told by each controller that finds out that it is committed, for none knows
-//! what another one has told. Here it is kept once. Told differently it is kept, and shows what went wrong.
+//! A record of the metadata log is told by each controller that finds out that it is committed, for none
+//! knows what another one has told. Here it is kept once. Told differently it is kept, and shows what went
+//! wrong.
 //!
 //! Invariants: entries are never before the one before them; messages that arrived are kept only if
 //! the plan wants them (dropped ones always).

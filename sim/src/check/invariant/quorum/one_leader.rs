@@ -1,6 +1,6 @@
 //! Two voters never lead in the same epoch, and none leads twice in one.
 //!
-//! Source: KRaft `NeverTwoLeadersInSameEpoch`; Kafka's simulation `SingleLeader`; KAFKA-10527 for the same voter.
+//! Source: KRaft `NeverTwoLeadersInSameEpoch`; Kafka's simulation `SingleLeader`; KAFKA-10527.
 //! False positives avoided: two leaders at the same time in different epochs are legal.
 
 use super::Report;
