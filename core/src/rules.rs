@@ -143,7 +143,7 @@ switches! {
     leader_epoch_entry_on_election = "2.0.1", "KAFKA-7415";
     /// A follower joins the ISR only from the start of the leader's epoch on, not just at the high watermark.
     isr_expand_requires_epoch_start = "2.0.1", "KAFKA-7128";
-    /// A follower looks for divergence in each new leader epoch, also if the leader is the one it follows already.
+    /// A follower looks for divergence in each new leader epoch, also if it follows that leader already.
     truncate_on_every_epoch_change = "2.0.1", "KAFKA-7164";
     /// Fetch, ListOffsets and OffsetForLeaderEpoch carry the leader epoch, and a leader refuses another one.
     fetch_epoch_fencing = "2.1", "KIP-320";
@@ -159,7 +159,7 @@ switches! {
     leader_recovery_state = "3.2", "KIP-704";
     /// A fenced or stopping broker may not be in a proposed ISR.
     isr_requires_unfenced = "3.3", "KIP-841";
-    /// A controller that knows less than the leader says that it is not the controller, not that the leader is old.
+    /// A controller that knows less than the leader says so, and not that the leader is of an old epoch.
     stale_controller_owns_up = "3.3", "KAFKA-14154";
     /// A broker that is stopping steps down where another one leads now.
     stopping_broker_steps_down = "3.3.2", "KAFKA-14296";

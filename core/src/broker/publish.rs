@@ -7,8 +7,9 @@
 //! All batches of one fetch are applied with the cluster as it is after the last of them, leader epochs
 //! included: of a partition that changes twice meanwhile the broker never sees the state between.
 //!
-//! Source: `MetadataLoader.handleCommit` (one publication for all batches), `BrokerMetadataPublisher`, `ReplicaManager.applyDelta`. Simplified: topics are not deleted
-//! and replicas not moved, so a replica once assigned stays.
+//! Source: `MetadataLoader.handleCommit` (one publication for all batches), `BrokerMetadataPublisher`,
+//! `ReplicaManager.applyDelta`. Simplified: topics are not deleted and replicas not moved, so a replica once
+//! assigned stays.
 //! Next: `partition/mod.rs` (`apply`), `fetcher.rs` (`follow`).
 
 use super::Broker;
