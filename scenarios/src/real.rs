@@ -74,6 +74,10 @@ impl fmt::Display for Obstacle {
 /// What keeps a plan from a real cluster; of a step the gravest.
 pub fn obstacles(plan: &Plan) -> Vec<Obstacle> {
     let mut found = rules(plan);
+    if plan.controllers.len() > 1 {
+        let what = format!("{} controllers", plan.controllers.len());
+        found.push(Obstacle::of_plan(what, ONE_CONTROLLER));
+    }
     if let Some(limit) = plan.record_limit {
         let what = format!("an end after {limit} entries");
         let why = "a real record has others";
@@ -107,6 +111,7 @@ pub fn timed(plan: &Plan) -> Vec<usize> {
     timed.map(|(index, _)| index).collect()
 }
 
+const ONE_CONTROLLER: &str = "the rig starts real clusters with one controller";
 const ONE_CLOCK: &str = "a real machine has one clock for all";
 
 /// Switches that are not as the release has them.

@@ -17,7 +17,7 @@ struct Row {
 }
 
 /// Lists the switches with their values in `release`, the newest one if it is left out.
-pub fn list(release: Option<&str>, json: bool) -> Exit {
+pub(super) fn list(release: Option<&str>, json: bool) -> Exit {
     let release = release.unwrap_or(NEWEST);
     let rules = match Rules::kafka(release) {
         Ok(rules) => rules,

@@ -36,10 +36,6 @@ fn log_matching_of_one_offset_and_epoch() {
     let mut story = Story::new();
     story.append(0, 0, 0, "a").append(1, 0, 1, "b");
     passed(&story, "log_matching");
-    // Messages before 0.11 have no epoch: two of them may be of different leaders.
-    let mut story = Story::new();
-    story.append(0, 0, -1, "a").append(1, 0, -1, "b");
-    passed(&story, "log_matching");
 }
 
 #[test]
@@ -59,6 +55,32 @@ fn log_matching_of_a_follower_that_had_nothing_to_take() {
     passed(&story, "log_matching");
     story.broker(1, adopted(&[0, 1]));
     caught(&story, "log_matching");
+}
+
+#[test]
+fn log_matching_of_the_isr_at_the_end() {
+    // As above, but the record tells neither that broker 0 follows nor of an ISR that was adopted.
+    let story = |isr: &[i32]| {
+        let mut story = Story::new();
+        story.written("a", 0, 0, &[0, 1]).append(0, 1, 0, "b");
+        story.high_watermark(0, 2).stop(0, StopKind::Kill);
+        lead(&mut story, 1, ElectionRule::Unclean);
+        story.leads(1, 1, 1).append(1, 1, 1, "d");
+        story
+            .high_watermark(1, 2)
+            .process_started(0)
+            .loaded(0, 2, 2);
+        story.write_change(PartitionChangeRecord {
+            isr: Some(brokers(isr)),
+            ..change()
+        });
+        story.end(EndReason::Settled);
+        passed(&story, "log_matching");
+        story.final_log(0, &[(0, 0, "a"), (1, 0, "b")]);
+        story
+    };
+    passed(&story(&[1]), "log_matching");
+    caught(&story(&[0, 1]), "log_matching");
 }
 
 #[test]
