@@ -72,8 +72,11 @@ macro_rules! switches {
                     planted: None,
                     $($field: since($since),)*
                 };
-                // ZooKeeper's controller knew the setting; the first ones of KRaft did not.
-                rules.unclean_election_by_setting |= !since("3.3");
+                // With ZooKeeper it was right; the first releases of KRaft had it to learn.
+                let zookeeper = !since("3.3");
+                rules.unclean_election_by_setting |= zookeeper;
+                rules.stopping_broker_steps_down |= zookeeper;
+                rules.expire_one_at_a_time |= zookeeper;
                 // Before 3.3 the controller's own quorum stands for ZooKeeper's, which has no part in them.
                 rules.raft_check_quorum |= !since("3.3");
                 rules.raft_voter_directory_id |= !since("3.3");
@@ -390,9 +393,16 @@ mod tests {
             let rules = Rules::kafka(release).unwrap();
             for switch in SWITCHES {
                 let has = Release::parse(release) >= Release::parse(switch.since);
-                // ZooKeeper's controller heeded it too: the first ones of KRaft did not.
-                let zookeeper = switch.key == "unclean_election_by_setting"
-                    && Release::parse(release) < Release::parse("3.3");
+                let learnt = [
+                    "unclean_election_by_setting",
+                    "stopping_broker_steps_down",
+                    "expire_one_at_a_time",
+                    "raft_check_quorum",
+                    "raft_voter_directory_id",
+                    "raft_prevote",
+                ];
+                let zookeeper =
+                    learnt.contains(&switch.key) && Release::parse(release) < Release::parse("3.3");
                 let value = rules.get(switch.key).unwrap();
                 assert_eq!(
                     value,
