@@ -162,7 +162,7 @@ switches! {
     /// A diverging fetch does not count as progress of the follower.
     ignore_fetch_offset_when_diverging = "2.7", "KAFKA-13141";
     /// A follower cuts its log by a diverging epoch only if it still follows in the epoch it had asked in.
-    truncate_only_if_owned = "2.8", "KAFKA-13207";
+    truncate_only_if_owned = "2.8.1", "KAFKA-13207";
     /// Sessions that have expired together are ended one after the other, each seeing the ones before.
     expire_one_at_a_time = "3.0", "KAFKA-13173";
     /// A partition whose leader was elected uncleanly is recovering until that leader changes the ISR.
