@@ -223,7 +223,7 @@ impl Broker {
                 let batches = self
                     .observer
                     .answered(shared, request, response, now, out)?;
-                self.apply_metadata(batches, now, out)?;
+                self.apply_metadata(&batches, now, out)?;
                 self.observer.timer(&mut self.shared, now, out)?;
             }
             Response::AlterPartition(response) if self.alter_partitions.owns(connection) => {

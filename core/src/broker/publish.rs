@@ -79,7 +79,7 @@ impl Broker {
     /// Takes committed batches into the image, and applies what they changed if the logs are open.
     pub(super) fn apply_metadata(
         &mut self,
-        batches: Vec<Vec<(Offset, MetadataRecord)>>,
+        batches: &[Vec<(Offset, MetadataRecord)>],
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
