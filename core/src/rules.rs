@@ -206,11 +206,11 @@ switches! {
     raft_flush_before_ack = "2.8", "KAFKA-10533";
     /// A voter that led the metadata quorum does not lead again in the same epoch when it starts again.
     raft_resign_after_restart = "2.8", "KAFKA-10527";
-    /// The metadata quorum's high watermark moves only once a record of the leader's own epoch is on a majority.
+    /// The metadata quorum's high watermark waits for a record of the leader's own epoch on a majority.
     raft_leader_change_record_needed = "2.8", "KAFKA-12619";
     /// A leader of the metadata quorum resigns if no majority fetches from it.
     raft_check_quorum = "3.7", "KAFKA-15489";
-    /// A voter of the metadata quorum is known by the id of its directory too: with a new disk it is no voter.
+    /// A voter of the metadata quorum is known by its directory's id too: with a new disk it is no voter.
     raft_voter_directory_id = "3.9", "KIP-853";
     /// A voter of the metadata quorum asks whether it would be elected before it begins an epoch.
     raft_prevote = "4.0", "KIP-996";
@@ -393,16 +393,14 @@ mod tests {
             let rules = Rules::kafka(release).unwrap();
             for switch in SWITCHES {
                 let has = Release::parse(release) >= Release::parse(switch.since);
+                // With ZooKeeper these were right, or have no part: the first releases of KRaft had to learn.
                 let learnt = [
                     "unclean_election_by_setting",
                     "stopping_broker_steps_down",
                     "expire_one_at_a_time",
-                    "raft_check_quorum",
-                    "raft_voter_directory_id",
-                    "raft_prevote",
                 ];
-                let zookeeper =
-                    learnt.contains(&switch.key) && Release::parse(release) < Release::parse("3.3");
+                let kraft = learnt.contains(&switch.key) || switch.key.starts_with("raft_");
+                let zookeeper = kraft && Release::parse(release) < Release::parse("3.3");
                 let value = rules.get(switch.key).unwrap();
                 assert_eq!(
                     value,
