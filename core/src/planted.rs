@@ -96,6 +96,10 @@ bugs! {
     /// controller has not agreed yet.
     IsrShrinkNotAwaited = "isr_shrink_not_awaited",
         "`PendingShrinkIsr`, KIP-497" => "the controller elects a replica that lacks acknowledged records";
+    /// A follower may join the ISR though it lacks records below the high watermark.
+    JoinsBelowHighWatermark = "joins_below_high_watermark",
+        "`Partition.isFollowerInSync`; kafka_replication.tla, CHECK: log end at the high watermark"
+        => "a member of the ISR lacks a record below the high watermark";
     /// A new leader cuts its log at its own high watermark.
     NewLeaderTruncates = "new_leader_truncates",
         "`Partition.makeLeader`" => "acknowledged records are lost by an election";

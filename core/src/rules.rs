@@ -72,8 +72,11 @@ macro_rules! switches {
                     planted: None,
                     $($field: since($since),)*
                 };
-                // ZooKeeper's controller knew the setting; the first ones of KRaft did not.
-                rules.unclean_election_by_setting |= !since("3.3");
+                // With ZooKeeper it was right; the first releases of KRaft had it to learn.
+                let zookeeper = !since("3.3");
+                rules.unclean_election_by_setting |= zookeeper;
+                rules.stopping_broker_steps_down |= zookeeper;
+                rules.expire_one_at_a_time |= zookeeper;
                 // Before 3.3 the controller's own quorum stands for ZooKeeper's, which has no part in them.
                 rules.raft_check_quorum |= !since("3.3");
                 rules.raft_voter_directory_id |= !since("3.3");
@@ -161,14 +164,14 @@ switches! {
     /// A diverging fetch does not count as progress of the follower.
     ignore_fetch_offset_when_diverging = "2.7", "KAFKA-13141";
     /// A follower cuts its log by a diverging epoch only if it still follows in the epoch it had asked in.
-    truncate_only_if_owned = "2.8", "KAFKA-13207";
+    truncate_only_if_owned = "2.8.1", "KAFKA-13207";
     /// Sessions that have expired together are ended one after the other, each seeing the ones before.
     expire_one_at_a_time = "3.0", "KAFKA-13173";
     /// A partition whose leader was elected uncleanly is recovering until that leader changes the ISR.
     leader_recovery_state = "3.2", "KIP-704";
     /// A fenced or stopping broker may not be in a proposed ISR.
     isr_requires_unfenced = "3.3", "KIP-841";
-    /// A controller that is behind the leader says that it is not the controller, not that the leader is old.
+    /// A controller that knows less than the leader says so, and not that the leader is of an old epoch.
     stale_controller_owns_up = "3.3", "KAFKA-14154";
     /// A broker that is stopping steps down where another one leads now.
     stopping_broker_steps_down = "3.3.2", "KAFKA-14296";
@@ -207,11 +210,11 @@ switches! {
     raft_flush_before_ack = "2.8", "KAFKA-10533";
     /// A voter that led the metadata quorum does not lead again in the same epoch when it starts again.
     raft_resign_after_restart = "2.8", "KAFKA-10527";
-    /// The quorum's high watermark moves only once a record of the leader's own epoch is on a majority.
+    /// The metadata quorum's high watermark waits for a record of the leader's own epoch on a majority.
     raft_leader_change_record_needed = "2.8", "KAFKA-12619";
     /// A leader of the metadata quorum resigns if no majority fetches from it.
     raft_check_quorum = "3.7", "KAFKA-15489";
-    /// A voter of the quorum is known by the id of its directory too: with a new disk it is no voter.
+    /// A voter of the metadata quorum is known by its directory's id too: with a new disk it is no voter.
     raft_voter_directory_id = "3.9", "KIP-853";
     /// A voter of the metadata quorum asks whether it would be elected before it begins an epoch.
     raft_prevote = "4.0", "KIP-996";
@@ -394,11 +397,14 @@ mod tests {
             let rules = Rules::kafka(release).unwrap();
             for switch in SWITCHES {
                 let has = Release::parse(release) >= Release::parse(switch.since);
-                // ZooKeeper's controller heeded it too: the first ones of KRaft did not. And its quorum has
-                // no part in the changes of KRaft's.
-                let quorum = switch.key.starts_with("raft_");
-                let zookeeper = (switch.key == "unclean_election_by_setting" || quorum)
-                    && Release::parse(release) < Release::parse("3.3");
+                // With ZooKeeper these were right, or have no part: the first releases of KRaft had to learn.
+                let learnt = [
+                    "unclean_election_by_setting",
+                    "stopping_broker_steps_down",
+                    "expire_one_at_a_time",
+                ];
+                let kraft = learnt.contains(&switch.key) || switch.key.starts_with("raft_");
+                let zookeeper = kraft && Release::parse(release) < Release::parse("3.3");
                 let value = rules.get(switch.key).unwrap();
                 assert_eq!(
                     value,

@@ -63,6 +63,24 @@ fn list_can_print_the_names_alone() {
 }
 
 #[test]
+fn rules_tells_every_switch_and_its_value_in_a_release() {
+    use ktrial_core::rules::SWITCHES;
+    let (code, stdout, stderr) = ktrial(&["rules", "2.0"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let value = |key: &str| {
+        let mut lines = stdout.lines().map(|line| line.split_whitespace());
+        lines.find_map(|mut words| (words.next() == Some(key)).then(|| words.next().unwrap()))
+    };
+    assert_eq!(value("truncation"), Some("epoch279"));
+    assert_eq!(value("fetch_epoch_fencing"), Some("false"));
+    assert!(SWITCHES.iter().all(|switch| value(switch.key).is_some()));
+    let (_, json, _) = ktrial(&["rules", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(told["rules"].as_array().unwrap().len(), SWITCHES.len() + 1);
+    refused(&["rules", "0.7"], "older than 0.8");
+}
+
+#[test]
 fn show_prints_the_file_and_its_cells() {
     let (code, stdout, _) = ktrial(&["show", "all-brokers-down"]);
     let file = include_str!("../library/replication/all-brokers-down.toml");
@@ -125,7 +143,7 @@ fn usage_errors_exit_3() {
     refused(&["run", "/"], "cannot read /");
     refused(
         &["run", "no-such-scenario"],
-        "known here: `all-brokers-down`",
+        "`ktrial list` shows the library",
     );
     refused(&["run", "./missing.toml"], "cannot read ./missing.toml");
     refused(&["check", "missing.toml"], "cannot read missing.toml");

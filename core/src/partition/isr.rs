@@ -19,6 +19,7 @@
 use super::{Context, Leadership};
 use crate::id::BrokerId;
 use crate::offset::Offset;
+use crate::planted::Bug;
 
 /// The ISR and what has been proposed for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +135,8 @@ impl Leadership {
         // Below the epoch's start its log may still part from ours, whatever the high watermark says.
         let in_epoch =
             end >= self.epoch_start_offset || !context.rules.isr_expand_requires_epoch_start;
-        end >= high_watermark && in_epoch
+        let complete = end >= high_watermark || context.rules.has(Bug::JoinsBelowHighWatermark);
+        complete && in_epoch
     }
 
     /// Members of the ISR that have not been caught up for too long.
