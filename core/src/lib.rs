@@ -12,6 +12,7 @@
 //! | [`broker`] | requests, purgatory, fetchers, lifecycle | `KafkaApis`, `ReplicaManager`, `BrokerLifecycleManager` |
 //! | [`metadata`] | records of the metadata log and their image | `MetadataImage`, `*Record.json` |
 //! | [`controller`] | the cluster's decisions | `QuorumController`, `ReplicationControlManager` |
+//! | [`zookeeper`] | the ensemble before KRaft | ZooKeeper's `QuorumPeer`, `ZooKeeperServer` |
 //! | [`producer`] | accumulator and sender | `RecordAccumulator`, `Sender` |
 //! | [`consumer`] | positions and fetching | `SubscriptionState`, `AbstractFetch` |
 //! | [`rules`] | protocol generations as switches | KIPs and JIRAs |
@@ -45,6 +46,7 @@ pub mod rules;
 pub mod snapshot;
 pub mod storage;
 pub mod time;
+pub mod zookeeper;
 
 pub use config::{Config, ConfigError, Settings};
 pub use error::ErrorCode;
@@ -59,3 +61,4 @@ pub use rules::Rules;
 pub use snapshot::Snapshot;
 pub use storage::{Storage, StorageError};
 pub use time::{Now, Timestamp, WallClock};
+pub use zookeeper::ZooKeeperId;

@@ -54,6 +54,8 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
         Response::Produce(_)
         | Response::ListOffsets(_)
         | Response::Metadata(_)
-        | Response::OffsetForLeaderEpoch(_) => {}
+        | Response::OffsetForLeaderEpoch(_)
+        | Response::ZooKeeper(_)
+        | Response::ZooKeeperPeer(_) => {}
     }
 }

@@ -9,10 +9,12 @@ mod broker;
 mod controller;
 mod data;
 mod size;
+mod zookeeper;
 
 pub use broker::*;
 pub use controller::*;
 pub use data::*;
+pub use zookeeper::*;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -75,6 +77,10 @@ messages! {
     BrokerRegistration(BrokerRegistrationRequest, BrokerRegistrationResponse);
     /// A broker says that it lives (key 63).
     BrokerHeartbeat(BrokerHeartbeatRequest, BrokerHeartbeatResponse);
+    /// A broker and ZooKeeper (no API of Kafka).
+    ZooKeeper(ZooKeeperRequest, ZooKeeperResponse);
+    /// Servers of ZooKeeper among themselves (no API of Kafka).
+    ZooKeeperPeer(PeerRequest, PeerResponse);
 }
 
 impl fmt::Display for Api {
