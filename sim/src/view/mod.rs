@@ -67,6 +67,26 @@ pub struct PartitionView {
 }
 
 impl PartitionView {
+    /// Messages before 0.11 name no leader epoch (only real clusters of that time write them). Such a
+    /// batch is of the epoch of the same batch elsewhere, or new in the one that the controller has written.
+    fn date_last_batch(&mut self, broker: BrokerId) {
+        let Some(batch) = self.replicas.get(&broker).and_then(|one| one.log.last()) else {
+            return;
+        };
+        let same = |other: &&Batch| (other.last, other.crc) == (batch.last, batch.crc);
+        let others = self.replicas.iter().filter(|(other, _)| **other != broker);
+        let elsewhere = others
+            .filter_map(|(_, replica)| replica.log.batch_at(batch.base).filter(same))
+            .map(|batch| batch.epoch)
+            .max();
+        let written = self.committed.as_ref().map(|state| state.leader_epoch);
+        if let (Some(epoch), Some(replica)) =
+            (elsewhere.or(written), self.replicas.get_mut(&broker))
+        {
+            replica.log.date_last(epoch);
+        }
+    }
+
     /// The replica of the committed leader.
     pub fn leader(&self) -> Option<(BrokerId, &Replica)> {
         let leader = self.committed.as_ref()?.leader?;
@@ -306,6 +326,9 @@ impl View {
         let replica = state.replicas.entry(broker).or_default();
         if replica.apply(event) || new {
             self.last_change = at;
+            if matches!(event, Event::Appended { leader_epoch, .. } if leader_epoch.0 < 0) {
+                state.date_last_batch(broker);
+            }
             if state.committed.is_some() {
                 recount(&mut self.out_of_sync, state);
             }

@@ -57,6 +57,18 @@ impl ReplicaLog {
         self.batches.get(first..).unwrap_or_default()
     }
 
+    /// Its last batch.
+    pub(super) fn last(&self) -> Option<&Batch> {
+        self.batches.last()
+    }
+
+    /// Its last batch is of this epoch.
+    pub(super) fn date_last(&mut self, epoch: LeaderEpoch) {
+        if let Some(batch) = self.batches.last_mut() {
+            batch.epoch = epoch;
+        }
+    }
+
     /// The batch that holds `offset`.
     pub fn batch_at(&self, offset: Offset) -> Option<&Batch> {
         let batch = self.from(offset).first();

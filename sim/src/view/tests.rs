@@ -210,3 +210,22 @@ fn quiet_is_counted_from_the_last_change_and_high_watermarks_are_none() {
         true,
     );
 }
+
+#[test]
+fn messages_without_epochs_are_of_the_leader_that_wrote_them() {
+    let mut story = Story::new();
+    story.append(0, 0, -1, "a").append(1, 0, -1, "a");
+    story.write_change(PartitionChangeRecord {
+        leader: LeaderChange::Leader(BrokerId(1)),
+        ..change()
+    });
+    story.append(1, 1, -1, "b").append(2, 0, -1, "a");
+    let view = view(&story);
+    let replicas = &view.partition(&orders()).unwrap().replicas;
+    let epoch = |broker: i32, offset: i64| {
+        let log = &replicas[&BrokerId(broker)].log;
+        log.batch_at(Offset(offset)).unwrap().epoch
+    };
+    assert_eq!([epoch(0, 0), epoch(1, 0), epoch(2, 0)], [LeaderEpoch(0); 3]);
+    assert_eq!(epoch(1, 1), LeaderEpoch(1));
+}

@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
     /// Clusters side by side
-    #[arg(long, default_value_t = crew::JOBS, value_name = "N")]
+    #[arg(long, default_value_t = crew::jobs(), value_name = "N")]
     jobs: usize,
     /// Write the table under this name, as Markdown and as JSON; its rows of other cells and releases stay
     #[arg(long, default_value = "ktrial-out/agreement", value_name = "OUT")]

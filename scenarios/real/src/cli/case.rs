@@ -1,7 +1,9 @@
 //! One cell of a scenario on one target: simulated under many seeds, then played for real.
 //!
 //! Once if all seeds end alike, else several times, for then timing decides. What is drawn when the plan
-//! is made stays the same under every seed; latencies and scheduling change.
+//! is made stays the same under every seed; latencies and scheduling change, and under every second seed
+//! there are pauses between the steps: on a real machine everything takes its time, and what is done every
+//! few seconds (checkpoints of high watermarks) may come before a step or after it.
 //! Next: `../agree/mod.rs`, which compares.
 
 use super::agree::RELEASE;
@@ -11,15 +13,20 @@ use crate::failure::{Failure, Interrupt};
 use crate::kafka::{Kafka, Target};
 use crate::play::{self, Stand};
 use crate::rig::Shape;
+use ktrial_core::Random;
 use ktrial_reports::Cell;
 use ktrial_sim::history::{Entry, What, codec};
-use ktrial_sim::plan::Plan;
+use ktrial_sim::plan::{Plan, Step, When};
 use ktrial_sim::{check, trial};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// As long as a pause between two steps may be: a little more than the interval of checkpoints,
+/// `replica.high.watermark.checkpoint.interval.ms`.
+const LONGEST_PAUSE_MS: u64 = 6_000;
 
 /// One cell on one target.
 pub(super) struct Case {
@@ -53,7 +60,12 @@ impl Case {
         let mut simulated = Vec::new();
         if unsupported.is_none() {
             for seed in 1..=seeds {
-                simulated.push(simulate(&plan, seed)?);
+                let unhurried = if seed % 2 == 0 {
+                    with_pauses(&plan, seed)
+                } else {
+                    plan.clone()
+                };
+                simulated.push(simulate(unhurried, seed)?);
             }
         }
         let timed = simulated.first().is_some_and(|first| {
@@ -186,11 +198,8 @@ impl Case {
 }
 
 /// What the plan ends in under another seed.
-fn simulate(plan: &Plan, seed: u64) -> Result<Outcome, Failure> {
-    let plan = Plan {
-        seed,
-        ..plan.clone()
-    };
+fn simulate(plan: Plan, seed: u64) -> Result<Outcome, Failure> {
+    let plan = Plan { seed, ..plan };
     let record = trial::run(&plan).map_err(|error| Failure::Rig(error.to_string()))?;
     let verdict = check::judge(&plan, &record);
     Ok(Outcome::of(&Cell {
@@ -199,4 +208,47 @@ fn simulate(plan: &Plan, seed: u64) -> Result<Outcome, Failure> {
         verdict,
         unmet: Vec::new(),
     }))
+}
+
+/// The plan with a pause before every second step or so.
+fn with_pauses(plan: &Plan, seed: u64) -> Plan {
+    let mut random = Random::stream(seed, "pauses between steps");
+    let mut plan = plan.clone();
+    let steps = std::mem::take(&mut plan.steps);
+    for step in steps {
+        let ms = random.below(LONGEST_PAUSE_MS);
+        if random.below(2) == 0 {
+            plan.steps.push(Step {
+                when: When::After { ms },
+                action: None,
+                for_ms: None,
+                may_miss: false,
+            });
+        }
+        plan.steps.push(step);
+    }
+    plan
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_come_between_the_steps_and_change_none() {
+        let entry = ktrial::library::find("all-brokers-down").unwrap();
+        let scenario = ktrial::file::parse(entry.name, entry.path, entry.text).unwrap();
+        let plan = &ktrial::compile::compile(&scenario, 1, &[]).unwrap().plans[0];
+        let (second, fourth) = (with_pauses(plan, 2), with_pauses(plan, 4));
+        assert_ne!(second.steps, fourth.steps);
+        assert_eq!(with_pauses(plan, 2), second);
+        for mut changed in [second, fourth] {
+            let is_pause = |step: &Step| matches!(step.when, When::After { .. });
+            let pauses = changed.steps.iter().filter(|step| is_pause(step)).count();
+            assert!(pauses > 0 && pauses < plan.steps.len(), "{pauses}");
+            changed.steps.retain(|step| !is_pause(step));
+            assert_eq!(changed, *plan);
+        }
+    }
 }

@@ -8,9 +8,11 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-/// Clusters at a time, unless told otherwise: a cluster of four processes keeps a core busy while it
-/// starts.
-pub(super) const JOBS: usize = 2;
+/// Clusters at a time, unless told otherwise: two for each core. A cluster of four processes keeps a core
+/// busy while it starts, and then it mostly waits.
+pub(super) fn jobs() -> usize {
+    thread::available_parallelism().map_or(2, |cores| cores.get() * 2)
+}
 
 /// What is going on, by job.
 struct Board {

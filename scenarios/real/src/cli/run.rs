@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     combined: bool,
     /// Clusters side by side
-    #[arg(long, default_value_t = crew::JOBS, value_name = "N")]
+    #[arg(long, default_value_t = crew::jobs(), value_name = "N")]
     jobs: usize,
     /// Keep the brokers' data folders, not only their logs
     #[arg(long)]

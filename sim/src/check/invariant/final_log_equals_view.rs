@@ -54,7 +54,9 @@ fn problem(log: &FinalLog, replica: &Replica) -> Option<String> {
             .is_some()
         {}
         let batch = batches.peek().filter(|batch| batch.base <= record.offset);
-        if batch.is_some_and(|batch| batch.epoch != record.epoch) {
+        // Messages before 0.11 have none.
+        let has_epoch = record.epoch.0 >= 0;
+        if has_epoch && batch.is_some_and(|batch| batch.epoch != record.epoch) {
             return Some(format!(
                 "offset {} is of leader epoch {} on the disk, the events say otherwise",
                 record.offset, record.epoch

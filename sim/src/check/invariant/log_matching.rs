@@ -85,7 +85,7 @@ fn same_batch(moment: &Moment<'_>, findings: &mut Findings) {
         let Some(theirs) = theirs.log.batch_at(*base_offset) else {
             continue;
         };
-        if batch.epoch.0 >= 0 && theirs.epoch == batch.epoch && theirs != batch {
+        if theirs.epoch == batch.epoch && theirs != batch {
             let what = format!(
                 "brokers {broker} and {other} have different batches at offset {base_offset} of leader \
                  epoch {} in {name}",

@@ -36,10 +36,6 @@ fn log_matching_of_one_offset_and_epoch() {
     let mut story = Story::new();
     story.append(0, 0, 0, "a").append(1, 0, 1, "b");
     passed(&story, "log_matching");
-    // Messages before 0.11 have no epoch: two of them may be of different leaders.
-    let mut story = Story::new();
-    story.append(0, 0, -1, "a").append(1, 0, -1, "b");
-    passed(&story, "log_matching");
 }
 
 #[test]
