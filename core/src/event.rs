@@ -194,8 +194,10 @@ pub enum Event {
 
     // ZooKeeper.
     /// A server looks for a leader, and serves nobody.
+    #[serde(rename = "zookeeper_looking")]
     ZooKeeperLooking,
     /// A server follows a leader whose log it has.
+    #[serde(rename = "zookeeper_following")]
     ZooKeeperFollowing {
         /// Which.
         leader: ZooKeeperId,
@@ -203,11 +205,13 @@ pub enum Event {
         epoch: u32,
     },
     /// A server leads: a quorum has its log.
+    #[serde(rename = "zookeeper_leading")]
     ZooKeeperLeading {
         /// In which epoch.
         epoch: u32,
     },
     /// The leader ends a session of which nothing was heard for its timeout.
+    #[serde(rename = "zookeeper_session_expired")]
     ZooKeeperSessionExpired {
         /// Which.
         session: SessionId,

@@ -16,6 +16,7 @@ pub enum Snapshot {
     /// A producer's, consumer's or admin client's.
     Client(ClientSnapshot),
     /// A ZooKeeper server's.
+    #[serde(rename = "zookeeper")]
     ZooKeeper(ZooKeeperSnapshot),
 }
 

@@ -95,11 +95,11 @@ impl Server {
             following.attempts += 1;
             following.again_at = None;
         }
-        self.to_leader(now, PeerRequest::FollowerInfo { accepted_epoch }, out);
+        self.tell_leader(now, PeerRequest::FollowerInfo { accepted_epoch }, out);
     }
 
     /// Sends something to the leader.
-    pub(super) fn to_leader(&mut self, now: Timestamp, request: PeerRequest, out: &mut Effects) {
+    pub(super) fn tell_leader(&mut self, now: Timestamp, request: PeerRequest, out: &mut Effects) {
         if let Role::Following(following) = &mut self.role {
             let request = Request::ZooKeeperPeer(request);
             let channel = &mut following.channel;
@@ -158,7 +158,7 @@ impl Server {
     }
 
     /// The leader says something.
-    pub(super) fn from_leader(
+    pub(super) fn hear_leader(
         &mut self,
         now: Now,
         response: PeerResponse,
@@ -191,7 +191,7 @@ impl Server {
             }
             PeerResponse::Ping => {
                 let heard: Vec<SessionId> = self.serving.heard().into_iter().collect();
-                self.to_leader(now.monotonic, PeerRequest::Pong(heard), out);
+                self.tell_leader(now.monotonic, PeerRequest::Pong(heard), out);
                 Ok(())
             }
             PeerResponse::Validity { session, timeout } => {
@@ -220,7 +220,7 @@ impl Server {
         }
         let head = self.database.head();
         let counts = epoch > accepted;
-        self.to_leader(now, PeerRequest::AckEpoch { head, counts }, out);
+        self.tell_leader(now, PeerRequest::AckEpoch { head, counts }, out);
         Ok(())
     }
 
@@ -239,10 +239,10 @@ impl Server {
             following.synced = true;
             following.until = until;
         }
-        self.to_leader(now, PeerRequest::Ack(zxid), out);
+        self.tell_leader(now, PeerRequest::Ack(zxid), out);
         let last = self.database.last_logged();
         if self.database.waiting().next().is_some() {
-            self.to_leader(now, PeerRequest::Ack(last), out);
+            self.tell_leader(now, PeerRequest::Ack(last), out);
         }
         self.observe_role(zxid.epoch(), out);
         Ok(())
@@ -254,7 +254,7 @@ impl Server {
             Wish::Revalidate(session) => PeerRequest::Revalidate(session),
             Wish::Submit(submission) => PeerRequest::Submit(submission),
         };
-        self.to_leader(now, request, out);
+        self.tell_leader(now, request, out);
     }
 }
 

@@ -134,7 +134,7 @@ impl Server {
     }
 
     /// Somebody who follows, or wants to, says something.
-    pub(super) fn from_learner(
+    pub(super) fn hear_learner(
         &mut self,
         now: Now,
         from: (ZooKeeperId, ConnectionId),

@@ -359,7 +359,7 @@ impl Server {
                     self.notified(now.monotonic, from, notification, out);
                     return Ok(());
                 }
-                self.from_learner(now, (from, connection), request, out)
+                self.hear_learner(now, (from, connection), request, out)
             }
             _ => {
                 out.push(Effect::Close { connection });
@@ -392,7 +392,7 @@ impl Server {
                 Role::Leading(_) => self.leader_flushed(now, out)?,
                 Role::Following(following) if following.is_synced() => {
                     let last = self.database.last_logged();
-                    self.to_leader(at, PeerRequest::Ack(last), out);
+                    self.tell_leader(at, PeerRequest::Ack(last), out);
                 }
                 Role::Following(_) | Role::Looking => {}
             }
@@ -424,7 +424,7 @@ impl Server {
                 ..
             } => match &self.role {
                 Role::Following(following) if following.owns(connection) => {
-                    self.from_leader(now, response, out)
+                    self.hear_leader(now, response, out)
                 }
                 _ => Ok(()),
             },

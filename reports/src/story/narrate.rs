@@ -133,6 +133,10 @@ impl<'a> Narrator<'a> {
                 let text = format!("is the active controller in epoch {epoch}");
                 self.lines.plain(at, who, text);
             }
+            (event, _) if zookeeper(event).is_some() => {
+                let text = zookeeper(event).unwrap_or_default();
+                self.lines.plain(at, who, text);
+            }
             (Event::Refused { .. }, _) => self.refused(at, who, event),
             (Event::IsrProposed { partition, to, .. }, Some(broker)) => {
                 let proposal = (broker, to.clone());
@@ -220,4 +224,19 @@ fn is_news_of_start_up(what: &What) -> bool {
         Event::HighWatermark { .. } => false,
         _ => true,
     }
+}
+
+/// What a server of ZooKeeper tells of itself.
+fn zookeeper(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::ZooKeeperLooking => "looks for a leader of the ensemble".to_owned(),
+        Event::ZooKeeperFollowing { leader, epoch } => {
+            format!("follows zookeeper {leader} in epoch {epoch}")
+        }
+        Event::ZooKeeperLeading { epoch } => format!("leads the ensemble in epoch {epoch}"),
+        Event::ZooKeeperSessionExpired { session } => {
+            format!("ends session {:#x}: nothing was heard of it", session.0)
+        }
+        _ => return None,
+    })
 }

@@ -86,6 +86,7 @@ fn short_run(
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
     let layout = Layout {
+        zookeeper: None,
         controllers: vec![ControllerPlan {
             id: CONTROLLER,
             config: Settings::new(),
