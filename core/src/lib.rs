@@ -12,6 +12,7 @@
 //! | [`broker`] | requests, purgatory, fetchers, lifecycle | `KafkaApis`, `ReplicaManager`, `BrokerLifecycleManager` |
 //! | [`metadata`] | records of the metadata log and their image | `MetadataImage`, `*Record.json` |
 //! | [`controller`] | the cluster's decisions | `QuorumController`, `ReplicationControlManager` |
+//! | [`controller_zk`] | the controller among the brokers, before KRaft | `KafkaController`, `KafkaZkClient` |
 //! | [`zookeeper`] | the ensemble before KRaft | ZooKeeper's `QuorumPeer`, `ZooKeeperServer` |
 //! | [`producer`] | accumulator and sender | `RecordAccumulator`, `Sender` |
 //! | [`consumer`] | positions and fetching | `SubscriptionState`, `AbstractFetch` |
@@ -27,6 +28,7 @@ pub mod client_metadata;
 pub mod config;
 pub mod consumer;
 pub mod controller;
+pub mod controller_zk;
 pub mod error;
 pub mod event;
 pub mod id;
