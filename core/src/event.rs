@@ -194,25 +194,21 @@ pub enum Event {
 
     // ZooKeeper.
     /// A server looks for a leader, and serves nobody.
-    #[serde(rename = "zookeeper_looking")]
-    ZooKeeperLooking,
+    EnsembleLooking,
     /// A server follows a leader whose log it has.
-    #[serde(rename = "zookeeper_following")]
-    ZooKeeperFollowing {
+    EnsembleFollowing {
         /// Which.
         leader: ZooKeeperId,
         /// In which epoch.
         epoch: u32,
     },
     /// A server leads: a quorum has its log.
-    #[serde(rename = "zookeeper_leading")]
-    ZooKeeperLeading {
+    EnsembleLeading {
         /// In which epoch.
         epoch: u32,
     },
     /// The leader ends a session of which nothing was heard for its timeout.
-    #[serde(rename = "zookeeper_session_expired")]
-    ZooKeeperSessionExpired {
+    SessionExpired {
         /// Which.
         session: SessionId,
     },

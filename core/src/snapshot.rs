@@ -28,7 +28,7 @@ pub struct ZooKeeperSnapshot {
     /// The last transaction in its log.
     pub last_logged: Zxid,
     /// The last one that it has applied.
-    pub last_applied: Zxid,
+    pub last_processed_zxid: Zxid,
     /// The sessions, in order.
     pub sessions: Vec<SessionId>,
     /// Its tree, in the order of the paths.

@@ -69,7 +69,7 @@ fn plan(seed: u64, servers: i32, steps: Vec<Step>) -> Plan {
 fn leaders(record: &Record) -> Vec<(NodeId, u32)> {
     let entries = record.entries.iter();
     let led = entries.filter_map(|entry| match &entry.what {
-        What::Event(Event::ZooKeeperLeading { epoch }) => Some((entry.node.unwrap(), *epoch)),
+        What::Event(Event::EnsembleLeading { epoch }) => Some((entry.node.unwrap(), *epoch)),
         What::Panicked { message } => panic!("{message}"),
         _ => None,
     });
@@ -128,7 +128,7 @@ fn without_a_quorum_nobody_leads() {
             What::Event(event) if entry.node == Some(z(3)) => Some(event.clone()),
             _ => None,
         });
-    assert_eq!(looking, Some(Event::ZooKeeperLooking));
+    assert_eq!(looking, Some(Event::EnsembleLooking));
 }
 
 #[test]

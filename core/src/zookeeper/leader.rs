@@ -493,7 +493,7 @@ impl Server {
             let Some(session) = leading.sessions.expired(now.monotonic) else {
                 return Ok(());
             };
-            out.observe(Event::ZooKeeperSessionExpired { session });
+            out.observe(Event::SessionExpired { session });
             let submission = Submission {
                 session,
                 cxid: PUSHED.0,

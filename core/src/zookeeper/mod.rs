@@ -174,7 +174,7 @@ impl Server {
         self.flush_at = None;
         self.database.fast_forward()?;
         self.role = Role::Looking;
-        out.observe(Event::ZooKeeperLooking);
+        out.observe(Event::EnsembleLooking);
         self.election.begin(now, self.database.head());
         self.tell_all(now, out);
         Ok(())
@@ -244,8 +244,8 @@ impl Server {
     fn observe_role(&self, epoch: u32, out: &mut Effects) {
         let leader = self.election.notification(self.stance()).vote.leader;
         out.observe(match self.role {
-            Role::Following(_) => Event::ZooKeeperFollowing { leader, epoch },
-            Role::Looking | Role::Leading(_) => Event::ZooKeeperLeading { epoch },
+            Role::Following(_) => Event::EnsembleFollowing { leader, epoch },
+            Role::Looking | Role::Leading(_) => Event::EnsembleLeading { epoch },
         });
     }
 
@@ -505,7 +505,7 @@ impl Machine for Server {
         Snapshot::ZooKeeper(ZooKeeperSnapshot {
             leads: matches!(&self.role, Role::Leading(leading) if leading.is_active()),
             last_logged: self.database.last_logged(),
-            last_applied: tree.last(),
+            last_processed_zxid: tree.last(),
             sessions: tree.sessions().map(|(id, _)| id).collect(),
             znodes: znodes.collect(),
         })

@@ -229,12 +229,12 @@ fn is_news_of_start_up(what: &What) -> bool {
 /// What a server of ZooKeeper tells of itself.
 fn zookeeper(event: &Event) -> Option<String> {
     Some(match event {
-        Event::ZooKeeperLooking => "looks for a leader of the ensemble".to_owned(),
-        Event::ZooKeeperFollowing { leader, epoch } => {
+        Event::EnsembleLooking => "looks for a leader of the ensemble".to_owned(),
+        Event::EnsembleFollowing { leader, epoch } => {
             format!("follows zookeeper {leader} in epoch {epoch}")
         }
-        Event::ZooKeeperLeading { epoch } => format!("leads the ensemble in epoch {epoch}"),
-        Event::ZooKeeperSessionExpired { session } => {
+        Event::EnsembleLeading { epoch } => format!("leads the ensemble in epoch {epoch}"),
+        Event::SessionExpired { session } => {
             format!("ends session {:#x}: nothing was heard of it", session.0)
         }
         _ => return None,
