@@ -128,6 +128,10 @@ error_codes! {
     IneligibleReplica = 107, "INELIGIBLE_REPLICA";
     /// The change was made and moved the leadership away from the one who asked.
     NewLeaderElected = 108, "NEW_LEADER_ELECTED";
+    /// The voter of the metadata quorum is not the one that the request means.
+    InvalidVoterKey = 125, "INVALID_VOTER_KEY";
+    /// The server is about to stop, or not there yet.
+    BrokerNotAvailable = 8, "BROKER_NOT_AVAILABLE";
 }
 
 impl ErrorCode {

@@ -5,7 +5,7 @@
 //! told), never what should have. The world adds its own entries (messages, faults, steps).
 
 use crate::error::ErrorCode;
-use crate::id::{BrokerId, NodeId, OperationId, TopicName, TopicPartition};
+use crate::id::{BrokerId, ControllerId, NodeId, OperationId, TopicName, TopicPartition};
 use crate::message::Api;
 use crate::metadata::MetadataRecord;
 use crate::offset::{BrokerEpoch, EpochOffset, LeaderEpoch, Offset, PartitionEpoch};
@@ -167,6 +167,53 @@ pub enum Event {
         error: String,
     },
 
+    // The metadata quorum: what its voters tell of themselves. A quorum of one has nothing to tell.
+    /// A voter opened its copy of the metadata log.
+    QuorumOpened {
+        /// The id of its directory; all zero if voters are not known by it.
+        directory: String,
+        /// Its log's end.
+        log_end_offset: Offset,
+        /// The epoch that its quorum-state file names.
+        epoch: LeaderEpoch,
+    },
+    /// A voter's role, epoch, leader or vote is this now.
+    QuorumRole {
+        /// Its role.
+        role: QuorumRole,
+        /// The epoch.
+        epoch: LeaderEpoch,
+        /// The leader that it knows in that epoch.
+        leader: Option<ControllerId>,
+        /// Whom it voted for in that epoch.
+        voted: Option<ControllerId>,
+    },
+    /// A voter appended a batch to its copy of the metadata log.
+    QuorumAppended {
+        /// Offset of its first record.
+        base_offset: Offset,
+        /// Offset of its last record.
+        last_offset: Offset,
+        /// The epoch of the leader that first appended it.
+        epoch: LeaderEpoch,
+        /// Its checksum.
+        crc: u32,
+    },
+    /// A voter cut off the end of its copy of the metadata log.
+    QuorumTruncated {
+        /// The log's end before.
+        from: Offset,
+        /// The log's end after.
+        to: Offset,
+    },
+    /// The quorum's leader found that everything below is on a majority.
+    QuorumHighWatermark {
+        /// The leader's epoch.
+        epoch: LeaderEpoch,
+        /// Where to.
+        offset: Offset,
+    },
+
     // The controller.
     /// A controller became active.
     ControllerActivated {
@@ -275,6 +322,24 @@ pub enum Event {
         /// In words, if the controller said any.
         message: Option<String>,
     },
+}
+
+/// What a voter of the metadata quorum is in its epoch (`raft/state.rs`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuorumRole {
+    /// It knows no leader.
+    Unattached,
+    /// It asks whether it would be elected (KIP-996).
+    Prospective,
+    /// It asks for votes.
+    Candidate,
+    /// It leads.
+    Leader,
+    /// It follows a leader.
+    Follower,
+    /// It led and does no more.
+    Resigned,
 }
 
 /// Why a log was cut.

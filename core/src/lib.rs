@@ -11,6 +11,7 @@
 //! | [`partition`] | leader and follower of one partition | `Partition`, `Replica` |
 //! | [`broker`] | requests, purgatory, fetchers, lifecycle | `KafkaApis`, `ReplicaManager`, `BrokerLifecycleManager` |
 //! | [`metadata`] | records of the metadata log and their image | `MetadataImage`, `*Record.json` |
+//! | [`raft`] | the quorum that keeps the metadata log | `KafkaRaftClient`, `QuorumState` |
 //! | [`controller`] | the cluster's decisions | `QuorumController`, `ReplicationControlManager` |
 //! | [`controller_zk`] | the controller among the brokers, before KRaft | `KafkaController`, `KafkaZkClient` |
 //! | [`zookeeper`] | the ensemble before KRaft | ZooKeeper's `QuorumPeer`, `ZooKeeperServer` |
@@ -42,6 +43,7 @@ pub mod offset;
 pub mod partition;
 pub mod planted;
 pub mod producer;
+pub mod raft;
 pub mod random;
 pub mod record;
 pub mod rules;

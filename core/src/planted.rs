@@ -210,6 +210,21 @@ bugs! {
     /// A position that was found valid moves to the end of its epoch.
     ValidPositionJumps = "valid_position_jumps",
         "`SubscriptionState.maybeCompleteValidation`, KIP-320" => "a consumer never gets the records between";
+
+    // The metadata quorum.
+
+    /// A voter votes for another candidate too.
+    QuorumVotesTwice = "quorum_votes_twice",
+        "`QuorumState.unattachedOrProspectiveCanGrantVote`" => "two controllers lead in one epoch";
+    /// A voter does not write its vote and its epoch to the quorum-state file.
+    QuorumVoteNotWritten = "quorum_vote_not_written",
+        "`QuorumState.durableTransitionTo`" => "a voter falls back to an older epoch";
+    /// A voter votes for a candidate whose log is behind its own.
+    QuorumVoteForStaleLog = "quorum_vote_for_stale_log",
+        "`KafkaRaftClient.handleVoteRequest`" => "a leader lacks committed metadata";
+    /// The high watermark of the metadata log is what one voter less than a majority has.
+    QuorumHighWatermarkByMinority = "quorum_high_watermark_by_minority",
+        "`LeaderState.maybeUpdateHighWatermark`" => "metadata is called committed that no majority has";
 }
 
 /// No bug has that name.

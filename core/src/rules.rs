@@ -74,6 +74,13 @@ macro_rules! switches {
                 };
                 // ZooKeeper's controller knew the setting; the first ones of KRaft did not.
                 rules.unclean_election_by_setting |= !since("3.3");
+                // Before 3.3 the controller's own quorum stands for ZooKeeper's, which has no part in them.
+                rules.raft_check_quorum |= !since("3.3");
+                rules.raft_voter_directory_id |= !since("3.3");
+                rules.raft_prevote |= !since("3.3");
+                rules.raft_flush_before_ack = true;
+                rules.raft_resign_after_restart = true;
+                rules.raft_leader_change_record_needed = true;
                 rules
             }
 
@@ -161,6 +168,21 @@ switches! {
     unclean_shutdown_check = "4.1", "KIP-966";
     /// With ISR and ELR empty, the last known leader may be elected when it is back.
     elr_last_known_leader = "4.1", "KIP-966";
+
+    // The metadata quorum. The first three were mended before its first release (2.8).
+
+    /// A voter of the metadata quorum forces records to disk before anybody learns that it has them.
+    raft_flush_before_ack = "2.8", "KAFKA-10533";
+    /// A voter that led the metadata quorum does not lead again in the same epoch when it starts again.
+    raft_resign_after_restart = "2.8", "KAFKA-10527";
+    /// The metadata quorum's high watermark moves only once a record of the leader's own epoch is on a majority.
+    raft_leader_change_record_needed = "2.8", "KAFKA-12619";
+    /// A leader of the metadata quorum resigns if no majority fetches from it.
+    raft_check_quorum = "3.7", "KAFKA-15489";
+    /// A voter of the metadata quorum is known by the id of its directory too: with a new disk it is no voter.
+    raft_voter_directory_id = "3.9", "KIP-853";
+    /// A voter of the metadata quorum asks whether it would be elected before it begins an epoch.
+    raft_prevote = "4.0", "KIP-996";
 }
 
 /// What a switch is in plans that are older than it: they were played by the rules of now.

@@ -35,6 +35,15 @@ library! {
         "rolling-restart",
         "replaced-disk",
         "stalled-disk";
+    "quorum":
+        "controller-failover",
+        "all-controllers-down",
+        "re-elected-in-the-same-epoch",
+        "missing-flush",
+        "commit-needs-own-epoch",
+        "no-check-quorum",
+        "disruptive-voter",
+        "voter-disk-loss";
 }
 
 /// A scenario by its name.

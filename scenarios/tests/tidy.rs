@@ -21,7 +21,7 @@ const LONGEST_FILE: usize = 600;
 /// Widest line, in characters.
 const WIDEST_LINE: usize = 110;
 /// The parts of core that follow a rule of Kafka in each file.
-const PROTOCOL: [&str; 9] = [
+const PROTOCOL: [&str; 10] = [
     "partition",
     "broker",
     "controller",
@@ -31,6 +31,7 @@ const PROTOCOL: [&str; 9] = [
     "consumer",
     "metadata",
     "client_metadata",
+    "raft",
 ];
 /// Files among them that hold no rule of Kafka, only what several others share.
 const WITHOUT_RULE: [&str; 3] = [

@@ -101,7 +101,8 @@ fn isolated<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Res
 pub struct Stage {
     /// Decides what is done.
     pub director: Box<dyn Director>,
-    /// Who takes part: servers of ZooKeeper, controllers, brokers, then clients, of which the last is the operator.
+    /// Who takes part: servers of ZooKeeper, controllers, brokers, then clients, of which the last is the
+    /// operator.
     pub nodes: Vec<NodeId>,
     /// The beginning of the record.
     pub header: Header,

@@ -78,6 +78,7 @@ impl AlterPartitions {
             return;
         }
         self.retry_at = None;
+        self.link.turn_to(shared.active_controller);
         if !self.link.is_ready(now) {
             self.retry_at = Some(self.link.ready_at());
             return;

@@ -31,6 +31,24 @@ const FIRST_STOPPING_INTERVAL: Duration = Duration::from_millis(50);
 /// A controlled shutdown takes no longer than this (`BrokerServer.shutdown`).
 const STOPPING_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
+/// A broker that was told to ask another controller looks again after this
+/// (`NodeToControllerRequestThread.doWork`).
+const FIND_CONTROLLER: Duration = Duration::from_millis(100);
+/// Half of `broker.session.timeout.ms`, by default.
+const HALF_SESSION: Duration = Duration::from_millis(4_500);
+
+/// How long a heartbeat may take. With other controllers to turn to it must not take a whole session
+/// (KAFKA-14392). Simplified: the session is taken to be the default one, and with one controller, where
+/// there is nobody to turn to, `controller.socket.timeout.ms` holds alone.
+fn heartbeat_timeout(shared: &Shared, controllers: &[ControllerId]) -> Duration {
+    let timeout = shared.config.controller_socket_timeout;
+    if controllers.len() > 1 {
+        timeout.min(HALF_SESSION)
+    } else {
+        timeout
+    }
+}
+
 /// Where in its life the broker is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -87,7 +105,7 @@ impl Lifecycle {
     ) -> Self {
         Self {
             state: State::Starting,
-            link: ControllerLink::new(controllers, shared.config.controller_socket_timeout),
+            link: ControllerLink::new(controllers, heartbeat_timeout(shared, controllers)),
             incarnation,
             previous_epoch,
             in_flight: false,
@@ -150,7 +168,7 @@ impl Lifecycle {
             return Turn::Stop;
         }
         if !self.link.expire(shared, now, out).is_empty() {
-            self.failed(shared, now);
+            self.lost(shared, now);
         }
         if self.next.is_some_and(|next| now >= next) {
             self.speak(shared, applied, now, out);
@@ -169,7 +187,7 @@ impl Lifecycle {
         now: Timestamp,
     ) {
         if !self.link.disconnected(shared, connection, now).is_empty() {
-            self.failed(shared, now);
+            self.lost(shared, now);
         }
     }
 
@@ -186,6 +204,7 @@ impl Lifecycle {
             self.at_once = true;
             return;
         }
+        self.link.turn_to(shared.active_controller);
         if !self.link.is_ready(now) {
             self.next = Some(self.link.ready_at());
             return;
@@ -227,14 +246,13 @@ impl Lifecycle {
                 self.registered(shared, response, now, out);
                 Turn::None
             }
-            Response::BrokerHeartbeat(response) => {
-                if response.error.is_none() {
-                    self.heard(shared, response, now, out)
-                } else {
-                    self.failed(shared, now);
+            Response::BrokerHeartbeat(response) => match response.error {
+                ErrorCode::None => self.heard(shared, response, now, out),
+                error => {
+                    self.refused(shared, error, now);
                     Turn::None
                 }
-            }
+            },
             _ => Turn::None,
         }
     }
@@ -253,12 +271,7 @@ impl Lifecycle {
                 out.observe(Event::BrokerRegistered { broker_epoch });
                 self.next = Some(now);
             }
-            (error, _) => {
-                if error == ErrorCode::NotController {
-                    self.link.next_controller();
-                }
-                self.failed(shared, now);
-            }
+            (error, _) => self.refused(shared, error, now),
         }
     }
 
@@ -316,6 +329,23 @@ impl Lifecycle {
         self.state = State::Down;
         self.next = None;
         self.limit = None;
+    }
+
+    /// The connection is gone: with other controllers to turn to the request is sent again soon.
+    fn lost(&mut self, shared: &Shared, now: Timestamp) {
+        self.failed(shared, now);
+        if self.link.has_others() {
+            self.next = Some(now + FIND_CONTROLLER);
+        }
+    }
+
+    /// Another controller is asked soon; any other refusal is a failure.
+    fn refused(&mut self, shared: &Shared, error: ErrorCode, now: Timestamp) {
+        self.failed(shared, now);
+        if error == ErrorCode::NotController && self.link.has_others() {
+            self.link.next_controller();
+            self.next = Some(now + FIND_CONTROLLER);
+        }
     }
 
     /// After a failure the next word is never said at once.

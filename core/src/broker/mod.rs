@@ -108,8 +108,8 @@ impl Broker {
         out.observe(Event::BrokerStarted { clean });
         let controllers = start.controllers.clone();
         let incarnation = start.incarnation;
-        let observer = Observer::start(storage.as_mut(), &controllers, now)?;
-        let shared = Shared::new(start, storage);
+        let mut shared = Shared::new(start, storage);
+        let observer = Observer::start(&mut shared, &controllers, incarnation, now, out)?;
         Ok(Self {
             lifecycle: Lifecycle::start(
                 &shared,
@@ -217,13 +217,14 @@ impl Broker {
             return self.turn(now, turn, out);
         }
         match response {
-            Response::Fetch(response) if self.observer.owns(connection) => {
+            response if self.observer.owns(connection) => {
                 let shared = &mut self.shared;
-                let batches =
-                    self.observer
-                        .answered(shared, connection, correlation, response, now)?;
+                let request = (connection, correlation);
+                let batches = self
+                    .observer
+                    .answered(shared, request, response, now, out)?;
                 self.apply_metadata(batches, now, out)?;
-                self.observer.timer(&mut self.shared, at, out);
+                self.observer.timer(&mut self.shared, now, out)?;
             }
             Response::AlterPartition(response) if self.alter_partitions.owns(connection) => {
                 let answers = self
@@ -264,7 +265,8 @@ impl Broker {
         let at = now.monotonic;
         self.lifecycle
             .disconnected(&mut self.shared, connection, at);
-        self.observer.disconnected(&mut self.shared, connection, at);
+        self.observer
+            .disconnected(&mut self.shared, connection, now, out);
         self.alter_partitions
             .disconnected(&mut self.shared, connection, at);
         for fetcher in self
@@ -287,7 +289,7 @@ impl Broker {
                 self.turn(now, turn, out)
             }
             Lane::Metadata => {
-                self.observer.timer(&mut self.shared, at, out);
+                self.observer.timer(&mut self.shared, now, out)?;
                 match self.open_logs_at.take() {
                     Some(_) => self.first_publish(now, out),
                     None => Ok(()),

@@ -12,7 +12,7 @@ use crate::partition::Context;
 use crate::random::Random;
 use crate::rules::Rules;
 use crate::storage::Storage;
-use crate::time::{Now, Timestamp};
+use crate::time::{Now, Timestamp, earliest};
 use std::time::Duration;
 
 /// The broker's only log directory.
@@ -31,6 +31,8 @@ pub(super) struct Shared {
     pub(super) image: MetadataImage,
     /// Its registration.
     pub(super) broker_epoch: Option<BrokerEpoch>,
+    /// The controller that leads the quorum, as far as the broker's copy of the metadata log says.
+    pub(super) active_controller: Option<ControllerId>,
     /// An append has rolled a log: what is behind is to be flushed.
     pub(super) rolled: bool,
 }
@@ -52,6 +54,7 @@ impl Shared {
             random: start.random,
             image: MetadataImage::new(start.rules),
             broker_epoch: None,
+            active_controller: None,
             rolled: false,
         }
     }
@@ -69,7 +72,7 @@ impl Shared {
         }
     }
 
-    fn backoff(&self) -> Backoff {
+    pub(super) fn backoff(&self) -> Backoff {
         Backoff {
             initial: self.config.reconnect_backoff,
             max: self.config.reconnect_backoff_max,
@@ -78,42 +81,55 @@ impl Shared {
 }
 
 /// A channel to the active controller, whichever of the quorum that is.
-/// Source: `NodeToControllerChannelManager`. Simplified: tries one controller after the other instead
-/// of asking for the active one.
+/// Source: `NodeToControllerChannelManager`, `RaftControllerNodeProvider`. Simplified: while the broker knows
+/// no active controller it asks one after the other, where Kafka waits; a request that was refused is sent
+/// again by who sent it.
 #[derive(Debug)]
 pub(super) struct ControllerLink<T> {
-    controllers: Vec<ControllerId>,
+    /// One for each controller.
+    channels: Vec<Channel<T>>,
     current: usize,
-    channel: Option<Channel<T>>,
+    /// The active controller that was known when `current` was chosen.
+    known: Option<ControllerId>,
     timeout: Duration,
 }
 
 impl<T> ControllerLink<T> {
     /// A link, not connected. A request that takes longer than `timeout` has failed.
     pub(super) fn new(controllers: &[ControllerId], timeout: Duration) -> Self {
-        let channel = controllers
-            .first()
-            .map(|id| Channel::new(NodeId::Controller(*id)));
+        let channel = |id: &ControllerId| Channel::new(NodeId::Controller(*id));
         Self {
-            controllers: controllers.to_vec(),
+            channels: controllers.iter().map(channel).collect(),
             current: 0,
-            channel,
+            known: None,
             timeout,
         }
     }
 
+    /// Turns to the active controller when another one is known to be it.
+    pub(super) fn turn_to(&mut self, active: Option<ControllerId>) {
+        if active == self.known {
+            return;
+        }
+        self.known = active;
+        let is = |channel: &Channel<T>| active.map(NodeId::Controller) == Some(channel.to());
+        if let Some(found) = self.channels.iter().position(is) {
+            self.current = found;
+        }
+    }
+
+    fn channel(&self) -> Option<&Channel<T>> {
+        self.channels.get(self.current)
+    }
+
     /// Whether a request may be sent now.
     pub(super) fn is_ready(&self, now: Timestamp) -> bool {
-        self.channel
-            .as_ref()
-            .is_some_and(|channel| channel.is_ready(now))
+        self.channel().is_some_and(|channel| channel.is_ready(now))
     }
 
     /// When the backoff after the last failure ends.
     pub(super) fn ready_at(&self) -> Timestamp {
-        self.channel
-            .as_ref()
-            .map_or(Timestamp::NEVER, Channel::ready_at)
+        self.channel().map_or(Timestamp::NEVER, Channel::ready_at)
     }
 
     /// Sends a request.
@@ -125,16 +141,14 @@ impl<T> ControllerLink<T> {
         tag: T,
         out: &mut Effects,
     ) {
-        if let Some(channel) = &mut self.channel {
+        if let Some(channel) = self.channels.get_mut(self.current) {
             channel.send(now, &mut shared.connector, request, self.timeout, tag, out);
         }
     }
 
     /// Whether a connection is this link's.
     pub(super) fn owns(&self, connection: ConnectionId) -> bool {
-        self.channel
-            .as_ref()
-            .is_some_and(|channel| channel.owns(connection))
+        self.channels.iter().any(|channel| channel.owns(connection))
     }
 
     /// Takes note of a response; the tag of its request, if that is waited for.
@@ -143,12 +157,13 @@ impl<T> ControllerLink<T> {
         connection: ConnectionId,
         correlation: CorrelationId,
     ) -> Option<T> {
-        self.channel.as_mut()?.answered(connection, correlation)
+        let mut channels = self.channels.iter_mut();
+        channels.find_map(|channel| channel.answered(connection, correlation))
     }
 
     /// Takes note that a connection is established.
     pub(super) fn connected(&mut self, connection: ConnectionId) {
-        if let Some(channel) = &mut self.channel {
+        for channel in &mut self.channels {
             channel.connected(connection);
         }
     }
@@ -161,7 +176,8 @@ impl<T> ControllerLink<T> {
         now: Timestamp,
     ) -> Vec<T> {
         let backoff = shared.backoff();
-        let Some(channel) = &mut self.channel else {
+        let owner = self.channels.iter_mut().find(|one| one.owns(connection));
+        let Some(channel) = owner else {
             return Vec::new();
         };
         let failed = channel.disconnected(connection, now, backoff, &mut shared.random);
@@ -179,11 +195,11 @@ impl<T> ControllerLink<T> {
         out: &mut Effects,
     ) -> Vec<T> {
         let backoff = shared.backoff();
-        let Some(channel) = &mut self.channel else {
-            return Vec::new();
-        };
-        let failed = channel.expire(now, backoff, &mut shared.random, out);
-        let failed = failed.unwrap_or_default();
+        let mut failed = Vec::new();
+        for channel in &mut self.channels {
+            let expired = channel.expire(now, backoff, &mut shared.random, out);
+            failed.extend(expired.unwrap_or_default());
+        }
         if !failed.is_empty() {
             self.next_controller();
         }
@@ -192,15 +208,19 @@ impl<T> ControllerLink<T> {
 
     /// When the request in flight times out.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        self.channel.as_ref().and_then(Channel::next_deadline)
+        let deadlines = self.channels.iter().map(Channel::next_deadline);
+        deadlines.fold(None, earliest)
     }
 
     /// Turns to the next controller of the quorum, if there is more than one.
     pub(super) fn next_controller(&mut self) {
-        if self.controllers.len() > 1 {
-            self.current = (self.current + 1) % self.controllers.len();
-            let id = self.controllers[self.current];
-            self.channel = Some(Channel::new(NodeId::Controller(id)));
+        if self.channels.len() > 1 {
+            self.current = (self.current + 1) % self.channels.len();
         }
+    }
+
+    /// Whether there is another controller to turn to.
+    pub(super) fn has_others(&self) -> bool {
+        self.channels.len() > 1
     }
 }

@@ -77,6 +77,19 @@ settings! {
         broker_session_timeout: Duration = "broker.session.timeout.ms", "9000";
         /// Controller records are gathered for this long before they are written.
         append_linger: Duration = "controller.quorum.append.linger.ms", "25";
+        /// A voter without a leader looks for votes after this, up to twice as long.
+        election_timeout: Duration = "controller.quorum.election.timeout.ms", "1000";
+        /// A voter that cannot fetch for this long looks for votes; a leader whom no majority fetches
+        /// from for 1.5 times as long resigns.
+        fetch_timeout: Duration = "controller.quorum.fetch.timeout.ms", "2000";
+        /// Timeout of a request to another voter.
+        quorum_request_timeout: Duration = "controller.quorum.request.timeout.ms", "2000";
+        /// A voter waits this long after a failed request.
+        quorum_retry_backoff: Duration = "controller.quorum.retry.backoff.ms", "20";
+        /// A fetch of a voter asks for at most this many bytes, but gets one batch in any case.
+        quorum_fetch_max_bytes: usize = "controller.quorum.fetch.max.bytes", "1048576";
+        /// The longest wait of a successor before it looks for votes when its leader has resigned.
+        election_backoff_max: Duration = "controller.quorum.election.backoff.max.ms", "1000";
         /// The active controller writes a NoOpRecord when idle for this long.
         metadata_max_idle_interval: Duration = "metadata.max.idle.interval.ms", "500";
         /// Partitions without leader are looked at this often for unclean election.

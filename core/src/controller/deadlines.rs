@@ -8,17 +8,17 @@
 //! | write a NoOp | `metadata.max.idle.interval.ms`, whether idle or not; 0 = never |
 //! | balance leaderships | `leader.imbalance.check.interval.seconds`, if enabled |
 //! | look for unclean elections | `unclean.leader.election.interval.ms` |
-//! | answer fetches whose time is up | at the first one's deadline |
+//!
+//! Only the active controller does any of it. The quorum's own timers are in `raft/poll.rs`.
 //!
 //! Source: `QuorumController.registerMaybeFenceStaleBroker` and its neighbours,
 //! `PeriodicTaskControlManager`.
 //! Next: `leadership.rs`, `registry.rs`.
 
+use super::Controller;
 use super::cluster::Changes;
-use super::{Controller, fetch};
 use crate::config::ControllerConfig;
 use crate::machine::Effects;
-use crate::message::Response;
 use crate::metadata::MetadataRecord;
 use crate::time::{Now, Timestamp};
 use std::time::Duration;
@@ -35,7 +35,6 @@ pub(super) enum Task {
     WriteNoOp,
     BalanceLeaders,
     ElectUnclean,
-    ExpireFetches,
 }
 
 /// When the periodic tasks run next.
@@ -97,7 +96,7 @@ impl Periodic {
             Task::WriteNoOp => &mut self.no_op,
             Task::BalanceLeaders => &mut self.balance,
             Task::ElectUnclean => &mut self.unclean,
-            Task::WritePending | Task::ExpireFetches => return,
+            Task::WritePending => return,
         };
         entry.at = now + if more { SOON } else { entry.period };
     }
@@ -117,12 +116,16 @@ impl Controller {
     /// What is to be done and when.
     pub(super) fn tasks(&self) -> impl Iterator<Item = (Timestamp, Task)> {
         let write = self.log.write_at().map(|at| (at, Task::WritePending));
-        let expire = self.fetches.deadline().map(|at| (at, Task::ExpireFetches));
-        self.periodic
-            .deadlines()
-            .into_iter()
-            .chain(write)
-            .chain(expire)
+        let tasks = self.periodic.deadlines().into_iter().chain(write);
+        tasks.filter(|_| self.active.is_some())
+    }
+
+    /// Writes what is pending, and answers what waited for it if that commits it.
+    fn write_pending(&mut self, now: Now, out: &mut Effects) {
+        let written = self.log.write_pending(now, out);
+        if let Err(error) = written.and_then(|()| self.settle(now, out)) {
+            self.fail(&error, out);
+        }
     }
 
     fn run(&mut self, task: Task, now: Now, out: &mut Effects) {
@@ -130,13 +133,6 @@ impl Controller {
         let mut changes = Changes::default();
         let more = match task {
             Task::WritePending => return self.write_pending(now, out),
-            Task::ExpireFetches => {
-                for (reply, request) in self.fetches.take_expired(at) {
-                    let response = fetch::nothing_new(&self.log, &request);
-                    out.respond(reply, Response::Fetch(response));
-                }
-                return;
-            }
             Task::FenceStaleBroker => self.cluster.fence_one_stale_broker(at, &mut changes),
             Task::WriteNoOp => {
                 changes.records.push(MetadataRecord::NoOp);

@@ -1,4 +1,5 @@
-//! Which parts of a response are refusals, for the history.
+//! Refusals: which parts of a response are some, for the history; and what a controller answers that is not
+//! the active one.
 //!
 //! Next: `mod.rs`.
 
@@ -6,7 +7,11 @@ use crate::error::ErrorCode;
 use crate::event::Event;
 use crate::id::{NodeId, TopicPartition};
 use crate::machine::Effects;
-use crate::message::Response;
+use crate::message::{
+    AlterPartitionResponse, BrokerHeartbeatResponse, BrokerRegistrationResponse, ConfigChange,
+    CreateTopicsResponse, CreatedTopic, ElectLeadersResponse, IncrementalAlterConfigsResponse,
+    NewTopic, Request, Response,
+};
 
 /// Reports each refusal in `response` to `from`.
 pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
@@ -55,7 +60,57 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
         | Response::ListOffsets(_)
         | Response::Metadata(_)
         | Response::OffsetForLeaderEpoch(_)
+        | Response::Vote(_)
+        | Response::BeginQuorumEpoch(_)
+        | Response::EndQuorumEpoch(_)
         | Response::ZooKeeper(_)
         | Response::ZooKeeperPeer(_) => {}
     }
+}
+
+/// The answer of a controller that is not the active one; `None` if it would not answer at all.
+/// Source: `QuorumController.newNotControllerException`, `ControllerApis`.
+pub(super) fn not_controller(request: &Request) -> Option<Response> {
+    const ERROR: ErrorCode = ErrorCode::NotController;
+    Some(match request {
+        Request::CreateTopics(request) => {
+            let refused = |topic: &NewTopic| CreatedTopic {
+                topic: topic.topic.clone(),
+                topic_id: None,
+                error: ERROR,
+                message: None,
+            };
+            Response::CreateTopics(CreateTopicsResponse {
+                topics: request.topics.iter().map(refused).collect(),
+            })
+        }
+        Request::ElectLeaders(_) => Response::ElectLeaders(ElectLeadersResponse {
+            error: ERROR,
+            partitions: Vec::new(),
+        }),
+        Request::IncrementalAlterConfigs(request) => {
+            let resources = request.changes.iter();
+            let refused = |change: &ConfigChange| (change.resource.clone(), ERROR, None);
+            Response::IncrementalAlterConfigs(IncrementalAlterConfigsResponse {
+                resources: resources.map(refused).collect(),
+            })
+        }
+        Request::AlterPartition(_) => Response::AlterPartition(AlterPartitionResponse {
+            error: ERROR,
+            partitions: Vec::new(),
+        }),
+        Request::BrokerRegistration(_) => {
+            Response::BrokerRegistration(BrokerRegistrationResponse {
+                error: ERROR,
+                broker_epoch: None,
+            })
+        }
+        Request::BrokerHeartbeat(_) => Response::BrokerHeartbeat(BrokerHeartbeatResponse {
+            error: ERROR,
+            is_caught_up: false,
+            is_fenced: true,
+            should_shut_down: false,
+        }),
+        _ => return None,
+    })
 }

@@ -1,8 +1,9 @@
 //! APIs that clients use: produce, fetch, offsets, metadata.
 
 use crate::error::ErrorCode;
-use crate::id::{BrokerId, TopicId, TopicIdPartition, TopicName, TopicPartition};
+use crate::id::{BrokerId, NodeId, TopicId, TopicIdPartition, TopicName, TopicPartition};
 use crate::offset::{BrokerEpoch, EpochOffset, LeaderEpoch, Offset};
+use crate::raft::DirectoryId;
 use crate::time::WallClock;
 use bytes::Bytes;
 use std::time::Duration;
@@ -72,6 +73,15 @@ pub enum Fetcher {
         id: BrokerId,
         /// The broker epoch of its registration (KIP-903).
         epoch: Option<BrokerEpoch>,
+    },
+    /// A replica of the metadata log, voter or observer. (Kafka has these fields by partition.)
+    Quorum {
+        /// Which process.
+        node: NodeId,
+        /// The directory of its log, if voters are known by it (KIP-853).
+        directory: Option<DirectoryId>,
+        /// The high watermark that it knows (Fetch v18, KIP-1166).
+        high_watermark: Option<Offset>,
     },
 }
 

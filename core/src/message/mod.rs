@@ -8,12 +8,14 @@
 mod broker;
 mod controller;
 mod data;
+mod quorum;
 mod size;
 mod zookeeper;
 
 pub use broker::*;
 pub use controller::*;
 pub use data::*;
+pub use quorum::*;
 pub use zookeeper::*;
 
 use serde::{Deserialize, Serialize};
@@ -71,6 +73,12 @@ messages! {
     ElectLeaders(ElectLeadersRequest, ElectLeadersResponse);
     /// Change settings of topics or the cluster (key 44).
     IncrementalAlterConfigs(IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse);
+    /// A voter of the metadata quorum asks for a vote (key 52).
+    Vote(VoteRequest, VoteResponse);
+    /// A new leader of the metadata quorum tells of itself (key 53).
+    BeginQuorumEpoch(BeginQuorumEpochRequest, QuorumEpochResponse);
+    /// A leader of the metadata quorum resigns (key 54).
+    EndQuorumEpoch(EndQuorumEpochRequest, QuorumEpochResponse);
     /// A leader proposes an ISR (key 56).
     AlterPartition(AlterPartitionRequest, AlterPartitionResponse);
     /// A broker says that it started (key 62).

@@ -23,6 +23,8 @@ const HEADER: usize = 100;
 const TOPIC: usize = 20;
 /// A number of a broker in a list.
 const BROKER: usize = 4;
+/// A voter of the metadata quorum: its number and the id of its directory.
+const VOTER: usize = 20;
 
 impl Request {
     /// Bytes on the wire, about.
@@ -52,6 +54,10 @@ impl Request {
                     8 + partitions * (TOPIC + 4)
                 }
                 Self::IncrementalAlterConfigs(request) => 4 + request.changes.len() * 3 * TOPIC,
+                // Cluster id, the topic's name, two voters with their directories.
+                Self::Vote(_) => 110,
+                Self::BeginQuorumEpoch(_) => 90,
+                Self::EndQuorumEpoch(request) => 70 + request.preferred.len() * VOTER,
                 Self::AlterPartition(request) => {
                     let partitions = request.partitions.iter();
                     let member = BROKER + 8;
@@ -101,6 +107,8 @@ impl Response {
                 Self::BrokerRegistration(_) | Self::BrokerHeartbeat(_) => 16,
                 Self::ZooKeeper(response) => response.size(),
                 Self::ZooKeeperPeer(response) => response.size(),
+                // The topic's name, an epoch, a leader and where it can be reached.
+                Self::Vote(_) | Self::BeginQuorumEpoch(_) | Self::EndQuorumEpoch(_) => 60,
             }
     }
 }

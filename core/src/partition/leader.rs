@@ -136,7 +136,8 @@ impl Partition {
         out: &mut Effects,
     ) -> Result<(FetchRead, Changes), Refusal> {
         let replica = match parameters.fetcher {
-            Fetcher::Consumer => None,
+            // Replicas of the metadata log do not fetch from brokers.
+            Fetcher::Consumer | Fetcher::Quorum { .. } => None,
             Fetcher::Replica { id, .. } => Some(id),
         };
         self.check_epoch(request.current_leader_epoch, replica.is_some())?;
@@ -215,7 +216,7 @@ impl Partition {
             Fetcher::Consumer if context.rules.has(Bug::ConsumerReadsToLogEnd) => {
                 self.log.log_end_offset()
             }
-            Fetcher::Consumer => self.log.high_watermark(),
+            Fetcher::Consumer | Fetcher::Quorum { .. } => self.log.high_watermark(),
             Fetcher::Replica { .. } => self.log.log_end_offset(),
         };
         read.is_ahead = request.fetch_offset > bound;

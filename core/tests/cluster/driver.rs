@@ -160,6 +160,7 @@ impl Cluster {
                 config,
                 topic_defaults,
                 rules,
+                controllers: vec![id],
                 random,
             };
             return Box::new(Controller::start(start, storage, now, out).unwrap());

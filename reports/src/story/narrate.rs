@@ -137,6 +137,11 @@ impl<'a> Narrator<'a> {
                 let text = zookeeper(event).unwrap_or_default();
                 self.lines.plain(at, who, text);
             }
+            (Event::QuorumRole { role, epoch, .. }, _) => {
+                if let Some(text) = words::quorum_role(*role, *epoch) {
+                    self.lines.plain(at, who, text);
+                }
+            }
             (Event::Refused { .. }, _) => self.refused(at, who, event),
             (Event::IsrProposed { partition, to, .. }, Some(broker)) => {
                 let proposal = (broker, to.clone());
@@ -221,7 +226,10 @@ fn is_news_of_start_up(what: &What) -> bool {
     match event {
         Event::Refused { api, .. } => !matches!(api, Api::Metadata | Api::Fetch),
         Event::MetadataWritten { record, .. } => **record != MetadataRecord::NoOp,
-        Event::HighWatermark { .. } => false,
+        Event::HighWatermark { .. }
+        | Event::QuorumRole { .. }
+        | Event::QuorumAppended { .. }
+        | Event::QuorumHighWatermark { .. } => false,
         _ => true,
     }
 }

@@ -140,6 +140,7 @@ fn targets(targets: &[Target], clients: &BTreeMap<NodeId, String>) -> String {
         Target::LastInIsr(partition) => Some(format!("the last member of the ISR of {partition}")),
         Target::OutOfIsr(partition) => Some(format!("the replicas of {partition} outside the ISR")),
         Target::Controller => Some("the active controller".to_owned()),
+        Target::StandbyControllers => Some("the standby controllers".to_owned()),
         Target::Rest => Some("the rest".to_owned()),
     }));
     if parts.is_empty() {

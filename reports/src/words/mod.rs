@@ -4,9 +4,9 @@
 mod action;
 
 pub(crate) use action::action;
-use ktrial_core::event::{Candidate, ElectionRule, TruncationCause};
+use ktrial_core::event::{Candidate, ElectionRule, QuorumRole, TruncationCause};
 use ktrial_core::message::{ConfigChange, ConfigResource};
-use ktrial_core::{BrokerId, NodeId, TopicPartition};
+use ktrial_core::{BrokerId, LeaderEpoch, NodeId, TopicPartition};
 use ktrial_sim::history::{EndReason, Touched};
 use ktrial_sim::plan::{Action, BrokerStatus, Condition, Plan, Step, When};
 use ktrial_sim::verdict::{Class, Outage, Verdict};
@@ -159,6 +159,14 @@ pub(crate) fn condition(it: &Condition) -> String {
             consumer,
             values: v,
         } => format!("{consumer} has got {}", values(v)),
+        Condition::Controller { is: Some(id) } => format!("controller {id} is active"),
+        Condition::Controller { is: None } => "no controller is active".to_owned(),
+        Condition::ControllerElected { controller } => {
+            format!("controller {controller} is elected")
+        }
+        Condition::ControllerActivations { at_least } => {
+            format!("a controller has become active {at_least} times")
+        }
         Condition::Broker { broker, is } => format!("broker {broker} is {}", status(*is)),
         Condition::InSync { partition } => format!("all replicas of {partition} are in sync"),
         Condition::Quiet { ms } => format!("nothing has changed for {}", seconds(*ms)),
@@ -186,6 +194,16 @@ fn status(status: BrokerStatus) -> &'static str {
 
 fn change(change: &ConfigChange) -> String {
     setting(&change.resource, &change.key, change.value.as_deref())
+}
+
+/// What a voter of the metadata quorum does, if it is worth a line: becoming active has its own.
+pub(crate) fn quorum_role(role: QuorumRole, epoch: LeaderEpoch) -> Option<String> {
+    match role {
+        QuorumRole::Candidate => Some(format!("asks for votes in quorum epoch {epoch}")),
+        QuorumRole::Leader => Some(format!("is elected leader of the quorum in epoch {epoch}")),
+        QuorumRole::Resigned => Some(format!("resigns as leader of the quorum (epoch {epoch})")),
+        QuorumRole::Unattached | QuorumRole::Prospective | QuorumRole::Follower => None,
+    }
 }
 
 /// `key=value of topic orders`

@@ -1,5 +1,6 @@
-//! `[cluster]`, `[brokers.b1]`, `[rules]`.
+//! `[cluster]`, `[brokers.b1]`, `[controllers.c3000]`, `[rules]`.
 
+use super::CONTROLLER;
 use super::node::{Flat, Node, Table, Value, flatten};
 use super::reader::Reader;
 use crate::diagnostic::{Diagnostic, Span};
@@ -15,6 +16,8 @@ pub(crate) type Places = BTreeMap<String, Span>;
 
 /// The largest cluster that a file may ask for.
 const MOST_BROKERS: i64 = 1_000;
+/// The largest metadata quorum that a file may ask for.
+const MOST_CONTROLLERS: i64 = 9;
 
 /// Reads `[cluster]`: nodes, release, and settings of all of them.
 ///
@@ -94,24 +97,38 @@ fn brokers(reader: &mut Reader, node: &Node, plan: &mut Plan) {
 }
 
 fn controllers(reader: &mut Reader, node: &Node, plan: &mut Plan) {
-    let id: Option<i32> = match &node.value {
-        Value::List(items) if items.len() == 1 => {
-            reader.integer(&items[0], 0..=i64::from(i32::MAX))
-        }
-        Value::Integer(1) => return,
-        Value::List(_) | Value::Integer(_) => {
-            let help = "write `controllers = 1`, or its id in a list";
-            reader.error_help(node.span, "only one controller can be simulated yet", help);
-            None
-        }
-        _ => reader.integer(node, 1..=1),
+    let ids: Option<Vec<i32>> = match &node.value {
+        Value::List(items) => Some(
+            items
+                .iter()
+                .filter_map(|item| reader.integer(item, 0..=i64::from(i32::MAX)))
+                .collect(),
+        ),
+        _ => reader
+            .integer(node, 1..=MOST_CONTROLLERS)
+            .map(|count: i32| {
+                (CONTROLLER.0..)
+                    .take(usize::try_from(count).unwrap_or(1))
+                    .collect()
+            }),
     };
-    if let Some(id) = id {
-        plan.controllers = vec![ControllerPlan {
-            id: ControllerId(id),
-            config: Settings::new(),
-        }];
+    let Some(ids) = ids else { return };
+    for (index, id) in ids.iter().enumerate() {
+        if ids[..index].contains(id) {
+            reader.error(node.span, format!("controller `{id}` is named twice"));
+        }
     }
+    if matches!(&node.value, Value::List(items) if items.is_empty()) {
+        reader.error(node.span, "a cluster needs at least one controller");
+    }
+    if ids.is_empty() {
+        return;
+    }
+    let controller = |id| ControllerPlan {
+        id: ControllerId(id),
+        config: Settings::new(),
+    };
+    plan.controllers = ids.into_iter().map(controller).collect();
 }
 
 /// A release and its rules.
@@ -222,6 +239,32 @@ pub(crate) fn overrides(reader: &mut Reader, node: &Node, plan: &mut Plan, place
         };
         let (settings, _) = settings(reader, table, Kind::Broker, &[], places);
         plan.brokers[index].config.extend(settings);
+    }
+}
+
+/// Reads `[controllers.c3000]`: settings of one controller.
+pub(crate) fn controller_overrides(
+    reader: &mut Reader,
+    node: &Node,
+    plan: &mut Plan,
+    places: &mut Places,
+) {
+    let Some(table) = reader.table(node, "[controllers.c3000]") else {
+        return;
+    };
+    for entry in &table.entries {
+        let controllers = plan.controllers.iter();
+        let names: Vec<String> = controllers.map(|c| format!("c{}", c.id)).collect();
+        let Some(index) = names.iter().position(|name| *name == entry.key) else {
+            let known: Vec<&str> = names.iter().map(String::as_str).collect();
+            reader.unknown(entry.key_span, "controller", &entry.key, &known);
+            continue;
+        };
+        let Some(table) = reader.table(&entry.node, "[controllers.c3000]") else {
+            continue;
+        };
+        let (settings, _) = settings(reader, table, Kind::Controller, &[], places);
+        plan.controllers[index].config.extend(settings);
     }
 }
 

@@ -5,7 +5,7 @@ use super::node::{Node, Table, Value};
 use super::reader::Reader;
 use crate::diagnostic::Span;
 use crate::suggest;
-use ktrial_core::{BrokerId, Offset, TopicPartition};
+use ktrial_core::{BrokerId, ControllerId, Offset, TopicPartition};
 use ktrial_sim::plan::{BrokerStatus, Condition};
 
 /// Every condition.
@@ -19,6 +19,7 @@ const CONDITIONS: &[&str] = &[
     "ended",
     "consumed",
     "broker",
+    "controller",
     "in_sync",
     "quiet",
     "all",
@@ -83,6 +84,9 @@ fn example(name: &str) -> &'static str {
         "acknowledged" | "ended" => "{ values = [\"A\"] }",
         "consumed" => "{ consumer = \"c1\", values = [\"A\"] }",
         "broker" => "{ id = 1, is = \"unfenced\" }",
+        "controller" => {
+            "{ is = 3000 }, { is = \"none\" }, { elected = 3000 } or { activations = 2 }"
+        }
         "in_sync" => "{} or { partition = \"orders-0\" }",
         _ => "{ broker = 1, at_least = 3 }",
     }
@@ -145,6 +149,7 @@ fn one(
             })
         }
         "broker" => broker(reader, table, span, before),
+        "controller" => controller(reader, table, span),
         _ => in_sync(reader, table, span, before),
     }
 }
@@ -301,6 +306,27 @@ fn broker(
         broker: broker?,
         is,
     })
+}
+
+/// Who is active, or how often one became so.
+fn controller(reader: &mut Reader, table: &Table, span: Span) -> Option<Condition> {
+    reader.only(table, &["is", "elected", "activations"]);
+    if let Some(node) = table.get("elected") {
+        let id = reader.integer(&node.node, 0..=i64::from(i32::MAX))?;
+        return Some(Condition::ControllerElected {
+            controller: ControllerId(id),
+        });
+    }
+    if let Some(node) = table.get("activations") {
+        let at_least = reader.integer(&node.node, 1..=1_000)?;
+        return Some(Condition::ControllerActivations { at_least });
+    }
+    let node = reader.need(table, "is", span)?;
+    let is = match &node.value {
+        Value::Text(text) if text == "none" => None,
+        _ => Some(ControllerId(reader.integer(node, 0..=i64::from(i32::MAX))?)),
+    };
+    Some(Condition::Controller { is })
 }
 
 fn in_sync(

@@ -106,6 +106,7 @@ const TOP: &[&str] = &[
     "record_messages",
     "cluster",
     "brokers",
+    "controllers",
     "zookeeper",
     "rules",
     "topics",
@@ -302,6 +303,9 @@ fn declarations(
     plan: &mut Plan,
     places: &mut BTreeMap<String, Span>,
 ) -> Names {
+    if let Some(entry) = table.get("controllers") {
+        cluster::controller_overrides(reader, &entry.node, plan, places);
+    }
     if let Some(entry) = table.get("brokers") {
         cluster::overrides(reader, &entry.node, plan, places);
     }

@@ -162,6 +162,7 @@ fn one(
     }
     let found = match text.as_str() {
         "controller" => vec![Target::Controller],
+        "standby-controllers" => vec![Target::StandbyControllers],
         "rest" => vec![Target::Rest],
         text if is_role(text) => vec![role(reader, text, node.span, names)?],
         _ => {
@@ -171,7 +172,7 @@ fn one(
     };
     let other = |target: &Target| match target {
         Target::Node(node) => !matches!(node, NodeId::Broker(_)),
-        Target::Controller | Target::Rest => true,
+        Target::Controller | Target::StandbyControllers | Target::Rest => true,
         _ => false,
     };
     if brokers_only && found.iter().any(other) {

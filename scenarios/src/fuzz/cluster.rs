@@ -1,11 +1,12 @@
-//! Brokers, topics with their replicas, and clients.
+//! Controllers, brokers, topics with their replicas, and clients.
 
 use super::dice::Dice;
 use super::profile::Profile;
+use crate::file::CONTROLLER;
 use ktrial_core::config::Settings;
 use ktrial_core::message::{NewTopic, Placement};
-use ktrial_core::{BrokerId, ClientId, NodeId, TopicPartition};
-use ktrial_sim::plan::{BrokerPlan, ConsumerPlan, Plan, ProducerPlan};
+use ktrial_core::{BrokerId, ClientId, ControllerId, NodeId, TopicPartition};
+use ktrial_sim::plan::{BrokerPlan, ConsumerPlan, ControllerPlan, Plan, ProducerPlan};
 
 const TOPICS: [&str; 4] = ["orders", "events", "users", "audit"];
 
@@ -26,6 +27,16 @@ pub(super) fn partitions(plan: &Plan) -> Vec<(TopicPartition, Vec<BrokerId>)> {
         }
     }
     all
+}
+
+/// Draws how many controllers there are: one, or a quorum of three.
+pub(super) fn quorum(dice: &mut Dice, plan: &mut Plan) {
+    let count = dice.pick(&[1, 1, 3]);
+    let controller = |id| ControllerPlan {
+        id: ControllerId(id),
+        config: Settings::new(),
+    };
+    plan.controllers = (CONTROLLER.0..).take(count).map(controller).collect();
 }
 
 /// Draws them.

@@ -34,7 +34,7 @@ pub use fault::{FAMILIES, Family};
 pub use profile::Profile;
 pub use source::FuzzSource;
 
-use crate::file::{CONTROLLER, empty_plan};
+use crate::file::empty_plan;
 use dice::Dice;
 use ktrial_core::NodeId;
 use ktrial_sim::plan::{Plan, PowerLoss, Recovery, Step, When};
@@ -52,6 +52,7 @@ const RECORD_LIMIT: u64 = 200_000;
 pub fn plan(profile: Profile, seed: u64) -> Plan {
     let dice = |purpose: &str| Dice::new(seed, purpose);
     let mut plan = empty(profile, seed);
+    cluster::quorum(&mut dice("quorum"), &mut plan);
     cluster::draw(&mut dice("cluster"), profile, &mut plan);
     settings::draw(&mut dice("settings"), profile, &mut plan);
     world(&mut dice("world"), &mut plan);
@@ -100,10 +101,11 @@ fn world(dice: &mut Dice, plan: &mut Plan) {
     }
 }
 
-/// Who runs after the last fault: mostly everybody, else all clients, the controller and some brokers.
+/// Who runs after the last fault: mostly everybody, else all clients, the controllers and some brokers.
 fn recovery(dice: &mut Dice, profile: Profile, plan: &Plan) -> Recovery {
     let all = dice.percent(profile.everybody_recovers());
-    let mut nodes = vec![NodeId::Controller(CONTROLLER)];
+    let controllers = plan.controllers.iter();
+    let mut nodes: Vec<_> = controllers.map(|c| NodeId::Controller(c.id)).collect();
     let clients = plan.producers.len() + plan.consumers.len();
     let brokers = plan.brokers.iter().map(|broker| NodeId::Broker(broker.id));
     nodes.extend(brokers.filter(|_| all || dice.percent(60)));

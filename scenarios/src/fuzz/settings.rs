@@ -72,8 +72,9 @@ pub(super) fn draw(dice: &mut Dice, profile: Profile, plan: &mut Plan) {
     for broker in &mut plan.brokers {
         broker.config = cluster.clone();
     }
+    let quorum = some(dice, percent, CONTROLLER);
     for controller in &mut plan.controllers {
-        controller.config = some(dice, percent, CONTROLLER);
+        controller.config = quorum.clone();
     }
     plan.topic_defaults = some(dice, percent, TOPIC);
     promises(dice, plan);

@@ -227,7 +227,7 @@ impl<'a> Names<'a> {
             Target::Followers(p) => Target::Followers(self.partition(p)?),
             Target::LastInIsr(p) => Target::LastInIsr(self.partition(p)?),
             Target::OutOfIsr(p) => Target::OutOfIsr(self.partition(p)?),
-            Target::Controller | Target::Rest => target.clone(),
+            Target::Controller | Target::StandbyControllers | Target::Rest => target.clone(),
         })
     }
 

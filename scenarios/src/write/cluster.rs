@@ -28,8 +28,12 @@ pub(super) fn cluster(plan: &Plan, text: &mut String) {
         let _ = writeln!(lines, "brokers = {count}");
     }
     let ids: Vec<i32> = plan.controllers.iter().map(|c| c.id.0).collect();
-    if ids != [CONTROLLER.0] {
+    let count = ids.len();
+    let counted: Vec<i32> = (CONTROLLER.0..).take(count).collect();
+    if ids != counted {
         let _ = writeln!(lines, "controllers = {}", numbers(&ids));
+    } else if count != 1 {
+        let _ = writeln!(lines, "controllers = {count}");
     }
     if plan.release != NEWEST {
         let _ = writeln!(lines, "kafka.release = {}", toml::text(&plan.release));
@@ -43,6 +47,14 @@ pub(super) fn cluster(plan: &Plan, text: &mut String) {
     for broker in &plan.brokers {
         let own = without(&broker.config, &shared);
         section(&format!("[brokers.b{}]", broker.id), &settings(&own), text);
+    }
+    for controller in &plan.controllers {
+        let own = without(&controller.config, &shared);
+        section(
+            &format!("[controllers.c{}]", controller.id),
+            &settings(&own),
+            text,
+        );
     }
     zookeeper(plan, text);
     rules(plan, text);

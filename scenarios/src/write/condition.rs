@@ -89,6 +89,19 @@ fn one(condition: &Condition, words: &Words<'_>) -> (&'static str, String) {
             table.put("id", broker).text("is", status(*is));
             "broker"
         }
+        Condition::Controller { is } => {
+            let nobody = || "\"none\"".to_owned();
+            table.put("is", is.map_or_else(nobody, |id| id.to_string()));
+            "controller"
+        }
+        Condition::ControllerElected { controller } => {
+            table.put("elected", controller);
+            "controller"
+        }
+        Condition::ControllerActivations { at_least } => {
+            table.put("activations", at_least);
+            "controller"
+        }
         Condition::InSync { partition } => {
             words.partition(partition, &mut table);
             "in_sync"

@@ -297,7 +297,7 @@ impl Hit {
                 Target::Node(node) => self.named.extend(node.broker()),
                 Target::Leader(_) | Target::LastInIsr(_) => self.roles += 1,
                 Target::Followers(_) | Target::OutOfIsr(_) => self.roles += plan.brokers.len(),
-                Target::Controller | Target::Rest => {}
+                Target::Controller | Target::StandbyControllers | Target::Rest => {}
             }
         }
     }

@@ -1,18 +1,24 @@
 //! Collects what happens, in order.
 //!
+//! A record of the metadata log is told by each controller that finds out that it is committed, for none knows
+//! what another one has told. Here it is kept once. Told differently it is kept, and shows what went wrong.
+//!
 //! Invariants: entries are never before the one before them; messages that arrived are kept only if
 //! the plan wants them (dropped ones always).
 //!
 //! Next: `codec.rs`, which makes the record's bytes.
 
 use super::{Entry, Message, What};
-use ktrial_core::{NodeId, Timestamp};
+use ktrial_core::{Event, NodeId, Offset, Timestamp};
+use std::collections::BTreeMap;
 
 /// The entries so far.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     entries: Vec<Entry>,
     messages: bool,
+    /// Where each record of the metadata log stands among the entries.
+    metadata: BTreeMap<Offset, usize>,
 }
 
 impl Recorder {
@@ -21,12 +27,29 @@ impl Recorder {
         Self {
             entries: Vec::new(),
             messages,
+            metadata: BTreeMap::new(),
         }
     }
 
     /// Whether messages that arrived are kept: if not, none need be made.
     pub(crate) fn keeps_messages(&self) -> bool {
         self.messages
+    }
+
+    /// Whether this is a record of the metadata log that was told already.
+    pub(crate) fn is_told(&mut self, what: &What) -> bool {
+        let What::Event(Event::MetadataWritten { offset, .. }) = what else {
+            return false;
+        };
+        let told = self
+            .metadata
+            .get(offset)
+            .and_then(|at| self.entries.get(*at));
+        if told.is_some_and(|told| told.what == *what) {
+            return true;
+        }
+        self.metadata.insert(*offset, self.entries.len());
+        false
     }
 
     /// Adds an entry and shows it.

@@ -3,7 +3,7 @@
 //!
 //! Next: `action.rs`.
 
-use ktrial_core::{BrokerId, Offset, TopicPartition};
+use ktrial_core::{BrokerId, ControllerId, Offset, TopicPartition};
 use serde::{Deserialize, Serialize};
 
 /// Something about the cluster that can be true or not. Each can be asked of a real cluster too,
@@ -73,6 +73,21 @@ pub enum Condition {
         broker: BrokerId,
         /// In which state.
         is: BrokerStatus,
+    },
+    /// The active controller is this one, or nobody is.
+    Controller {
+        /// Who.
+        is: Option<ControllerId>,
+    },
+    /// The voters of the metadata quorum have elected this controller; it may not be active yet.
+    ControllerElected {
+        /// Whom.
+        controller: ControllerId,
+    },
+    /// A controller has become active so many times since the start.
+    ControllerActivations {
+        /// At least this many.
+        at_least: usize,
     },
     /// Every replica of the partition is in the ISR, and all logs end alike.
     InSync {

@@ -52,7 +52,7 @@ pub struct Plan {
     pub release: String,
     /// The protocol switches: those of the release, some perhaps flipped.
     pub rules: Rules,
-    /// The controllers (one for now).
+    /// The controllers: the voters of the metadata quorum.
     pub controllers: Vec<ControllerPlan>,
     /// The brokers.
     pub brokers: Vec<BrokerPlan>,

@@ -8,6 +8,7 @@
 //! | `last-in-isr(orders-0)` | the only member of the ISR, if it has just one |
 //! | `out-of-isr(orders-0)` | the replicas outside the ISR |
 //! | `controller` | the active controller |
+//! | `standby-controllers` | the other controllers |
 //! | `rest` | of two groups: everybody who is not in the other one |
 //!
 //! What is drawn at random (a random replica) is drawn when the plan is made, so that a plan says who.
@@ -35,6 +36,8 @@ pub enum Target {
     OutOfIsr(TopicPartition),
     /// The active controller.
     Controller,
+    /// The controllers that are not the active one.
+    StandbyControllers,
     /// Of two groups: every node that is not in the other one.
     Rest,
 }
@@ -55,7 +58,7 @@ impl Target {
             | Self::Followers(partition)
             | Self::LastInIsr(partition)
             | Self::OutOfIsr(partition) => Some(partition),
-            Self::Node(_) | Self::Controller | Self::Rest => None,
+            Self::Node(_) | Self::Controller | Self::StandbyControllers | Self::Rest => None,
         }
     }
 }
@@ -75,6 +78,7 @@ impl fmt::Display for Target {
             Self::LastInIsr(partition) => write!(f, "last-in-isr({partition})"),
             Self::OutOfIsr(partition) => write!(f, "out-of-isr({partition})"),
             Self::Controller => f.write_str("controller"),
+            Self::StandbyControllers => f.write_str("standby-controllers"),
             Self::Rest => f.write_str("rest"),
         }
     }
@@ -84,7 +88,7 @@ impl fmt::Display for Target {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` names nobody: expected a node such as `b1`, or `leader(TOPIC-N)`, `followers(TOPIC-N)`, \
-     `last-in-isr(TOPIC-N)`, `out-of-isr(TOPIC-N)`, `controller` or `rest`"
+     `last-in-isr(TOPIC-N)`, `out-of-isr(TOPIC-N)`, `controller`, `standby-controllers` or `rest`"
 )]
 pub struct NoTarget(pub String);
 
@@ -95,6 +99,7 @@ impl FromStr for Target {
         let no_target = || NoTarget(text.to_owned());
         match text {
             "controller" => return Ok(Self::Controller),
+            "standby-controllers" => return Ok(Self::StandbyControllers),
             "rest" => return Ok(Self::Rest),
             _ => {}
         }
@@ -142,6 +147,7 @@ mod tests {
             "last-in-isr(orders-0)",
             "out-of-isr(orders-0)",
             "controller",
+            "standby-controllers",
             "rest",
         ] {
             assert_eq!(text.parse::<Target>().unwrap().to_string(), text);

@@ -77,9 +77,6 @@ impl Cluster {
         if cluster.controllers.is_empty() || cluster.brokers.is_empty() {
             return Err("it needs a controller and a broker".to_owned());
         }
-        if plan.controllers.len() > 1 {
-            return Err("it has more than one controller, which is not supported yet".to_owned());
-        }
         let ids = cluster.brokers.keys().map(|id| id.0);
         if let Some(id) = ids
             .chain(cluster.controllers.keys().map(|id| id.0))
@@ -151,13 +148,10 @@ impl Cluster {
         self.brokers.keys().copied()
     }
 
-    /// The active controller.
-    pub(super) fn controller(&self) -> Option<NodeId> {
-        self.controllers
-            .keys()
-            .next()
-            .copied()
-            .map(NodeId::Controller)
+    /// The controllers, in order.
+    pub(super) fn controllers(&self) -> Vec<NodeId> {
+        let ids = self.controllers.keys().copied();
+        ids.map(NodeId::Controller).collect()
     }
 
     /// The client of this name.
@@ -218,6 +212,7 @@ impl Cluster {
             config: config.clone(),
             topic_defaults: self.topic_defaults.clone(),
             rules: self.rules,
+            controllers: self.controllers.keys().copied().collect(),
             random: birth.random,
         };
         let disk = storage(birth.node, birth.disk)?;

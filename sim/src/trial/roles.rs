@@ -3,7 +3,7 @@
 //! Leader and ISR are the controller's committed ones, as the record tells them. Nobody may hold a role:
 //! then the action is about nobody, touches nothing, and the trial proves nothing.
 //!
-//! Simplified: with one controller, that is the active one.
+//! With one controller, that is the active one, whatever it says of itself.
 //!
 //! Next: `action.rs`.
 
@@ -88,11 +88,25 @@ fn holders(target: &Target, other: &[NodeId], cluster: &Cluster, view: &View) ->
             let replicas = p.replicas.iter().copied();
             replicas.filter(|broker| !p.isr.contains(broker)).collect()
         }),
-        Target::Controller => cluster.controller().into_iter().collect(),
+        Target::Controller => active(cluster, view).into_iter().collect(),
+        Target::StandbyControllers => {
+            let active = active(cluster, view);
+            let mut all = cluster.controllers();
+            all.retain(|node| Some(*node) != active);
+            all
+        }
         Target::Rest => {
             let mut all = cluster.nodes();
             all.retain(|node| !other.contains(node));
             all
         }
+    }
+}
+
+/// The active controller.
+fn active(cluster: &Cluster, view: &View) -> Option<NodeId> {
+    match cluster.controllers()[..] {
+        [only] => Some(only),
+        _ => view.quorum().active().map(NodeId::Controller),
     }
 }

@@ -311,6 +311,13 @@ impl<'p> Known<'p> {
                 self.partitions(std::slice::from_ref(partition))
             }
             Condition::Broker { broker, .. } => self.brokers(&[*broker]),
+            Condition::Controller { is } => first(is.as_slice(), |id| {
+                (!self.nodes.contains(&NodeId::Controller(*id))).then(|| missing("controller", id))
+            }),
+            Condition::ControllerElected { controller } => first(&[*controller], |id| {
+                (!self.nodes.contains(&NodeId::Controller(*id))).then(|| missing("controller", id))
+            }),
+            Condition::ControllerActivations { .. } => Ok(()),
             Condition::Acknowledged { values } | Condition::Ended { values } => {
                 were_sent(values, sent)
             }

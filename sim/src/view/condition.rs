@@ -48,6 +48,13 @@ impl View {
                 })
             }
             Condition::Broker { broker, is } => self.broker_is(*broker, *is),
+            Condition::Controller { is } => self.quorum().active() == *is,
+            Condition::ControllerElected { controller } => {
+                self.quorum().elected() == Some(*controller)
+            }
+            Condition::ControllerActivations { at_least } => {
+                self.quorum().activations() >= *at_least
+            }
             Condition::InSync { partition } => self.partition(partition).is_some_and(|p| p.in_sync),
             Condition::Quiet { ms } => now.since(self.last_change()).as_millis() >= u128::from(*ms),
             Condition::All(all) => all.iter().all(|condition| self.holds(condition, now)),

@@ -13,18 +13,20 @@
 //! broker's registration, a process's state, a send that began or ended. A high watermark that moves
 //! is none: it always follows one of those, and trails it by a fetch. Neither is a poll.
 //!
-//! Next: `replica.rs` (a log in brief), `cluster.rs` (the controller), `operations.rs` (the clients),
+//! Next: `replica.rs` (a log in brief), `cluster.rs` (the controller), `quorum.rs` (which one is active), `operations.rs` (the clients),
 //! `condition.rs` (what can be asked).
 
 mod cluster;
 mod condition;
 mod operations;
 mod process;
+mod quorum;
 mod replica;
 
 pub use cluster::{Committed, Registration, TopicSettings};
 pub use operations::{Operation, Operations};
 pub use process::{Process, ProcessState};
+pub use quorum::Quorum;
 pub use replica::{Batch, Replica, ReplicaLog, Role};
 
 use crate::history::{Entry, What};
@@ -40,12 +42,15 @@ use std::collections::BTreeMap;
 pub struct View {
     /// The brokers of the plan.
     brokers: Vec<BrokerId>,
+    /// How many controllers the plan has.
+    controllers: usize,
     /// The consumers of the plan, by name. Clients are numbered producers first.
     consumers: BTreeMap<String, NodeId>,
     cluster: Cluster,
     partitions: BTreeMap<TopicPartition, PartitionView>,
     processes: BTreeMap<NodeId, Process>,
     operations: Operations,
+    quorum: Quorum,
     last_change: Timestamp,
     /// Partitions that do not have all their replicas in sync.
     out_of_sync: usize,
@@ -118,11 +123,13 @@ impl View {
         });
         Self {
             brokers: plan.brokers.iter().map(|broker| broker.id).collect(),
+            controllers: plan.controllers.len(),
             consumers: consumers.collect(),
             cluster: Cluster::new(plan),
             partitions: BTreeMap::new(),
             processes: BTreeMap::new(),
             operations: Operations::default(),
+            quorum: Quorum::default(),
             last_change: Timestamp::ZERO,
             out_of_sync: 0,
             leaderless: 0,
@@ -198,6 +205,16 @@ impl View {
         &self.operations
     }
 
+    /// How many controllers the plan has.
+    pub fn controllers(&self) -> usize {
+        self.controllers
+    }
+
+    /// The metadata quorum.
+    pub fn quorum(&self) -> &Quorum {
+        &self.quorum
+    }
+
     /// The settings that hold for topics now.
     pub fn settings(&self) -> &TopicSettings {
         &self.cluster.settings
@@ -213,6 +230,7 @@ impl View {
         if self.is_up(node) {
             return;
         }
+        self.quorum.leave(node);
         if let Some(broker) = node.broker() {
             for partition in self.partitions.values_mut() {
                 if let Some(replica) = partition.replicas.get_mut(&broker) {
@@ -225,6 +243,9 @@ impl View {
     fn apply_event(&mut self, at: Timestamp, node: NodeId, event: &Event) {
         match event {
             Event::MetadataWritten { record, .. } => self.apply_metadata(at, record),
+            Event::ControllerActivated { .. } | Event::QuorumRole { .. } => {
+                self.quorum.apply(node, event);
+            }
             Event::Elected {
                 partition,
                 leader: Some(_),

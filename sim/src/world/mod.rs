@@ -139,6 +139,9 @@ impl World {
 
     /// Enters something into the record.
     pub(crate) fn record(&mut self, node: Option<NodeId>, what: What) {
+        if self.recorder.is_told(&what) {
+            return;
+        }
         let entry = self.recorder.push(self.now, node, what);
         self.director.observe(entry);
     }

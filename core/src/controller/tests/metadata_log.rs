@@ -177,7 +177,7 @@ fn a_restart_leads_in_the_next_epoch_and_knows_what_was_committed() {
     assert_eq!(rig.controller.log.high_watermark(), end.next());
     let state = rig
         .disk
-        .read_all(quorum_state::QUORUM_STATE)
+        .read_all(crate::raft::quorum_state::QUORUM_STATE)
         .unwrap()
         .unwrap();
     let state = String::from_utf8(state.to_vec()).unwrap();

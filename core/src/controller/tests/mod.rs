@@ -63,6 +63,7 @@ impl Rig {
             config,
             topic_defaults: defaults,
             rules,
+            controllers: vec![ControllerId(3000)],
             random: Random::stream(1, "controller"),
         };
         let disk = Disk::default();

@@ -4,6 +4,7 @@
 
 use super::scene::{Scene, broker, step, stop};
 use crate::fuzz::dice::Dice;
+use ktrial_core::NodeId;
 use ktrial_sim::plan::{Action, Condition, LinkFault, Step, StopKind, Target, When};
 
 /// Any way to stop.
@@ -138,6 +139,51 @@ pub(super) fn controller(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
         _ => Action::Stop {
             nodes,
             how: StopKind::Kill,
+        },
+    };
+    vec![step(begin, action, Some(length))]
+}
+
+pub(super) fn quorum(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
+    let ids = scene.plan.controllers.iter();
+    let ids: Vec<NodeId> = ids.map(|c| NodeId::Controller(c.id)).collect();
+    if ids.len() < 2 {
+        return Vec::new();
+    }
+    let count = dice.count(1..=ids.len());
+    let nodes: Vec<Target> = dice
+        .some(&ids, count)
+        .into_iter()
+        .map(Target::Node)
+        .collect();
+    let (begin, length) = (scene.begin(dice), scene.duration(dice));
+    let action = match dice.between(0..=5) {
+        0 => Action::Pause { nodes },
+        1 => Action::Link {
+            from: vec![Target::Controller],
+            to: vec![Target::StandbyControllers],
+            one_way: dice.percent(50),
+            api: Vec::new(),
+            fault: LinkFault::Cut,
+        },
+        2 => Action::Link {
+            to: ids[1..].iter().copied().map(Target::Node).collect(),
+            from: vec![Target::Node(ids[0])],
+            one_way: dice.percent(50),
+            api: Vec::new(),
+            fault: LinkFault::Cut,
+        },
+        3 => Action::Stop {
+            nodes,
+            how: StopKind::Shutdown,
+        },
+        4 => Action::Stop {
+            nodes,
+            how: StopKind::Kill,
+        },
+        _ => Action::Stop {
+            nodes,
+            how: StopKind::PowerLoss,
         },
     };
     vec![step(begin, action, Some(length))]

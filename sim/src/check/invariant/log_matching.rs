@@ -1,5 +1,6 @@
 //! Logs of one partition agree: (a) the same offset and leader epoch is the same batch, always; (b)
-//! below both high watermarks two logs are equal.
+//! below both high watermarks two logs are equal; (c) so they are at the end of the trial between the
+//! leader and each other member of the controller's ISR.
 //!
 //! Source: TLA+ kip-966 `LogMatching`, hachikuji `WeakIsr`.
 //!
@@ -8,11 +9,14 @@
 //! an ISR that the leader adopted. A replica that comes back after an unclean election still has its
 //! old high watermark and its old records until its first fetch makes it truncate. The ISR matters
 //! where a log that parted from the leader's ends where that ends, so that there is nothing to take:
-//! the divergence of KIP-101. Permitted after a power loss that may have undone a truncation.
+//! the divergence of KIP-101. (c) needs nothing that a broker only says of itself, so it finds that
+//! divergence on a real cluster too, whose records tell of no adopted ISR. Permitted after a power loss
+//! that may have undone a truncation.
 //!
 //! Cost: each pair keeps how far it was found equal, so every batch is compared once per pair.
 
 use super::{Excuses, Findings, Invariant, Moment};
+use crate::history::What;
 use crate::view::{Batch, PartitionView, Replica};
 use ktrial_core::{BrokerId, Event, Offset, TopicPartition};
 use std::collections::BTreeMap;
@@ -27,6 +31,9 @@ pub(super) struct LogMatching {
 
 impl Invariant for LogMatching {
     fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
+        if let What::FinalLog(log) = &moment.entry.what {
+            return at_the_end(log.broker, moment, excuses, findings);
+        }
         let (Some((name, partition)), Some((broker, replica))) =
             (moment.partition, moment.replica())
         else {
@@ -93,6 +100,43 @@ fn same_batch(moment: &Moment<'_>, findings: &mut Findings) {
             );
             findings.broken(NAME, name, moment.at(), what);
         }
+    }
+}
+
+/// (c) A member of the ISR against the leader.
+fn at_the_end(
+    broker: BrokerId,
+    moment: &Moment<'_>,
+    excuses: Excuses<'_>,
+    findings: &mut Findings,
+) {
+    let Some((name, partition)) = moment.partition else {
+        return;
+    };
+    let Some(replica) = partition.replicas.get(&broker) else {
+        return;
+    };
+    let committed = partition.committed.as_ref();
+    let isr = committed.map_or(&[][..], |state| &state.isr);
+    let leader = committed.and_then(|state| state.leader);
+    let leader = leader.filter(|leader| *leader != broker && isr.contains(&broker));
+    let Some((leader, theirs)) = leader.and_then(|id| Some((id, partition.replicas.get(&id)?)))
+    else {
+        return;
+    };
+    let bound = replica.high_watermark.min(theirs.high_watermark);
+    let (first, second) = (
+        replica.log.from(Offset::ZERO),
+        theirs.log.from(Offset::ZERO),
+    );
+    if let Some(offset) = first_difference(first, second, bound) {
+        let what = format!(
+            "at the end the logs of brokers {broker} and {leader}, both in the ISR, differ at offset \
+             {offset}, below both high watermarks ({} and {})",
+            replica.high_watermark, theirs.high_watermark
+        );
+        let permitted = excuses.happened.is_unsound(name);
+        findings.report(NAME, Some(name), Some(moment.at()), permitted, what);
     }
 }
 

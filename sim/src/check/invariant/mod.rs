@@ -21,6 +21,7 @@
 //! | `consumer_below_high_watermark` | TLA+ kip-966 `ConsistentRead` needs it | `consumer_below_high_watermark.rs` |
 //! | `consistent_read` | TLA+ kip-966 `ConsistentRead` | `consistent_read.rs` |
 //! | `final_log_equals_view` | ours: an event that lies | `final_log_equals_view.rs` |
+//! | `quorum_*` | Kafka simulation `RaftEventSimulationTest`; TLA+ kip_996 | `quorum/` |
 //! | `machine_panicked`, `start_failed` | ours | `process_failures.rs` |
 //!
 //! Not observable from the record, so not here: `MetadataLogMatching` beyond its epochs (brokers do not
@@ -44,6 +45,7 @@ mod min_isr_recovery_quorum;
 mod one_leader_per_epoch;
 mod pointer_order;
 mod process_failures;
+mod quorum;
 mod unclean_election;
 mod written_by_leader;
 
@@ -91,6 +93,7 @@ pub(super) struct Invariants {
     broker_epochs: broker_epochs::BrokerEpochs,
     isr_members: isr_members::IsrMembers,
     min_isr_recovery_quorum: min_isr_recovery_quorum::MinIsrRecoveryQuorum,
+    quorum: quorum::Quorum,
     acknowledged_by_isr: acknowledged_by_isr::AcknowledgedByIsr,
     acknowledged_somewhere: acknowledged_somewhere::AcknowledgedSomewhere,
     consistent_read: consistent_read::ConsistentRead,
@@ -123,8 +126,9 @@ impl Invariants {
 
 impl Invariant for Invariants {
     fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
-        let of_cluster: [&mut dyn Invariant; 6] = [
+        let of_cluster: [&mut dyn Invariant; 7] = [
             &mut self.process_failures,
+            &mut self.quorum,
             &mut self.epochs_monotone,
             &mut self.broker_epochs,
             &mut self.isr_members,

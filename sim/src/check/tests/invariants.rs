@@ -58,6 +58,32 @@ fn log_matching_of_a_follower_that_had_nothing_to_take() {
 }
 
 #[test]
+fn log_matching_of_the_isr_at_the_end() {
+    // As above, but the record tells neither that broker 0 follows nor of an ISR that was adopted.
+    let story = |isr: &[i32]| {
+        let mut story = Story::new();
+        story.written("a", 0, 0, &[0, 1]).append(0, 1, 0, "b");
+        story.high_watermark(0, 2).stop(0, StopKind::Kill);
+        lead(&mut story, 1, ElectionRule::Unclean);
+        story.leads(1, 1, 1).append(1, 1, 1, "d");
+        story
+            .high_watermark(1, 2)
+            .process_started(0)
+            .loaded(0, 2, 2);
+        story.write_change(PartitionChangeRecord {
+            isr: Some(brokers(isr)),
+            ..change()
+        });
+        story.end(EndReason::Settled);
+        passed(&story, "log_matching");
+        story.final_log(0, &[(0, 0, "a"), (1, 0, "b")]);
+        story
+    };
+    passed(&story(&[1]), "log_matching");
+    caught(&story(&[0, 1]), "log_matching");
+}
+
+#[test]
 fn log_matching_below_both_high_watermarks() {
     // Broker 1 lost a, leads with b in its place, and broker 0 goes on without truncating (R02).
     let mut story = Story::new();

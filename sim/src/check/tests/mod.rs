@@ -6,6 +6,7 @@ mod elections;
 mod flagship;
 mod invariants;
 mod promises;
+mod quorum;
 mod standstill;
 
 use super::assess;

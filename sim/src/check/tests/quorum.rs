@@ -1,0 +1,185 @@
+//! Properties of the metadata quorum.
+
+use super::{caught, excused, passed};
+use crate::check::story::Story;
+use crate::history::What;
+use crate::plan::{Action, ControllerPlan, DiskFault, Target};
+use ktrial_core::config::Settings;
+use ktrial_core::event::QuorumRole;
+use ktrial_core::{ControllerId, Event, LeaderEpoch, NodeId, Offset};
+
+/// A quorum of three, whose voters tell of themselves.
+fn quorum() -> Story {
+    let mut story = Story::new();
+    story.plan.controllers = (1..=3)
+        .map(|id| ControllerPlan {
+            id: ControllerId(id),
+            config: Settings::new(),
+        })
+        .collect();
+    story
+}
+
+fn tell(story: &mut Story, voter: i32, event: Event) {
+    let node = NodeId::Controller(ControllerId(voter));
+    story.entry(Some(node), What::Event(event));
+}
+
+fn role(story: &mut Story, voter: i32, role: QuorumRole, epoch: i32) {
+    let event = Event::QuorumRole {
+        role,
+        epoch: LeaderEpoch(epoch),
+        leader: None,
+        voted: None,
+    };
+    tell(story, voter, event);
+}
+
+/// These voters have a batch of one record.
+fn append(story: &mut Story, voters: &[i32], offset: i64, epoch: i32, crc: u32) {
+    for voter in voters {
+        let event = Event::QuorumAppended {
+            base_offset: Offset(offset),
+            last_offset: Offset(offset),
+            epoch: LeaderEpoch(epoch),
+            crc,
+        };
+        tell(story, *voter, event);
+    }
+}
+
+fn commit(story: &mut Story, leader: i32, epoch: i32, offset: i64) {
+    let event = Event::QuorumHighWatermark {
+        epoch: LeaderEpoch(epoch),
+        offset: Offset(offset),
+    };
+    tell(story, leader, event);
+}
+
+fn opened(story: &mut Story, voter: i32, epoch: i32, end: i64) {
+    let event = Event::QuorumOpened {
+        directory: String::new(),
+        log_end_offset: Offset(end),
+        epoch: LeaderEpoch(epoch),
+    };
+    tell(story, voter, event);
+}
+
+#[test]
+fn two_leaders_of_one_epoch() {
+    let mut story = quorum();
+    role(&mut story, 1, QuorumRole::Leader, 1);
+    role(&mut story, 2, QuorumRole::Candidate, 1);
+    role(&mut story, 2, QuorumRole::Leader, 2);
+    passed(&story, "quorum_one_leader_per_epoch");
+    role(&mut story, 1, QuorumRole::Leader, 2);
+    caught(&story, "quorum_one_leader_per_epoch");
+}
+
+#[test]
+fn a_leader_that_leads_again_in_its_epoch() {
+    let mut story = quorum();
+    role(&mut story, 1, QuorumRole::Leader, 1);
+    opened(&mut story, 1, 1, 0);
+    role(&mut story, 1, QuorumRole::Resigned, 1);
+    passed(&story, "quorum_one_leader_per_epoch");
+    role(&mut story, 1, QuorumRole::Leader, 1);
+    caught(&story, "quorum_one_leader_per_epoch");
+}
+
+#[test]
+fn an_epoch_that_falls() {
+    let mut story = quorum();
+    role(&mut story, 1, QuorumRole::Follower, 3);
+    opened(&mut story, 1, 3, 0);
+    role(&mut story, 2, QuorumRole::Follower, 2);
+    passed(&story, "quorum_monotonic_epoch");
+    opened(&mut story, 1, 2, 0);
+    caught(&story, "quorum_monotonic_epoch");
+}
+
+#[test]
+fn a_voter_with_an_empty_disk_begins_anew() {
+    let mut story = quorum();
+    role(&mut story, 1, QuorumRole::Follower, 3);
+    let node = NodeId::Controller(ControllerId(1));
+    let action = Some(Box::new(Action::Disk {
+        nodes: vec![Target::Node(node)],
+        directory: None,
+        fault: DiskFault::Wipe,
+    }));
+    story.entry(None, What::Step { index: 0, action });
+    opened(&mut story, 1, 0, 0);
+    passed(&story, "quorum_monotonic_epoch");
+}
+
+#[test]
+fn a_high_watermark_that_falls() {
+    let mut story = quorum();
+    append(&mut story, &[1, 2, 3], 0, 1, 7);
+    append(&mut story, &[1, 2, 3], 1, 1, 8);
+    append(&mut story, &[1, 2, 3], 2, 2, 9);
+    commit(&mut story, 2, 2, 3);
+    // Its predecessor finds out late.
+    commit(&mut story, 1, 1, 1);
+    passed(&story, "quorum_monotonic_high_watermark");
+    commit(&mut story, 3, 3, 2);
+    caught(&story, "quorum_monotonic_high_watermark");
+}
+
+#[test]
+fn a_high_watermark_without_a_majority() {
+    let mut story = quorum();
+    append(&mut story, &[1, 2], 0, 1, 7);
+    commit(&mut story, 1, 1, 1);
+    passed(&story, "quorum_majority_has_high_watermark");
+    // The second has lost it again, and the third never had it.
+    opened(&mut story, 2, 1, 0);
+    append(&mut story, &[1], 1, 1, 8);
+    commit(&mut story, 1, 1, 2);
+    caught(&story, "quorum_majority_has_high_watermark");
+}
+
+#[test]
+fn something_else_committed_at_an_offset() {
+    let mut story = quorum();
+    append(&mut story, &[1, 2], 0, 1, 7);
+    append(&mut story, &[1, 2], 1, 1, 8);
+    commit(&mut story, 1, 1, 1);
+    // What was not committed may be another record later.
+    append(&mut story, &[2, 3], 1, 2, 9);
+    commit(&mut story, 2, 2, 2);
+    passed(&story, "quorum_consistent_committed_data");
+    append(&mut story, &[3], 0, 3, 6);
+    append(&mut story, &[3], 1, 3, 6);
+    commit(&mut story, 3, 3, 2);
+    caught(&story, "quorum_consistent_committed_data");
+}
+
+#[test]
+fn a_leader_that_lacks_what_is_committed() {
+    let mut story = quorum();
+    append(&mut story, &[1, 2], 0, 1, 7);
+    append(&mut story, &[1], 1, 1, 8);
+    commit(&mut story, 1, 1, 1);
+    role(&mut story, 2, QuorumRole::Leader, 2);
+    passed(&story, "quorum_leader_completeness");
+    role(&mut story, 3, QuorumRole::Leader, 3);
+    caught(&story, "quorum_leader_completeness");
+}
+
+#[test]
+fn a_disk_that_rots_excuses_it() {
+    let mut story = quorum();
+    let node = NodeId::Controller(ControllerId(2));
+    let action = Some(Box::new(Action::Disk {
+        nodes: vec![Target::Node(node)],
+        directory: None,
+        fault: DiskFault::LyingFlush,
+    }));
+    story.entry(None, What::Step { index: 0, action });
+    append(&mut story, &[1, 2], 0, 1, 7);
+    commit(&mut story, 1, 1, 1);
+    role(&mut story, 3, QuorumRole::Leader, 2);
+    excused(&story, "quorum_leader_completeness");
+}
