@@ -135,23 +135,47 @@ pub struct Switch {
     pub meaning: &'static str,
 }
 
+/// The one switch with more than two values, told as the others are.
+pub const TRUNCATION: Switch = Switch {
+    key: "truncation",
+    since: "0.11, 2.0, 2.7",
+    source: "KIP-101, KIP-279, KAFKA-10554",
+    meaning: "How a follower finds where its log parts from the leader's: hw cuts at its own high watermark; \
+              epoch101 asks where its last epoch ends; epoch279 asks again until both know the epoch; \
+              on_fetch hears of it in the fetch response.",
+};
+
 switches! {
     /// A new leader writes (epoch, start offset) to its epoch cache when elected, not with its first append.
-    leader_epoch_entry_on_election = "1.1", "KAFKA-7415";
+    leader_epoch_entry_on_election = "2.0.1", "KAFKA-7415";
     /// A follower joins the ISR only from the start of the leader's epoch on, not just at the high watermark.
-    isr_expand_requires_epoch_start = "1.1", "KAFKA-7128";
+    isr_expand_requires_epoch_start = "2.0.1", "KAFKA-7128";
+    /// A follower looks for divergence in each new leader epoch, also if the leader is the one it follows already.
+    truncate_on_every_epoch_change = "2.0.1", "KAFKA-7164";
     /// Fetch, ListOffsets and OffsetForLeaderEpoch carry the leader epoch, and a leader refuses another one.
     fetch_epoch_fencing = "2.1", "KIP-320";
     /// The high watermark counts members that the leader has proposed for the ISR but that are not in it yet.
     maximal_isr = "2.7", "KIP-497";
     /// A diverging fetch does not count as progress of the follower.
     ignore_fetch_offset_when_diverging = "2.7", "KAFKA-13141";
+    /// A follower cuts its log by a diverging epoch only if it still follows in the epoch it had asked in.
+    truncate_only_if_owned = "2.8", "KAFKA-13207";
+    /// Sessions that have expired together are ended one after the other, each seeing the ones before.
+    expire_one_at_a_time = "3.0", "KAFKA-13173";
     /// A partition whose leader was elected uncleanly is recovering until that leader changes the ISR.
     leader_recovery_state = "3.2", "KIP-704";
     /// A fenced or stopping broker may not be in a proposed ISR.
     isr_requires_unfenced = "3.3", "KIP-841";
+    /// A controller that knows less than the leader says that it is not the controller, not that the leader is old.
+    stale_controller_owns_up = "3.3", "KAFKA-14154";
+    /// A broker that is stopping steps down where another one leads now.
+    stopping_broker_steps_down = "3.3.2", "KAFKA-14296";
+    /// A follower takes over the leader's high watermark only after it has cut what diverges.
+    truncate_before_hw = "3.4.1", "KAFKA-14704";
     /// Fetch and AlterPartition carry the broker epoch, so that a replica that restarted since is refused.
     isr_broker_epoch_check = "3.5", "KIP-903";
+    /// Whether a follower may join the ISR is decided by one look at what it fetched and as which process.
+    isr_eligibility_atomic_snapshot = "3.5.2", "KAFKA-15221";
     /// An ISR that shrinks does not raise the leader epoch.
     isr_shrink_keeps_leader_epoch = "3.6", "KAFKA-15021";
     /// The high watermark does not advance while the ISR is below min.insync.replicas.
@@ -160,6 +184,8 @@ switches! {
     registration_leaves_isr = "3.8", "KAFKA-15586";
     /// The controller heeds unclean.leader.election.enable, which those of KRaft before did not know.
     unclean_election_by_setting = "3.9", "KAFKA-12670";
+    /// A follower does not append batches of a newer epoch than the one it follows in.
+    follower_stops_at_newer_epoch = "3.9.1", "KAFKA-18723";
     /// A session outlives the fencing of its broker: until it ends nobody may register, then it fences again.
     session_outlives_fencing = "4.0", "KAFKA-17793";
     /// The ISR may become empty; replicas that left it below min.insync.replicas stay eligible leaders.
@@ -168,6 +194,8 @@ switches! {
     unclean_shutdown_check = "4.1", "KIP-966";
     /// With ISR and ELR empty, the last known leader may be elected when it is back.
     elr_last_known_leader = "4.1", "KIP-966";
+    /// The last known leader is elected only if it lives.
+    elr_last_known_leader_checks_alive = "4.1", "KAFKA-19522";
 
     // The metadata quorum. The first three were mended before its first release (2.8).
 
@@ -341,6 +369,40 @@ mod tests {
         assert_eq!(rules.to_string(), "truncation=epoch101");
         assert!(rules.set("truncation", "kip101").is_err());
         assert!(rules.set("trunkation", "hw").is_err());
+    }
+
+    #[test]
+    fn the_table_has_every_field_and_presets_follow_it() {
+        let json = serde_json::to_value(Rules::default()).unwrap();
+        let fields: Vec<&str> = json
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let mut told: Vec<&str> = SWITCHES.iter().map(|switch| switch.key).collect();
+        told.push(TRUNCATION.key);
+        told.sort_unstable();
+        assert_eq!(fields, told, "`planted` is told by its own table");
+        for release in [
+            "0.8", "0.11", "2.0", "2.0.1", "2.7", "3.3.2", "3.9", "4.1", NEWEST,
+        ] {
+            let rules = Rules::kafka(release).unwrap();
+            for switch in SWITCHES {
+                let has = Release::parse(release) >= Release::parse(switch.since);
+                // ZooKeeper's controller heeded it too: the first ones of KRaft did not.
+                let zookeeper = switch.key == "unclean_election_by_setting"
+                    && Release::parse(release) < Release::parse("3.3");
+                let value = rules.get(switch.key).unwrap();
+                assert_eq!(
+                    value,
+                    (has || zookeeper).to_string(),
+                    "{} in {release}",
+                    switch.key
+                );
+                assert!(switch.meaning.trim().ends_with('.'), "{}", switch.key);
+            }
+        }
     }
 
     #[test]

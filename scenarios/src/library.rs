@@ -29,10 +29,40 @@ library! {
     "replication":
         "all-brokers-down",
         "order-of-return",
-        "isr-shrinks-by-lag";
+        "isr-shrinks-by-lag",
+        "hw-truncation-loses-committed",
+        "divergence-after-hard-failures",
+        "fast-failover-divergence",
+        "leader-without-own-epoch",
+        "missed-leader-change",
+        "zombie-replica-fetch",
+        "stale-epoch-counts",
+        "leader-counts-divergent-fetch",
+        "replica-cut-after-election",
+        "high-watermark-before-truncation",
+        "isr-change-in-flight",
+        "stale-alter-partition",
+        "reboot-between-two-looks",
+        "fenced-replica-rejoins",
+        "sessions-end-together",
+        "leader-in-controlled-shutdown";
+    "durability":
+        "acks1-leader-crash",
+        "isr-of-one",
+        "error-after-append",
+        "read-then-gone",
+        "last-replica-standing",
+        "last-leader-disk-wiped",
+        "last-known-leader-is-down",
+        "elr-cleared-by-operator",
+        "unclean-setting-takes-effect-late";
     "faults":
         "zombie-leader",
+        "unreachable-followers",
+        "slow-follower",
+        "paused-leader",
         "rolling-restart",
+        "hasty-rolling-restart",
         "replaced-disk",
         "stalled-disk";
     "quorum":

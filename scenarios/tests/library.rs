@@ -45,7 +45,6 @@ fn every_cell_ends_as_its_file_expects() {
         for cell in cells(entry, 1) {
             let none: Vec<String> = Vec::new();
             assert_eq!(cell.unmet, none, "{}", name(&cell.plan));
-            assert!(cell.verdict.findings.iter().all(|found| found.permitted));
         }
     }
 }

@@ -143,6 +143,15 @@ impl ReplicaFetcher {
         self.following.insert(id.partition.clone(), following);
     }
 
+    /// Goes on in a new epoch of the same leader as if nothing had happened (before KAFKA-7164). Returns
+    /// whether it follows the partition at all.
+    pub(super) fn go_on(&mut self, partition: &TopicPartition, epoch: LeaderEpoch) -> bool {
+        let following = self.following.get_mut(partition);
+        following
+            .map(|following| following.leader_epoch = epoch)
+            .is_some()
+    }
+
     /// Follows a partition no more.
     pub(super) fn leave(&mut self, partition: &TopicPartition) {
         self.following.remove(partition);
@@ -261,6 +270,9 @@ impl ReplicaFetcher {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
+        if self.unchanged(position).is_none() && !shared.rules.truncate_only_if_owned {
+            return cut_unowned(shared, replicas, position, answer, now, out);
+        }
         let Some(following) = self.unchanged(position) else {
             return Ok(());
         };
@@ -272,6 +284,9 @@ impl ReplicaFetcher {
             return Ok(());
         };
         let mut context = shared.context(now);
+        if answer.diverging_epoch.is_some() && !context.rules.truncate_before_hw {
+            partition.follow_high_watermark(answer.high_watermark, out);
+        }
         if answer.diverging_epoch.is_some() && context.rules.has(Bug::TruncationSkipped) {
             following.last_fetched_epoch = None;
             return Ok(());
@@ -410,6 +425,26 @@ impl Following {
             _ => self.delay(shared, now),
         }
     }
+}
+
+/// Before KAFKA-13207: a diverging epoch cuts the log though this fetcher has left the partition meanwhile,
+/// even if this broker leads it now.
+fn cut_unowned(
+    shared: &mut Shared,
+    replicas: &mut Replicas,
+    position: &Position,
+    answer: &FetchPartitionResponse,
+    now: Now,
+    out: &mut Effects,
+) -> Result<(), StorageError> {
+    let partition = replicas.get_mut(&position.partition);
+    if let (Some(partition), Some(diverging)) = (partition, answer.diverging_epoch) {
+        let divergence = Divergence::of(diverging);
+        let cut = partition.cut_at(divergence, position.offset);
+        let mut context = shared.context(now);
+        partition.truncate(&mut context, cut.offset, divergence.cause(), out)?;
+    }
+    Ok(())
 }
 
 /// How this broker presents itself to the leaders that it follows.

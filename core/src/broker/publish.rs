@@ -1,14 +1,13 @@
 //! Applies committed metadata to the broker: which replicas it has, which it leads, whom it follows.
 //!
 //! Nothing is applied before the broker has caught up with its own registration: then its logs are
-//! opened for everything that the metadata assigns to it, and from then on each batch is applied as it
-//! comes.
+//! opened for everything that the metadata assigns to it, and from then on what a fetch brings is applied
+//! as it comes.
 //!
-//! Each batch is applied with the cluster as it is after the whole batch, leader epochs included: a
-//! partition that changes twice within one shows its last state only. Kafka may even join the batches
-//! of one fetch that way.
+//! All batches of one fetch are applied with the cluster as it is after the last of them, leader epochs
+//! included: of a partition that changes twice meanwhile the broker never sees the state between.
 //!
-//! Source: `BrokerMetadataPublisher`, `ReplicaManager.applyDelta`. Simplified: topics are not deleted
+//! Source: `MetadataLoader.handleCommit` (one publication for all batches), `BrokerMetadataPublisher`, `ReplicaManager.applyDelta`. Simplified: topics are not deleted
 //! and replicas not moved, so a replica once assigned stays.
 //! Next: `partition/mod.rs` (`apply`), `fetcher.rs` (`follow`).
 
@@ -18,7 +17,7 @@ use super::lifecycle::State;
 use crate::id::{BrokerId, TopicId, TopicIdPartition, TopicName, TopicPartition};
 use crate::machine::Effects;
 use crate::message::ConfigResource;
-use crate::metadata::{MetadataImage, MetadataRecord};
+use crate::metadata::{MetadataImage, MetadataRecord, PartitionRegistration};
 use crate::offset::Offset;
 use crate::partition::Became;
 use crate::storage::StorageError;
@@ -76,23 +75,21 @@ impl Delta {
 }
 
 impl Broker {
-    /// Takes committed batches into the image, and applies each if the logs are open.
+    /// Takes committed batches into the image, and applies what they changed if the logs are open.
     pub(super) fn apply_metadata(
         &mut self,
         batches: Vec<Vec<(Offset, MetadataRecord)>>,
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
-        for batch in batches {
-            let mut delta = Delta::default();
-            for (offset, record) in &batch {
-                delta.note(&self.shared.image, record);
-                let unusable = |why| StorageError::Io(format!("metadata log: {why}"));
-                self.shared.image.apply(*offset, record).map_err(unusable)?;
-            }
-            if self.published {
-                self.publish(delta, now, out)?;
-            }
+        let mut delta = Delta::default();
+        for (offset, record) in batches.iter().flatten() {
+            delta.note(&self.shared.image, record);
+            let unusable = |why| StorageError::Io(format!("metadata log: {why}"));
+            self.shared.image.apply(*offset, record).map_err(unusable)?;
+        }
+        if self.published && !batches.is_empty() {
+            self.publish(delta, now, out)?;
         }
         Ok(())
     }
@@ -156,6 +153,11 @@ impl Broker {
         let Some(registration) = self.shared.image.partition(&id.partition).cloned() else {
             return Ok(());
         };
+        let stopping = self.lifecycle.state() == State::Stopping;
+        let follows = registration.leader != Some(self.shared.id);
+        if stopping && follows && !self.shared.rules.stopping_broker_steps_down {
+            return Ok(());
+        }
         let partition = self.replicas.get_or_open(&mut self.shared, id, now, out)?;
         let mut context = self.shared.context(now);
         let (became, changes) = partition.apply(&mut context, &registration, out)?;
@@ -164,6 +166,7 @@ impl Broker {
             Became::Leader { new_epoch: true } => self.leave(&id.partition),
             // The same epoch has the same leader: each change of it raises the epoch.
             Became::Leader { new_epoch: false } | Became::Follower { new_epoch: false } => {}
+            Became::Follower { new_epoch: true } if self.goes_on(id, &registration) => {}
             Became::Follower { new_epoch: true } => {
                 self.leave(&id.partition);
                 if let Some(leader) = registration.leader {
@@ -176,7 +179,6 @@ impl Broker {
             }
         }
         // A broker that is stopping and out of the ISR must not fetch its way back in.
-        let stopping = self.lifecycle.state() == State::Stopping;
         if stopping && !registration.isr.contains(&self.shared.id) {
             self.leave(&id.partition);
         }
@@ -187,6 +189,15 @@ impl Broker {
             self.wake(now, &id.partition, out)?;
         }
         Ok(())
+    }
+
+    /// Before KAFKA-7164 a broker did not look at its log again when the leader it follows leads in a
+    /// newer epoch. Whether that is so.
+    fn goes_on(&mut self, id: &TopicIdPartition, now: &PartitionRegistration) -> bool {
+        let again = !self.shared.rules.truncate_on_every_epoch_change;
+        let leader = now.leader.filter(|_| again);
+        let fetcher = leader.and_then(|leader| self.fetchers.get_mut(&leader));
+        fetcher.is_some_and(|fetcher| fetcher.go_on(&id.partition, now.leader_epoch))
     }
 
     /// No fetcher follows the partition any more.

@@ -29,6 +29,7 @@ use crate::message::{
 use crate::metadata::{LeaderChange, MetadataRecord, PartitionRegistration};
 use crate::offset::BrokerEpoch;
 use crate::planted::Bug;
+use crate::rules::Rules;
 use std::collections::BTreeSet;
 
 impl Cluster {
@@ -76,7 +77,7 @@ impl Cluster {
             .change_of(key)
             .ok_or(ErrorCode::UnknownTopicOrPartition)?;
         let mut partition = builder.partition.clone();
-        check_newness(&partition, proposal)?;
+        check_newness(&partition, proposal, self.rules)?;
         if !self.rules.has(Bug::DeposedLeaderProposes) {
             check_leadership(from, &partition, proposal)?;
         }
@@ -132,11 +133,16 @@ fn members(proposal: &AlterPartitionProposal) -> Vec<BrokerId> {
 fn check_newness(
     partition: &PartitionRegistration,
     proposal: &AlterPartitionProposal,
+    rules: Rules,
 ) -> Result<(), ErrorCode> {
     if proposal.leader_epoch > partition.leader_epoch
         || proposal.partition_epoch > partition.partition_epoch
     {
-        return Err(ErrorCode::NotController);
+        return Err(if rules.stale_controller_owns_up {
+            ErrorCode::NotController
+        } else {
+            ErrorCode::FencedLeaderEpoch
+        });
     }
     Ok(())
 }

@@ -87,6 +87,17 @@ fn ask(
 }
 
 #[test]
+fn before_kafka_14154_a_controller_that_knows_less_calls_the_leader_old() {
+    let mut rules = Rules::default();
+    let mut ahead = proposal(&[(1, 11)]);
+    ahead.partition_epoch = PartitionEpoch(9);
+    let answer = |rules| ask(&cluster(rules), 1, ahead.clone()).0;
+    assert_eq!(answer(rules), Err(ErrorCode::NotController));
+    rules.stale_controller_owns_up = false;
+    assert_eq!(answer(rules), Err(ErrorCode::FencedLeaderEpoch));
+}
+
+#[test]
 fn checks_come_in_kafkas_order() {
     let cluster = cluster(Rules::default());
     let request = AlterPartitionRequest {

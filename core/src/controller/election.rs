@@ -80,7 +80,9 @@ impl Electorate<'_> {
             };
         }
         let live = |broker: &BrokerId| (self.acceptable)(*broker);
-        if let Some(leader) = self.last_known_leader.filter(live) {
+        let checked = self.rules.elr_last_known_leader_checks_alive;
+        let may_lead = |broker: &BrokerId| !checked || live(broker);
+        if let Some(leader) = self.last_known_leader.filter(may_lead) {
             let rule = ElectionRule::LastKnownLeader;
             return Choice {
                 leader: Some(leader),

@@ -129,20 +129,22 @@ impl Cluster {
     }
 
     /// Fences one broker whose session has ended. Returns whether there may be more: one at a time, so
-    /// that each decision sees the one before.
+    /// that each decision sees the one before (before KAFKA-13173 all in one, each from the same base).
     pub(super) fn fence_one_stale_broker(&mut self, now: Timestamp, changes: &mut Changes) -> bool {
-        let Some((broker, epoch)) = self.heartbeats.take_expired(now) else {
-            return false;
-        };
-        match self.image.brokers().get(&broker) {
-            None => self.heartbeats.remove(broker),
-            // A session of an earlier process of the broker.
-            Some(registration) if registration.broker_epoch != epoch => {}
-            Some(_) => {
-                self.broker_fenced(broker, changes);
-                self.heartbeats.fence(broker);
+        while let Some((broker, epoch)) = self.heartbeats.take_expired(now) {
+            match self.image.brokers().get(&broker) {
+                None => self.heartbeats.remove(broker),
+                // A session of an earlier process of the broker.
+                Some(registration) if registration.broker_epoch != epoch => {}
+                Some(_) => {
+                    self.broker_fenced(broker, changes);
+                    self.heartbeats.fence(broker);
+                }
+            }
+            if self.rules.expire_one_at_a_time {
+                return true;
             }
         }
-        true
+        false
     }
 }

@@ -165,7 +165,8 @@ impl Log {
                 Err(BatchError::Incomplete) => break,
                 Err(error) => return Err(validate::corrupt(&error)),
             };
-            if batch.leader_epoch() > current_leader_epoch {
+            let newer = batch.leader_epoch() > current_leader_epoch;
+            if newer && self.rules.follower_stops_at_newer_epoch {
                 break;
             }
             validate::check_crc(&batch)?;

@@ -231,6 +231,19 @@ fn the_controller_appends_control_batches() {
 }
 
 #[test]
+fn before_kafka_18723_a_follower_takes_batches_of_a_newer_epoch() {
+    let newer = builder(2, 1_000).at(Offset::ZERO, LeaderEpoch(3)).finish();
+    for (stops, expected) in [(true, 0), (false, 1)] {
+        let mut disk = MemoryStorage::new();
+        let mut from = OpenFrom::default();
+        from.rules.follower_stops_at_newer_epoch = stops;
+        let (mut log, _) = open(&mut disk, from, &TopicConfig::default());
+        let appended = log.append_as_follower(&mut disk, &newer, LeaderEpoch(2), at(0));
+        assert_eq!(appended.unwrap().len(), expected, "stops: {stops}");
+    }
+}
+
+#[test]
 fn a_follower_takes_what_continues_its_log() {
     let (mut disk, mut log) = new_log(&TopicConfig::default());
     let placed = |offset, epoch| {

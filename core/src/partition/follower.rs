@@ -135,10 +135,15 @@ impl Partition {
             self.observe_append(batch, out);
         }
         self.log.flush_if_due(context.storage)?;
-        let before = self.log.high_watermark();
-        self.log.set_high_watermark(leader_high_watermark);
-        self.observe_high_watermark(before, out);
+        self.follow_high_watermark(leader_high_watermark, out);
         Ok(batches)
+    }
+
+    /// Takes over the leader's high watermark as far as the log reaches.
+    pub(crate) fn follow_high_watermark(&mut self, of_leader: Offset, out: &mut Effects) {
+        let before = self.log.high_watermark();
+        self.log.set_high_watermark(of_leader);
+        self.observe_high_watermark(before, out);
     }
 
     /// The last epoch and the end of this log: what a fetch tells the leader.

@@ -121,11 +121,14 @@ impl Leadership {
         {
             return false;
         }
-        let Some(end) = self
-            .remotes
-            .get(&broker)
-            .and_then(|replica| replica.log_end_offset)
-        else {
+        let Some(replica) = self.remotes.get(&broker) else {
+            return false;
+        };
+        // Before KAFKA-15221 its log end was looked at first and its broker epoch later: the one may be
+        // that of the process before.
+        let first_look = replica.end_before_reboot;
+        let first_look = first_look.filter(|_| !context.rules.isr_eligibility_atomic_snapshot);
+        let Some(end) = first_look.max(replica.log_end_offset) else {
             return false;
         };
         // Below the epoch's start its log may still part from ours, whatever the high watermark says.

@@ -24,6 +24,8 @@ pub(crate) struct RemoteReplica {
     pub(crate) last_caught_up: Option<Timestamp>,
     /// The broker epoch in its last fetch; the inner `None` = the fetch carried none.
     pub(crate) broker_epoch: Option<Option<BrokerEpoch>>,
+    /// Where its log ended at the fetch before, if that came from an earlier process of the broker.
+    pub(crate) end_before_reboot: Option<Offset>,
 }
 
 impl RemoteReplica {
@@ -40,6 +42,8 @@ impl RemoteReplica {
         } else if self.last_fetch_leader_end.is_none_or(|end| offset >= end) {
             self.last_caught_up = self.last_caught_up.max(self.last_fetch);
         }
+        let rebooted = self.broker_epoch.is_some_and(|before| before != epoch);
+        self.end_before_reboot = self.log_end_offset.filter(|_| rebooted);
         self.log_end_offset = Some(offset);
         self.last_fetch_leader_end = self.last_fetch_leader_end.max(Some(leader_end));
         self.last_fetch = Some(now);
@@ -111,6 +115,17 @@ mod tests {
         );
         replica.fetched(Offset(15), Offset(30), None, at(3));
         assert_eq!(replica.last_caught_up, Some(at(1)), "it fell behind");
+    }
+
+    #[test]
+    fn the_first_fetch_of_a_new_process_tells_where_the_one_before_was() {
+        let mut replica = RemoteReplica::default();
+        replica.fetched(Offset(10), Offset(10), Some(BrokerEpoch(3)), at(1));
+        assert_eq!(replica.end_before_reboot, None);
+        replica.fetched(Offset(0), Offset(10), Some(BrokerEpoch(4)), at(2));
+        assert_eq!(replica.end_before_reboot, Some(Offset(10)));
+        replica.fetched(Offset(1), Offset(10), Some(BrokerEpoch(4)), at(3));
+        assert_eq!(replica.end_before_reboot, None, "both are of one process");
     }
 
     #[test]

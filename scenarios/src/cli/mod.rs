@@ -10,6 +10,7 @@ pub mod library;
 mod merge;
 pub mod output;
 mod replay;
+mod rules;
 pub mod run;
 mod selftest;
 mod shrink;
@@ -53,6 +54,15 @@ enum Command {
         /// A name of the library, or a file
         #[arg(value_name = "NAME|FILE")]
         name: String,
+    },
+    /// List the switches of Kafka's rules: what each changes, since when, and its value in a release
+    Rules {
+        /// A release such as 0.10.2 or 4.1 [default: the newest]
+        #[arg(value_name = "RELEASE")]
+        release: Option<String>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Look for mistakes in scenario files
     Check {
@@ -154,6 +164,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 fn run_command(command: Command) -> Exit {
     let done = match command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Rules { release, json } => Ok(rules::list(release.as_deref(), json)),
         Command::List { names } => Ok(library::list(names)),
         Command::Show { name } => library::show(&name),
         Command::Check { files } => Ok(library::check(&files)),

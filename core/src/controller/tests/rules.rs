@@ -111,6 +111,17 @@ fn without_the_last_known_leader_rule_nobody_leads_after_a_kill() {
 }
 
 #[test]
+fn before_kafka_19522_the_last_known_leader_is_elected_before_it_is_back() {
+    let (_, up) = last_leader_returns(without("elr_last_known_leader_checks_alive"));
+    let expected = [
+        "change isr=[1] elr=[] last=[] leader=1 Recovering",
+        "register 1 run 1",
+        "unfence 1",
+    ];
+    assert_eq!(up, expected, "fenced, and in the ISR");
+}
+
+#[test]
 fn before_kafka_15021_each_shrink_of_the_isr_raises_the_leader_epoch() {
     let mut rules = without("elr");
     rules.set("isr_shrink_keeps_leader_epoch", "false").unwrap();
