@@ -111,7 +111,7 @@ fn the_story_tells_who_leads() {
     };
     let story = ktrial_reports::story(&cell);
     for line in [
-        "zookeeper 3  leads the ensemble in epoch 1",
+        "zookeeper 2  leads the ensemble in epoch 2",
         "zookeeper 1  follows zookeeper 2 in epoch 2",
     ] {
         assert!(story.contains(line), "{line}\n{story}");

@@ -86,7 +86,6 @@ fn short_run(
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
     let layout = Layout {
-        zookeeper: None,
         controllers: vec![ControllerPlan {
             id: CONTROLLER,
             config: Settings::new(),

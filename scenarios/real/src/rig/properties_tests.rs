@@ -20,7 +20,6 @@ fn layout() -> Layout {
     };
     let heartbeat = ("broker.heartbeat.interval.ms", "500");
     Layout {
-        zookeeper: None,
         controllers: vec![ControllerPlan {
             id: ControllerId(3000),
             config: settings(&[("auto.leader.rebalance.enable", "false")]),
