@@ -6,7 +6,7 @@
 //! compared.
 //! Next: `state_words.rs`.
 
-use super::level::{But, renumbered};
+use super::level::{But, renumbered, without_repeats};
 use super::outcome::{End, Outcome, Replica, State};
 use super::{state_words, timing, words};
 use ktrial_core::{BrokerId, TopicPartition};
@@ -81,13 +81,15 @@ struct Pair<'a> {
 
 /// Every kind of difference, the most telling first.
 pub(super) fn differences(simulated: &Outcome, real: &Outcome, but: &[But]) -> Vec<Difference> {
-    let numbering = but.contains(&But::Numbering);
     let compared = |outcome: &Outcome| {
-        if numbering {
-            renumbered(outcome)
-        } else {
-            outcome.clone()
+        let mut outcome = outcome.clone();
+        if but.contains(&But::Load) {
+            outcome = without_repeats(&outcome);
         }
+        if but.contains(&But::Numbering) {
+            outcome = renumbered(&outcome);
+        }
+        outcome
     };
     let pair = Pair {
         simulated,
@@ -158,7 +160,7 @@ impl Pair<'_> {
             }
         };
         let (simulated, real) = (of(self.simulated), of(self.real));
-        (simulated != real).then(|| {
+        (of(&self.left) != of(&self.right)).then(|| {
             format!(
                 "{} {verb} {}, simulated {}",
                 self.place(),

@@ -2,10 +2,11 @@
 //!
 //! Next: `timing.rs`.
 
-use super::outcome::{Outcome, State};
-use ktrial_core::LeaderEpoch;
+use super::outcome::{End, Outcome, Replica, State};
+use ktrial_core::{LeaderEpoch, Offset};
+use ktrial_sim::verdict::Class;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One thing in which the outcomes differ without contradicting each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,7 +18,8 @@ pub enum But {
     Timing,
     /// One side does not know how a send ended.
     Acknowledgement,
-    /// Records that were sent while the leader changed are in another leader's epoch.
+    /// Records that were sent while the leader changed are in another leader's epoch, or were written twice
+    /// by a producer that may do so.
     Load,
 }
 
@@ -88,6 +90,58 @@ fn rank(epochs: Vec<&mut LeaderEpoch>) {
     for epoch in epochs {
         let rank = known.partition_point(|other| other < epoch);
         *epoch = LeaderEpoch(i32::try_from(rank).unwrap_or(i32::MAX));
+    }
+}
+
+/// The outcome as if the producer's retries had written nothing twice, if that is all that its checks found:
+/// of a value that is there several times only the first is kept.
+pub(super) fn without_repeats(outcome: &Outcome) -> Outcome {
+    let mut outcome = outcome.clone();
+    let only_repeats = outcome.findings.iter().all(|check| check == "duplicate");
+    let lets = matches!(outcome.verdict, Class::Kept | Class::Permitted);
+    if outcome.duplicated.is_empty() || !only_repeats || !lets {
+        return outcome;
+    }
+    outcome.verdict = Class::Kept;
+    outcome.duplicated.clear();
+    let mut places = BTreeMap::new();
+    for replica in outcome.replicas.values_mut().flat_map(|it| it.values_mut()) {
+        keep_first(replica);
+        let records = replica.records.iter();
+        places.extend(records.map(|record| (record.value.clone(), record.offset)));
+    }
+    for (value, end) in &mut outcome.sends {
+        if let (End::Acknowledged(Some(offset)), Some(place)) = (end, places.get(value)) {
+            *offset = *place;
+        }
+    }
+    outcome
+}
+
+/// Keeps the first record of each value; those behind a repeat move up.
+fn keep_first(replica: &mut Replica) {
+    let (mut seen, mut moved) = (BTreeSet::new(), BTreeMap::new());
+    let start = replica
+        .records
+        .first()
+        .map_or(Offset::ZERO, |record| record.offset);
+    let mut next = start;
+    let end = replica
+        .records
+        .last()
+        .map_or(start, |record| record.offset.next());
+    replica.records.retain_mut(|record| {
+        moved.insert(record.offset, next);
+        let is_first = seen.insert(record.value.clone());
+        if is_first {
+            record.offset = next;
+            next = next.next();
+        }
+        is_first
+    });
+    moved.insert(end, next);
+    for entry in &mut replica.checkpoint {
+        entry.offset = moved.get(&entry.offset).copied().unwrap_or(entry.offset);
     }
 }
 

@@ -17,7 +17,7 @@
 //! | but for *numbering* | after the leader epochs of each partition are replaced by their rank among those that occur |
 //! | but for *timing* | but that each partition's ISR changed, under each leader in each epoch, by the same moves in another order or in fewer or more steps; who led in which epochs, and the state at the begin and end of each, is the same (`timing.rs`) |
 //! | but for *acknowledgement* | but that of some sends one side does not know the end (unknown, not ended, acknowledged without offset) |
-//! | but for *load* | but that records have other leader epochs, because they were sent while the leader changed: values and offsets are the same, so is the sequence of leaders, and on each side the checkpoints say of each record its epoch |
+//! | but for *load* | but that records have other leader epochs, because they were sent while the leader changed: values and offsets are the same, so is the sequence of leaders, and on each side the checkpoints say of each record its epoch; and but that a producer without idempotence wrote some twice, if that is all that the checks found |
 //! | differs | at none of these levels, nor at several of them together |
 //!
 //! Of several levels at which it is equal, the one that lets pass the fewest things is told. Where an

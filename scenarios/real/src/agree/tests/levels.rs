@@ -283,3 +283,31 @@ fn long_logs_are_shown_from_where_they_part() {
                 common ones simulated";
     differs(&simulated, &real, Kind::Logs, says);
 }
+
+#[test]
+fn what_a_retry_wrote_twice_is_load() {
+    let mut real = outcome("4.3.1", "A0 B0 B2 D2", "0,0 2,2", &STATES);
+    real.verdict = Class::Permitted;
+    real.findings = ["duplicate".to_owned()].into();
+    real.duplicated = ["B".to_owned()].into();
+    real.sends
+        .insert("B".to_owned(), End::Acknowledged(Some(Offset(2))));
+    let but = vec![But::Load];
+    assert_eq!(
+        compare(&[simulated()], &real),
+        Agreement::SameBut { but, of: 1 }
+    );
+    // Not where something else was found as well, or where nothing was allowed to be written twice.
+    let says = "the verdict is broken (duplicate) on 4.3.1, kept simulated";
+    let mut broken = real.clone();
+    broken.verdict = Class::Broken;
+    differs(&simulated(), &broken, Kind::Verdict, says);
+    let mut lost = real.clone();
+    lost.findings.insert("lost_write".to_owned());
+    let says = "the verdict is permitted (duplicate, lost_write) on 4.3.1, kept simulated";
+    differs(&simulated(), &lost, Kind::Verdict, says);
+    // And no other record may be another one.
+    real.replica_mut(1).records[3].value = "E".to_owned();
+    let says = "broker 1's log of orders-0 ends [A, B, B, E] on 4.3.1, [A, B, D] simulated";
+    differs(&simulated(), &real, Kind::Logs, says);
+}
