@@ -9,6 +9,7 @@ use crate::id::{BrokerId, ControllerId, NodeId, OperationId, TopicName, TopicPar
 use crate::message::Api;
 use crate::metadata::MetadataRecord;
 use crate::offset::{BrokerEpoch, EpochOffset, LeaderEpoch, Offset, PartitionEpoch};
+use crate::zookeeper::{SessionId, ZooKeeperId};
 use serde::{Deserialize, Serialize};
 
 /// A value as text, for an event. What is not UTF-8 in it shows as U+FFFD.
@@ -242,6 +243,27 @@ pub enum Event {
         rule: ElectionRule,
         /// Every replica, in order, and what spoke for or against it.
         candidates: Vec<Candidate>,
+    },
+
+    // ZooKeeper.
+    /// A server looks for a leader, and serves nobody.
+    EnsembleLooking,
+    /// A server follows a leader whose log it has.
+    EnsembleFollowing {
+        /// Which.
+        leader: ZooKeeperId,
+        /// In which epoch.
+        epoch: u32,
+    },
+    /// A server leads: a quorum has its log.
+    EnsembleLeading {
+        /// In which epoch.
+        epoch: u32,
+    },
+    /// The leader ends a session of which nothing was heard for its timeout.
+    SessionExpired {
+        /// Which.
+        session: SessionId,
     },
 
     // Clients.

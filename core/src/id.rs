@@ -1,6 +1,7 @@
 //! Names of things: nodes, topics, partitions, connections. Two identities of different kinds are
 //! different types, so that they cannot be mistaken for each other.
 
+use crate::zookeeper::ZooKeeperId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -59,6 +60,8 @@ pub enum NodeId {
     Broker(BrokerId),
     /// A producer or consumer.
     Client(ClientId),
+    /// A server of the ZooKeeper ensemble.
+    ZooKeeper(ZooKeeperId),
 }
 
 impl NodeId {
@@ -66,18 +69,19 @@ impl NodeId {
     pub fn broker(self) -> Option<BrokerId> {
         match self {
             Self::Broker(id) => Some(id),
-            Self::Controller(_) | Self::Client(_) => None,
+            Self::Controller(_) | Self::Client(_) | Self::ZooKeeper(_) => None,
         }
     }
 }
 
-/// `b1`, `c3000`, `k0`: a letter for the kind, then the number.
+/// `b1`, `c3000`, `k0`, `z1`: a letter for the kind, then the number.
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Controller(id) => write!(f, "c{id}"),
             Self::Broker(id) => write!(f, "b{id}"),
             Self::Client(id) => write!(f, "k{id}"),
+            Self::ZooKeeper(id) => write!(f, "z{id}"),
         }
     }
 }
@@ -106,6 +110,7 @@ impl FromStr for NodeId {
                 .map(|n| Self::Controller(ControllerId(n))),
             "b" => number.parse().ok().map(|n| Self::Broker(BrokerId(n))),
             "k" => number.parse().ok().map(|n| Self::Client(ClientId(n))),
+            "z" => number.parse().ok().map(|n| Self::ZooKeeper(ZooKeeperId(n))),
             _ => None,
         };
         parsed.ok_or_else(error)
@@ -254,7 +259,7 @@ mod tests {
 
     #[test]
     fn names_survive_the_way_through_text() {
-        for text in ["b1", "c3000", "k0", "b-1"] {
+        for text in ["b1", "c3000", "k0", "z1", "b-1"] {
             assert_eq!(text.parse::<NodeId>().unwrap().to_string(), text);
         }
         for text in ["", "b", "x1", "1", "é1"] {

@@ -13,6 +13,8 @@
 //! | [`metadata`] | records of the metadata log and their image | `MetadataImage`, `*Record.json` |
 //! | [`raft`] | the quorum that keeps the metadata log | `KafkaRaftClient`, `QuorumState` |
 //! | [`controller`] | the cluster's decisions | `QuorumController`, `ReplicationControlManager` |
+//! | [`controller_zk`] | the controller among the brokers, before KRaft | `KafkaController`, `KafkaZkClient` |
+//! | [`zookeeper`] | the ensemble before KRaft | ZooKeeper's `QuorumPeer`, `ZooKeeperServer` |
 //! | [`producer`] | accumulator and sender | `RecordAccumulator`, `Sender` |
 //! | [`consumer`] | positions and fetching | `SubscriptionState`, `AbstractFetch` |
 //! | [`rules`] | protocol generations as switches | KIPs and JIRAs |
@@ -27,6 +29,7 @@ pub mod client_metadata;
 pub mod config;
 pub mod consumer;
 pub mod controller;
+pub mod controller_zk;
 pub mod error;
 pub mod event;
 mod fetch_session;
@@ -48,6 +51,7 @@ pub mod rules;
 pub mod snapshot;
 pub mod storage;
 pub mod time;
+pub mod zookeeper;
 
 pub use config::{Config, ConfigError, Settings};
 pub use error::ErrorCode;
@@ -62,3 +66,4 @@ pub use rules::Rules;
 pub use snapshot::Snapshot;
 pub use storage::{Storage, StorageError};
 pub use time::{Now, Timestamp, WallClock};
+pub use zookeeper::ZooKeeperId;

@@ -2,6 +2,7 @@
 
 use crate::id::{BrokerId, TopicPartition};
 use crate::offset::{BrokerEpoch, EpochOffset, LeaderEpoch, Offset, PartitionEpoch};
+use crate::zookeeper::{SessionId, Znode, Zxid};
 use serde::{Deserialize, Serialize};
 
 /// The state of one machine.
@@ -14,6 +15,49 @@ pub enum Snapshot {
     Controller(ControllerSnapshot),
     /// A producer's, consumer's or admin client's.
     Client(ClientSnapshot),
+    /// A ZooKeeper server's.
+    #[serde(rename = "zookeeper")]
+    ZooKeeper(ZooKeeperSnapshot),
+}
+
+/// A ZooKeeper server's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZooKeeperSnapshot {
+    /// It leads, and serves.
+    pub leads: bool,
+    /// The last transaction in its log.
+    pub last_logged: Zxid,
+    /// The last one that it has applied.
+    pub last_processed_zxid: Zxid,
+    /// The sessions, in order.
+    pub sessions: Vec<SessionId>,
+    /// Its tree, in the order of the paths.
+    pub znodes: Vec<ZnodeSnapshot>,
+}
+
+/// A znode.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZnodeSnapshot {
+    /// Its path.
+    pub path: String,
+    /// What it holds, as text.
+    pub data: String,
+    /// How often its data was set.
+    pub version: i32,
+    /// The session that it goes with.
+    pub ephemeral_owner: Option<SessionId>,
+}
+
+impl ZnodeSnapshot {
+    /// Of a znode.
+    pub fn new(path: &str, node: &Znode) -> Self {
+        Self {
+            path: path.to_owned(),
+            data: crate::event::text(&node.data),
+            version: node.version,
+            ephemeral_owner: node.ephemeral_owner,
+        }
+    }
 }
 
 /// A broker's state.

@@ -78,6 +78,10 @@ pub fn obstacles(plan: &Plan) -> Vec<Obstacle> {
         let what = format!("{} controllers", plan.controllers.len());
         found.push(Obstacle::of_plan(what, ONE_CONTROLLER));
     }
+    if plan.zookeeper.is_some() {
+        let what = "an ensemble of ZooKeeper beside the cluster".to_owned();
+        found.push(Obstacle::of_plan(what, NO_ENSEMBLE));
+    }
     if let Some(limit) = plan.record_limit {
         let what = format!("an end after {limit} entries");
         let why = "a real record has others";
@@ -111,6 +115,7 @@ pub fn timed(plan: &Plan) -> Vec<usize> {
     timed.map(|(index, _)| index).collect()
 }
 
+const NO_ENSEMBLE: &str = "a release with ZooKeeper brings one server of its own";
 const ONE_CONTROLLER: &str = "the rig starts real clusters with one controller";
 const ONE_CLOCK: &str = "a real machine has one clock for all";
 

@@ -9,6 +9,7 @@
 //! | `roles.rs` | who holds a role when an action begins |
 //! | `action.rs` | what a step's action orders |
 //! | `finals.rs` | what the disks hold at the end |
+//! | `znodes.rs` | the tree of znodes at any time |
 //!
 //! A trial has a thread and a runtime of its own, so that trials next to each other or after each other
 //! cannot touch. A panic of a machine is an entry of the record; a panic of the simulator is an error.
@@ -28,6 +29,7 @@ mod so_far;
 mod tests;
 mod validate;
 mod waiting;
+pub mod znodes;
 
 use crate::history::{Entry, Header, RECORD_VERSION, Record, What};
 use crate::host::panic;
@@ -99,7 +101,8 @@ fn isolated<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Res
 pub struct Stage {
     /// Decides what is done.
     pub director: Box<dyn Director>,
-    /// Who takes part: controllers, brokers, then clients, of which the last is the operator.
+    /// Who takes part: servers of ZooKeeper, controllers, brokers, then clients, of which the last is the
+    /// operator.
     pub nodes: Vec<NodeId>,
     /// The beginning of the record.
     pub header: Header,
@@ -131,6 +134,17 @@ fn set(plan: &Arc<Plan>, cluster: &Arc<Cluster>) -> Stage {
 }
 
 fn run_here(plan: &Arc<Plan>, cluster: Cluster, madsim_seed: u64) -> Result<Record, TrialError> {
+    let (header, mut finished) = play(plan, cluster, madsim_seed)?;
+    let entries = with_finals(plan, &mut finished);
+    Ok(Record { header, entries })
+}
+
+/// Plays the plan to its end.
+fn play(
+    plan: &Arc<Plan>,
+    cluster: Cluster,
+    madsim_seed: u64,
+) -> Result<(Header, Finished), TrialError> {
     let cluster = Arc::new(cluster);
     let Stage {
         director,
@@ -146,7 +160,7 @@ fn run_here(plan: &Arc<Plan>, cluster: Cluster, madsim_seed: u64) -> Result<Reco
         record_messages: plan.record_messages,
     };
     let factory = cluster::factory(cluster);
-    let mut finished = world::run_with_madsim_seed(&config, &factory, director, madsim_seed);
+    let finished = world::run_with_madsim_seed(&config, &factory, director, madsim_seed);
     match finished.outcome {
         Outcome::Ended(_) => {}
         Outcome::Idle => {
@@ -160,8 +174,7 @@ fn run_here(plan: &Arc<Plan>, cluster: Cluster, madsim_seed: u64) -> Result<Reco
             )));
         }
     }
-    let entries = with_finals(plan, &mut finished);
-    Ok(Record { header, entries })
+    Ok((header, finished))
 }
 
 /// Adds what is left at the end.

@@ -11,11 +11,13 @@ mod broker;
 mod client;
 mod topic;
 mod value;
+mod zookeeper;
 
 pub use broker::{BrokerConfig, ControllerConfig};
 pub use client::{Acks, AutoOffsetReset, ConsumerConfig, ProducerConfig};
 pub use topic::{TimestampType, TopicConfig};
 pub use value::Value;
+pub use zookeeper::ZooKeeperConfig;
 
 use std::collections::BTreeMap;
 
@@ -163,6 +165,7 @@ mod tests {
     fn defaults_survive_the_way_through_text() {
         check::<BrokerConfig>();
         check::<ControllerConfig>();
+        check::<ZooKeeperConfig>();
         check::<TopicConfig>();
         check::<ProducerConfig>();
         check::<ConsumerConfig>();

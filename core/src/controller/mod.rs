@@ -185,7 +185,9 @@ impl Controller {
             Request::Produce(_)
             | Request::ListOffsets(_)
             | Request::Metadata(_)
-            | Request::OffsetForLeaderEpoch(_) => {
+            | Request::OffsetForLeaderEpoch(_)
+            | Request::ZooKeeper(_)
+            | Request::ZooKeeperPeer(_) => {
                 out.observe(Event::Refused {
                     api: request.api(),
                     partition: None,

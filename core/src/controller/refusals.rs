@@ -71,7 +71,9 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
         | Response::OffsetForLeaderEpoch(_)
         | Response::Vote(_)
         | Response::BeginQuorumEpoch(_)
-        | Response::EndQuorumEpoch(_) => {}
+        | Response::EndQuorumEpoch(_)
+        | Response::ZooKeeper(_)
+        | Response::ZooKeeperPeer(_) => {}
     }
 }
 

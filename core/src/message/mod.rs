@@ -10,11 +10,13 @@ mod controller;
 mod data;
 mod quorum;
 mod size;
+mod zookeeper;
 
 pub use broker::*;
 pub use controller::*;
 pub use data::*;
 pub use quorum::*;
+pub use zookeeper::*;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -87,6 +89,10 @@ messages! {
     BrokerRegistration(BrokerRegistrationRequest, BrokerRegistrationResponse);
     /// A broker says that it lives (key 63).
     BrokerHeartbeat(BrokerHeartbeatRequest, BrokerHeartbeatResponse);
+    /// A broker and ZooKeeper (no API of Kafka).
+    ZooKeeper(ZooKeeperRequest, ZooKeeperResponse);
+    /// Servers of ZooKeeper among themselves (no API of Kafka).
+    ZooKeeperPeer(PeerRequest, PeerResponse);
 }
 
 impl fmt::Display for Api {

@@ -78,6 +78,8 @@ impl Request {
                 // Cluster id, incarnation, a listener, the range of each feature.
                 Self::BrokerRegistration(_) => 200,
                 Self::BrokerHeartbeat(_) => 24,
+                Self::ZooKeeper(request) => request.size(),
+                Self::ZooKeeperPeer(request) => request.size(),
             }
     }
 }
@@ -118,6 +120,8 @@ impl Response {
                     8 + isr.map(|isr| TOPIC + 20 + isr * BROKER).sum::<usize>()
                 }
                 Self::BrokerRegistration(_) | Self::BrokerHeartbeat(_) => 16,
+                Self::ZooKeeper(response) => response.size(),
+                Self::ZooKeeperPeer(response) => response.size(),
                 // The topic's name, an epoch, a leader and where it can be reached.
                 Self::Vote(_) | Self::BeginQuorumEpoch(_) | Self::EndQuorumEpoch(_) => 60,
             }

@@ -152,7 +152,9 @@ impl Raft {
                 (id, Some(directory))
             }
             NodeId::Controller(id) => (id, None),
-            NodeId::Broker(_) | NodeId::Client(_) => (ControllerId(-1), None),
+            NodeId::Broker(_) | NodeId::Client(_) | NodeId::ZooKeeper(_) => {
+                (ControllerId(-1), None)
+            }
         };
         let is_voter = voters.is_voter(VoterKey { id, directory });
         let log = ReplicaLog::open(context.storage, rules, is_voter, context.now)?;

@@ -130,7 +130,7 @@ impl Cluster {
         let mut out = Effects::new();
         let machine = match node {
             NodeId::Client(id) => self.client(id, incarnation),
-            NodeId::Controller(_) | NodeId::Broker(_) => self.server(node, incarnation, &mut out),
+            _ => self.server(node, incarnation, &mut out),
         };
         self.processes.insert(
             node,

@@ -133,6 +133,10 @@ impl<'a> Narrator<'a> {
                 let text = format!("is the active controller in epoch {epoch}");
                 self.lines.plain(at, who, text);
             }
+            (event, _) if zookeeper(event).is_some() => {
+                let text = zookeeper(event).unwrap_or_default();
+                self.lines.plain(at, who, text);
+            }
             (Event::QuorumRole { role, epoch, .. }, _) => {
                 if let Some(text) = words::quorum_role(*role, *epoch) {
                     self.lines.plain(at, who, text);
@@ -228,4 +232,19 @@ fn is_news_of_start_up(what: &What) -> bool {
         | Event::QuorumHighWatermark { .. } => false,
         _ => true,
     }
+}
+
+/// What a server of ZooKeeper tells of itself.
+fn zookeeper(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::EnsembleLooking => "looks for a leader of the ensemble".to_owned(),
+        Event::EnsembleFollowing { leader, epoch } => {
+            format!("follows zookeeper {leader} in epoch {epoch}")
+        }
+        Event::EnsembleLeading { epoch } => format!("leads the ensemble in epoch {epoch}"),
+        Event::SessionExpired { session } => {
+            format!("ends session {:#x}: nothing was heard of it", session.0)
+        }
+        _ => return None,
+    })
 }

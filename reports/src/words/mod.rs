@@ -75,6 +75,7 @@ pub(crate) fn node(id: NodeId, clients: &BTreeMap<NodeId, String>) -> String {
     match id {
         NodeId::Broker(id) => format!("broker {id}"),
         NodeId::Controller(id) => format!("controller {id}"),
+        NodeId::ZooKeeper(id) => format!("zookeeper {id}"),
         NodeId::Client(_) => clients.get(&id).cloned().unwrap_or_else(|| id.to_string()),
     }
 }

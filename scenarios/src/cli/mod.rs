@@ -17,6 +17,7 @@ mod shrink;
 mod starter;
 mod sweep;
 mod trace;
+mod znodes;
 
 pub use exit::Exit;
 
@@ -71,6 +72,8 @@ enum Command {
     },
     /// Run a plan again, with the trace of its events: all, or those that are asked for
     Replay(replay::Arguments),
+    /// Print the tree of ZooKeeper at any time of a plan's trial
+    Znodes(znodes::Arguments),
     /// Hold two trials that differ in one setting against each other
     Compare(compare::Arguments),
     /// Make a failing plan as small as it can be while it fails in the same way
@@ -166,6 +169,7 @@ fn run_command(command: Command) -> Exit {
         Command::Show { name } => library::show(&name),
         Command::Check { files } => Ok(library::check(&files)),
         Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Znodes(arguments) => znodes::znodes(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Shrink(arguments) => shrink::shrink_plan(&arguments),
         Command::Sweep(arguments) => sweep::sweep(&arguments),

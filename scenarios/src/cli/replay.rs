@@ -81,6 +81,10 @@ fn filter(arguments: &Arguments, kinds: Kinds, cell: &Cell) -> Result<Filter, St
         NodeId::Broker(id) => cell.plan.brokers.iter().any(|broker| broker.id == *id),
         NodeId::Controller(id) => cell.plan.controllers.iter().any(|c| c.id == *id),
         NodeId::Client(_) => cell.record.header.clients.contains_key(node),
+        NodeId::ZooKeeper(id) => {
+            let ensemble = cell.plan.zookeeper.as_ref();
+            ensemble.is_some_and(|ensemble| ensemble.servers.contains(id))
+        }
     };
     if let Some(stranger) = filter.nodes.iter().find(|node| !in_plan(node)) {
         return Err(format!("the plan has no node `{stranger}`"));

@@ -27,6 +27,7 @@ mod variable;
 mod who;
 mod workload;
 mod world;
+mod zookeeper;
 
 pub use matrix::Axis;
 pub(crate) use step::WITHIN_MS;
@@ -106,6 +107,7 @@ const TOP: &[&str] = &[
     "cluster",
     "brokers",
     "controllers",
+    "zookeeper",
     "rules",
     "topics",
     "producers",
@@ -250,6 +252,7 @@ pub(crate) fn empty_plan(name: &str) -> Plan {
             config: Settings::new(),
         }],
         brokers: (1..=3).map(broker).collect(),
+        zookeeper: None,
         topic_defaults: Settings::new(),
         topics: Vec::new(),
         producers: Vec::new(),
@@ -306,9 +309,14 @@ fn declarations(
     if let Some(entry) = table.get("brokers") {
         cluster::overrides(reader, &entry.node, plan, places);
     }
+    if let Some(entry) = table.get("zookeeper") {
+        plan.zookeeper = zookeeper::ensemble(reader, &entry.node, places);
+    }
+    let ensemble = plan.zookeeper.iter();
     let mut names = Names {
         brokers: plan.brokers.iter().map(|broker| broker.id).collect(),
         controllers: plan.controllers.iter().map(|c| c.id).collect(),
+        zookeeper: ensemble.flat_map(|e| &e.servers).copied().collect(),
         ..Names::default()
     };
     if let Some(entry) = table.get("topics") {

@@ -4,11 +4,11 @@ use super::node::{Node, Value};
 use super::reader::Reader;
 use crate::diagnostic::Span;
 use crate::suggest;
-use ktrial_core::{BrokerId, ClientId, ControllerId, NodeId, TopicPartition};
+use ktrial_core::{BrokerId, ClientId, ControllerId, NodeId, TopicPartition, ZooKeeperId};
 use std::collections::BTreeSet;
 
 /// Names of several nodes.
-pub(crate) const GROUPS: [&str; 3] = ["brokers", "controllers", "clients"];
+pub(crate) const GROUPS: [&str; 4] = ["brokers", "controllers", "clients", "zookeeper"];
 
 /// A topic's partitions.
 #[derive(Clone, Debug)]
@@ -25,6 +25,7 @@ pub(crate) struct TopicNames {
 pub(crate) struct Names {
     pub(crate) brokers: Vec<BrokerId>,
     pub(crate) controllers: Vec<ControllerId>,
+    pub(crate) zookeeper: Vec<ZooKeeperId>,
     pub(crate) topics: Vec<TopicNames>,
     pub(crate) producers: Vec<String>,
     pub(crate) consumers: Vec<String>,
@@ -115,6 +116,10 @@ impl Names {
                 let ids = self.controllers.iter().copied();
                 ids.map(NodeId::Controller).collect()
             }
+            "zookeeper" => {
+                let ids = self.zookeeper.iter().copied();
+                ids.map(NodeId::ZooKeeper).collect()
+            }
             "clients" => self.clients().map(|(_, node)| node).collect(),
             name => self.all().filter(|(n, _)| n == name).map(|n| n.1).collect(),
         };
@@ -156,7 +161,8 @@ impl Names {
     fn all(&self) -> impl Iterator<Item = (String, NodeId)> + '_ {
         let brokers = self.brokers.iter().copied().map(NodeId::Broker);
         let controllers = self.controllers.iter().copied().map(NodeId::Controller);
-        let servers = brokers.chain(controllers);
+        let zookeeper = self.zookeeper.iter().copied().map(NodeId::ZooKeeper);
+        let servers = brokers.chain(controllers).chain(zookeeper);
         servers
             .map(|node| (node.to_string(), node))
             .chain(self.clients())

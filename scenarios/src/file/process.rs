@@ -128,6 +128,7 @@ impl Running {
                     NodeId::Broker(id) => format!("broker {id}"),
                     NodeId::Controller(id) => format!("controller {id}"),
                     NodeId::Client(_) => "this client".to_owned(),
+                    NodeId::ZooKeeper(id) => format!("ZooKeeper server {id}"),
                 };
                 reader.error(span, format!("{name} {state} at this step"));
             }

@@ -199,7 +199,7 @@ impl<'a> Names<'a> {
         match node {
             NodeId::Broker(id) => (!self.gone.brokers.contains(&id)).then_some(node),
             NodeId::Client(_) => self.clients.get(&node).copied().flatten(),
-            NodeId::Controller(_) => Some(node),
+            NodeId::Controller(_) | NodeId::ZooKeeper(_) => Some(node),
         }
     }
 

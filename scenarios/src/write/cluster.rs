@@ -56,7 +56,21 @@ pub(super) fn cluster(plan: &Plan, text: &mut String) {
             text,
         );
     }
+    zookeeper(plan, text);
     rules(plan, text);
+}
+
+/// `[zookeeper]`.
+fn zookeeper(plan: &Plan, text: &mut String) {
+    if let Some(ensemble) = &plan.zookeeper {
+        let ids: Vec<i32> = ensemble.servers.iter().map(|id| id.0).collect();
+        let lines = format!(
+            "servers = {}\n{}",
+            numbers(&ids),
+            settings(&ensemble.config)
+        );
+        section("[zookeeper]", &lines, text);
+    }
 }
 
 /// A table, unless there is nothing in it.

@@ -96,7 +96,9 @@ fn recovery(plan: &Plan, words: &Words<'_>, text: &mut String) {
     let clients = (0_u32..)
         .take(clients)
         .map(|id| NodeId::Client(ClientId(id)));
-    let all = brokers.chain(controllers).chain(clients);
+    let zookeeper = plan.zookeeper.iter().flat_map(|ensemble| &ensemble.servers);
+    let zookeeper = zookeeper.map(|id| NodeId::ZooKeeper(*id));
+    let all = brokers.chain(controllers).chain(zookeeper).chain(clients);
     if !all.eq(recovery.nodes.iter().copied()) {
         let nodes: Vec<String> = recovery
             .nodes

@@ -67,6 +67,7 @@ fn empty(seed: u64, brokers: i32) -> Plan {
         cell: BTreeMap::new(),
         release: NEWEST.to_owned(),
         rules: Rules::default(),
+        zookeeper: None,
         controllers: vec![ControllerPlan {
             id: ControllerId(3000),
             config: BTreeMap::new(),

@@ -61,6 +61,7 @@ impl Noise {
             cell: BTreeMap::new(),
             release: ktrial_core::rules::NEWEST.to_owned(),
             rules: Rules::default(),
+            zookeeper: None,
             controllers: vec![ControllerPlan {
                 id: ControllerId(3000),
                 config: BTreeMap::new(),

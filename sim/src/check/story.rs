@@ -551,6 +551,7 @@ fn plan() -> Plan {
         cell: BTreeMap::new(),
         release: ktrial_core::rules::NEWEST.to_owned(),
         rules: Rules::default(),
+        zookeeper: None,
         controllers: vec![ControllerPlan {
             id: ControllerId(3000),
             config: Settings::new(),

@@ -27,7 +27,7 @@ pub use target::{NoTarget, Target};
 
 use ktrial_core::config::Settings;
 use ktrial_core::message::NewTopic;
-use ktrial_core::{BrokerId, ControllerId, NodeId, Rules, TopicPartition};
+use ktrial_core::{BrokerId, ControllerId, NodeId, Rules, TopicPartition, ZooKeeperId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -56,6 +56,9 @@ pub struct Plan {
     pub controllers: Vec<ControllerPlan>,
     /// The brokers.
     pub brokers: Vec<BrokerPlan>,
+    /// The ensemble of ZooKeeper, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zookeeper: Option<ZooKeeperPlan>,
     /// Settings that hold for every topic without its own.
     pub topic_defaults: Settings,
     /// Topics that exist before the first step.
@@ -122,6 +125,16 @@ pub struct BrokerPlan {
     /// Its `node.id`.
     pub id: BrokerId,
     /// Settings other than the defaults.
+    pub config: Settings,
+}
+
+/// The ensemble of ZooKeeper.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ZooKeeperPlan {
+    /// Its servers, each by its `myid`.
+    pub servers: Vec<ZooKeeperId>,
+    /// Settings of all of them other than the defaults.
     pub config: Settings,
 }
 

@@ -11,15 +11,17 @@ use ktrial_core::admin::{Admin, AdminStart};
 use ktrial_core::broker::{Broker, BrokerStart};
 use ktrial_core::config::{
     BrokerConfig, Config, ConsumerConfig, ControllerConfig, ProducerConfig, Settings, TopicConfig,
+    ZooKeeperConfig,
 };
 use ktrial_core::consumer::{Consumer, ConsumerStart};
 use ktrial_core::controller::{Controller, ControllerStart};
 use ktrial_core::machine::StartError;
 use ktrial_core::message::NewTopic;
 use ktrial_core::producer::{Producer, ProducerStart};
+use ktrial_core::zookeeper::{Server, ServerStart};
 use ktrial_core::{
     BrokerId, ClientId, ControllerId, Effects, Machine, NodeId, Rules, Storage, StorageError,
-    TopicPartition,
+    TopicPartition, ZooKeeperId,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub(super) struct Cluster {
     topic_defaults: TopicConfig,
     controllers: BTreeMap<ControllerId, ControllerConfig>,
     brokers: BTreeMap<BrokerId, BrokerConfig>,
+    zookeeper: BTreeMap<ZooKeeperId, ZooKeeperConfig>,
     clients: Vec<Client>,
     topics: Vec<NewTopic>,
 }
@@ -58,6 +61,7 @@ impl Cluster {
             topic_defaults: parse("topic_defaults", &plan.topic_defaults)?,
             controllers: BTreeMap::new(),
             brokers: BTreeMap::new(),
+            zookeeper: BTreeMap::new(),
             clients: Vec::new(),
             topics: plan.topics.clone(),
         };
@@ -83,9 +87,29 @@ impl Cluster {
         {
             return Err(format!("`{id}` is no id of a node"));
         }
+        cluster.add_zookeeper(plan)?;
         cluster.add_clients(plan)?;
         validate::check(plan, &cluster)?;
         Ok(cluster)
+    }
+
+    fn add_zookeeper(&mut self, plan: &Plan) -> Result<(), String> {
+        let Some(ensemble) = &plan.zookeeper else {
+            return Ok(());
+        };
+        if ensemble.servers.is_empty() {
+            return Err("its ensemble of ZooKeeper has no server".to_owned());
+        }
+        for id in &ensemble.servers {
+            let name = format!("ZooKeeper server {id}");
+            if !(1..=255).contains(&id.0) {
+                return Err(format!("{name}: expected a number from 1 to 255"));
+            }
+            let config = parse(&name, &ensemble.config)?;
+            let before = self.zookeeper.insert(*id, config);
+            unique(&name, before.is_none())?;
+        }
+        Ok(())
     }
 
     fn add_clients(&mut self, plan: &Plan) -> Result<(), String> {
@@ -114,10 +138,12 @@ impl Cluster {
 
     /// Every node, in the order in which they start.
     pub(super) fn nodes(&self) -> Vec<NodeId> {
+        let zookeeper = self.zookeeper.keys().map(|id| NodeId::ZooKeeper(*id));
         let controllers = self.controllers.keys().map(|id| NodeId::Controller(*id));
         let brokers = self.brokers.keys().map(|id| NodeId::Broker(*id));
         let clients = (0..self.clients.len()).map(client_node);
-        controllers.chain(brokers).chain(clients).collect()
+        let servers = zookeeper.chain(controllers).chain(brokers);
+        servers.chain(clients).collect()
     }
 
     /// The brokers, in order.
@@ -174,6 +200,7 @@ impl Cluster {
             NodeId::Controller(id) => self.make_controller(id, birth, out),
             NodeId::Broker(id) => self.make_broker(id, birth, out),
             NodeId::Client(id) => self.make_client(id, birth),
+            NodeId::ZooKeeper(id) => self.make_zookeeper(id, birth, out),
         }
     }
 
@@ -198,6 +225,24 @@ impl Cluster {
         };
         let disk = storage(birth.node, birth.disk)?;
         Ok(Box::new(Controller::start(start, disk, birth.now, out)?))
+    }
+
+    fn make_zookeeper(
+        &self,
+        id: ZooKeeperId,
+        birth: Birth,
+        out: &mut Effects,
+    ) -> Result<Box<dyn Machine>, StartError> {
+        let config = self.zookeeper.get(&id);
+        let start = ServerStart {
+            id,
+            incarnation: birth.incarnation,
+            config: config.ok_or_else(|| stranger(birth.node))?.clone(),
+            ensemble: self.zookeeper.keys().copied().collect(),
+            random: birth.random,
+        };
+        let disk = storage(birth.node, birth.disk)?;
+        Ok(Box::new(Server::start(start, disk, birth.now, out)?))
     }
 
     fn make_broker(

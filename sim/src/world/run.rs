@@ -140,7 +140,9 @@ fn build(shared: &Shared, config: &WorldConfig, director: Box<dyn Director>) {
 
 fn node(id: NodeId, config: &WorldConfig) -> Node {
     let disk = match id {
-        NodeId::Broker(_) | NodeId::Controller(_) => Some(simulator::<Disks>().of(id, config.disk)),
+        NodeId::Broker(_) | NodeId::Controller(_) | NodeId::ZooKeeper(_) => {
+            Some(simulator::<Disks>().of(id, config.disk))
+        }
         NodeId::Client(_) => None,
     };
     Node {

@@ -97,6 +97,7 @@ pub(crate) fn plan(seed: u64) -> Plan {
         cell: BTreeMap::new(),
         release: ktrial_core::rules::NEWEST.to_owned(),
         rules: ktrial_core::Rules::default(),
+        zookeeper: None,
         controllers: vec![ControllerPlan {
             id: ControllerId(3000),
             config: BTreeMap::new(),

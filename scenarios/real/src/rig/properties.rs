@@ -143,7 +143,7 @@ pub(super) fn number(node: NodeId) -> i32 {
     match node {
         NodeId::Controller(id) => id.0,
         NodeId::Broker(id) => id.0,
-        NodeId::Client(_) => -1,
+        NodeId::Client(_) | NodeId::ZooKeeper(_) => -1,
     }
 }
 

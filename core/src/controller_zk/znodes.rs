@@ -1,0 +1,277 @@
+//! Kafka's znodes: their paths, and what stands in them.
+//!
+//! | path | holds | goes with the session |
+//! |---|---|---|
+//! | `/controller` | the controller's id | yes |
+//! | `/controller_epoch` | how many controllers there were; each of its writes checks this node's version | no |
+//! | `/brokers/ids/N` | a broker; the zxid of its creation is the broker's epoch | yes |
+//! | `/brokers/topics/T` | the replicas of each partition | no |
+//! | `/brokers/topics/T/partitions/P/state` | leader and ISR; its version is the partition's epoch | no |
+//! | `/config/topics/T` | settings of a topic | no |
+//! | `/isr_change_notification/isr_change_N` | partitions whose ISR a leader has changed (before 2.7) | no |
+//!
+//! Rule: fields that a release does not know are read over, and those of later releases may be missing.
+//!
+//! Simplified: written as by the newest release with ZooKeeper (3.9), whose order of fields is kept.
+//! Source: `ZkData.scala`: `ControllerZNode`, `ControllerEpochZNode`, `BrokerIdZNode`, `TopicZNode`,
+//! `TopicPartitionStateZNode`, `ConfigEntityZNode`, `IsrChangeNotificationSequenceZNode`; KIP-380, KIP-516.
+//! Next: `elector.rs`.
+
+use crate::id::{BrokerId, TopicPartition};
+use crate::message::LeaderRecoveryState;
+use crate::offset::{LeaderEpoch, PartitionEpoch};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Who is the controller.
+pub const CONTROLLER: &str = "/controller";
+/// How many controllers there were.
+pub const CONTROLLER_EPOCH: &str = "/controller_epoch";
+/// The brokers that live.
+pub const BROKER_IDS: &str = "/brokers/ids";
+/// The topics.
+pub const TOPICS: &str = "/brokers/topics";
+/// Changes of ISRs by their leaders.
+pub const ISR_CHANGE_NOTIFICATION: &str = "/isr_change_notification";
+/// Znodes that stay, which a broker creates at its start if they are not there.
+pub const PERSISTENT: [&str; 9] = [
+    "/consumers",
+    BROKER_IDS,
+    TOPICS,
+    "/config/changes",
+    "/admin/delete_topics",
+    "/brokers/seqid",
+    ISR_CHANGE_NOTIFICATION,
+    "/latest_producer_id_block",
+    "/log_dir_event_notification",
+];
+
+/// The znode of a broker.
+pub fn broker(id: BrokerId) -> String {
+    format!("{BROKER_IDS}/{id}")
+}
+
+/// The znode of a topic.
+pub fn topic(name: &str) -> String {
+    format!("{TOPICS}/{name}")
+}
+
+/// The znode of a topic's settings.
+pub fn topic_config(name: &str) -> String {
+    format!("/config/topics/{name}")
+}
+
+/// The znode of a partition's leader and ISR.
+pub fn state(partition: &TopicPartition) -> String {
+    let TopicPartition { topic, partition } = partition;
+    format!("{TOPICS}/{topic}/partitions/{partition}/state")
+}
+
+/// The partition that a path of [`state`] is of.
+pub fn partition_of(path: &str) -> Option<TopicPartition> {
+    let rest = path.strip_prefix(TOPICS)?.strip_prefix('/')?;
+    let (topic, rest) = rest.split_once("/partitions/")?;
+    let partition = rest.strip_suffix("/state")?.parse().ok()?;
+    Some(TopicPartition::new(topic, partition))
+}
+
+/// `/controller`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControllerNode {
+    version: i32,
+    /// The controller.
+    pub brokerid: BrokerId,
+    #[serde(default)]
+    timestamp: String,
+    #[serde(rename = "kraftControllerEpoch", default = "none")]
+    kraft_controller_epoch: i32,
+}
+
+impl ControllerNode {
+    /// Of a broker that becomes the controller at this wall clock.
+    pub fn new(broker: BrokerId, wall: i64) -> Self {
+        Self {
+            version: 2,
+            brokerid: broker,
+            timestamp: wall.to_string(),
+            kraft_controller_epoch: none(),
+        }
+    }
+}
+
+fn none() -> i32 {
+    -1
+}
+
+/// `/brokers/topics/T`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicNode {
+    /// Replicas that a reassignment takes away, by partition.
+    #[serde(default)]
+    pub removing_replicas: BTreeMap<String, Vec<BrokerId>>,
+    /// Replicas by partition.
+    pub partitions: BTreeMap<String, Vec<BrokerId>>,
+    /// The topic's id (since 2.8).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic_id: Option<String>,
+    /// Replicas that a reassignment adds, by partition.
+    #[serde(default)]
+    pub adding_replicas: BTreeMap<String, Vec<BrokerId>>,
+    version: i32,
+}
+
+impl TopicNode {
+    /// A topic with these replicas of each partition.
+    pub fn new(topic_id: Option<String>, replicas: &[Vec<BrokerId>]) -> Self {
+        let numbered = replicas.iter().enumerate();
+        Self {
+            partitions: numbered.map(|(n, r)| (n.to_string(), r.clone())).collect(),
+            topic_id,
+            version: 3,
+            ..Self::default()
+        }
+    }
+}
+
+/// `/brokers/topics/T/partitions/P/state`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateNode {
+    /// The controller that wrote it last.
+    pub controller_epoch: i32,
+    /// The leader, or -1.
+    pub leader: i32,
+    version: i32,
+    /// The leader's epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// The members.
+    pub isr: Vec<BrokerId>,
+    /// 1 while the leader recovers from an unclean election (since 3.2).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    leader_recovery_state: i8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(value: &i8) -> bool {
+    *value == 0
+}
+
+/// The leader and ISR of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaderAndIsr {
+    /// The leader; `None` = nobody.
+    pub leader: Option<BrokerId>,
+    /// The leader's epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// The members.
+    pub isr: Vec<BrokerId>,
+    /// Whether the leader has recovered from an unclean election.
+    pub leader_recovery_state: LeaderRecoveryState,
+    /// The version of its znode.
+    pub partition_epoch: PartitionEpoch,
+}
+
+impl LeaderAndIsr {
+    /// What a znode of this version says.
+    pub fn of(node: &StateNode, version: i32) -> Self {
+        Self {
+            leader: (node.leader >= 0).then_some(BrokerId(node.leader)),
+            leader_epoch: node.leader_epoch,
+            isr: node.isr.clone(),
+            leader_recovery_state: match node.leader_recovery_state {
+                0 => LeaderRecoveryState::Recovered,
+                _ => LeaderRecoveryState::Recovering,
+            },
+            partition_epoch: PartitionEpoch(version),
+        }
+    }
+
+    /// The znode that says so, as a controller of this epoch writes it.
+    pub fn node(&self, controller_epoch: i32) -> StateNode {
+        StateNode {
+            controller_epoch,
+            leader: self.leader.map_or(-1, |leader| leader.0),
+            version: 1,
+            leader_epoch: self.leader_epoch,
+            isr: self.isr.clone(),
+            leader_recovery_state: match self.leader_recovery_state {
+                LeaderRecoveryState::Recovered => 0,
+                LeaderRecoveryState::Recovering => 1,
+            },
+        }
+    }
+}
+
+/// A znode's bytes.
+pub fn encode<T: Serialize>(node: &T) -> Bytes {
+    serde_json::to_vec(node).map_or_else(|_| Bytes::new(), Bytes::from)
+}
+
+/// What the bytes of a znode say; `None` if they make no sense.
+pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+    serde_json::from_slice(bytes).ok()
+}
+
+/// What stands in `/controller_epoch`.
+pub fn decode_epoch(bytes: &[u8]) -> Option<i32> {
+    std::str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn znodes_are_written_as_kafka_writes_them() {
+        let state = LeaderAndIsr {
+            leader: Some(BrokerId(1)),
+            leader_epoch: LeaderEpoch(4),
+            isr: vec![BrokerId(1), BrokerId(0)],
+            leader_recovery_state: LeaderRecoveryState::Recovered,
+            partition_epoch: PartitionEpoch(7),
+        };
+        let text = r#"{"controller_epoch":2,"leader":1,"version":1,"leader_epoch":4,"isr":[1,0]}"#;
+        let bytes = encode(&state.node(2));
+        assert_eq!(bytes, text);
+        let read: StateNode = decode(&bytes).unwrap();
+        assert_eq!(LeaderAndIsr::of(&read, 7), state);
+        let recovering = LeaderAndIsr {
+            leader: None,
+            leader_recovery_state: LeaderRecoveryState::Recovering,
+            ..state
+        };
+        let bytes = encode(&recovering.node(2));
+        assert!(
+            bytes.ends_with(br#""leader_recovery_state":1}"#),
+            "{bytes:?}"
+        );
+        let read: StateNode = decode(&bytes).unwrap();
+        assert_eq!(LeaderAndIsr::of(&read, 7), recovering);
+        let topic = TopicNode::new(None, &[vec![BrokerId(1)]]);
+        let text =
+            r#"{"removing_replicas":{},"partitions":{"0":[1]},"adding_replicas":{},"version":3}"#;
+        assert_eq!(encode(&topic), text);
+        let controller = ControllerNode::new(BrokerId(3), 1_600);
+        let text = r#"{"version":2,"brokerid":3,"timestamp":"1600","kraftControllerEpoch":-1}"#;
+        assert_eq!(encode(&controller), text);
+    }
+
+    #[test]
+    fn znodes_of_old_releases_are_read() {
+        let topic: TopicNode = decode(br#"{"version":1,"partitions":{"0":[0,1]}}"#).unwrap();
+        assert_eq!(topic.partitions["0"], [BrokerId(0), BrokerId(1)]);
+        let old = br#"{"version":1,"brokerid":0,"timestamp":"1"}"#;
+        assert_eq!(decode::<ControllerNode>(old).unwrap().brokerid, BrokerId(0));
+        assert_eq!(decode_epoch(b"12"), Some(12));
+        assert_eq!(decode::<StateNode>(b"nonsense"), None);
+    }
+
+    #[test]
+    fn paths_name_partitions() {
+        let partition = TopicPartition::new("a-b", 3);
+        let path = state(&partition);
+        assert_eq!(path, "/brokers/topics/a-b/partitions/3/state");
+        assert_eq!(partition_of(&path), Some(partition));
+        assert_eq!(partition_of("/brokers/topics/a-b/partitions/3"), None);
+    }
+}

@@ -1,0 +1,151 @@
+//! `[zookeeper]` in a file: read, named, written again, told, and its tree printed.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
+use ktrial::compile::compile;
+use ktrial::file::parse;
+use ktrial::write::to_toml;
+use ktrial_core::{Event, NodeId, ZooKeeperId};
+use ktrial_sim::history::What;
+use ktrial_sim::plan::{Action, Plan};
+use ktrial_sim::{check, trial};
+use std::process::Command;
+
+const FILE: &str = r#"
+title = "The leader of the ensemble loses power"
+why = "a test"
+time_limit = "2m"
+
+[zookeeper]
+servers = 3
+tickTime = 1000
+
+[topics.orders]
+replicas = [[1, 2, 3]]
+
+[[step]]
+after = "10s"
+power_loss = { nodes = ["z3"] }
+
+[[step]]
+after = "20s"
+start = { nodes = ["z3"] }
+
+[[step]]
+after = "10s"
+cut = { from = ["zookeeper"], to = ["brokers"] }
+"#;
+
+fn problems(text: &str) -> String {
+    match parse("test", "test.toml", text) {
+        Ok(_) => String::new(),
+        Err(problems) => problems.render(false),
+    }
+}
+
+fn plan(text: &str) -> Plan {
+    let scenario =
+        parse("test", "test.toml", text).unwrap_or_else(|p| panic!("{}", p.render(false)));
+    compile(&scenario, 1, &[]).unwrap().plans.remove(0)
+}
+
+#[test]
+fn servers_are_nodes_with_names_and_settings() {
+    let plan = plan(FILE);
+    let ensemble = plan.zookeeper.as_ref().unwrap();
+    assert_eq!(ensemble.servers, [1, 2, 3].map(ZooKeeperId));
+    assert_eq!(ensemble.config["tickTime"], "1000");
+    let Some(Action::Link { from, .. }) = &plan.steps[2].action else {
+        panic!("no cut: {:?}", plan.steps);
+    };
+    let names: Vec<String> = from.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["z1", "z2", "z3"], "the group is all of them");
+    let again = self::plan(&to_toml(&plan));
+    assert_eq!((again.zookeeper, again.steps), (plan.zookeeper, plan.steps));
+}
+
+#[test]
+fn mistakes_are_told() {
+    for (from, to, told) in [
+        ("servers = 3", "servers = []", "needs at least one server"),
+        (
+            "servers = 3",
+            "servers = [1, 2, 1]",
+            "server `1` is named twice",
+        ),
+        ("servers = 3", "servers = 0", "255"),
+        ("tickTime = 1000", "ticktime = 1000", "tickTime"),
+        ("tickTime = 1000", "tickTime = \"long\"", "tickTime"),
+        ("\"z3\"", "\"z4\"", "unknown node `z4`"),
+        (
+            "[zookeeper]\nservers = 3\ntickTime = 1000\n",
+            "",
+            "unknown node `z3`",
+        ),
+    ] {
+        assert!(FILE.contains(from), "{from}");
+        let problems = problems(&FILE.replacen(from, to, 1));
+        assert!(problems.contains(told), "{to}: {problems}");
+    }
+}
+
+#[test]
+fn the_story_tells_who_leads() {
+    let plan = plan(FILE);
+    let record = trial::run(&plan).unwrap();
+    let entries = record.entries.iter();
+    let leaders = entries.filter(|e| matches!(e.what, What::Event(Event::EnsembleLeading { .. })));
+    let leaders: Vec<Option<NodeId>> = leaders.map(|entry| entry.node).collect();
+    let z = |id| Some(NodeId::ZooKeeper(ZooKeeperId(id)));
+    assert_eq!(
+        leaders,
+        [z(3), z(2)],
+        "the highest id, then the highest that is left"
+    );
+    let verdict = check::judge(&plan, &record);
+    let cell = ktrial_reports::Cell {
+        plan,
+        record,
+        verdict,
+        unmet: Vec::new(),
+    };
+    let story = ktrial_reports::story(&cell);
+    for line in [
+        "zookeeper 2  leads the ensemble in epoch 2",
+        "zookeeper 1  follows zookeeper 2 in epoch 2",
+    ] {
+        assert!(story.contains(line), "{line}\n{story}");
+    }
+}
+
+#[test]
+fn the_tree_is_printed_at_any_time() {
+    let folder = std::env::temp_dir().join(format!("ktrial-znodes-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("plan.json");
+    std::fs::write(&file, serde_json::to_string(&plan(FILE)).unwrap()).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ktrial"));
+        let output = command
+            .arg("znodes")
+            .arg(&file)
+            .args(arguments)
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (code, tree) = run(&["--until", "5s"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(tree.lines().next(), Some("/  v0 0x0"));
+    let (_, below) = run(&["--until", "5s", "--below", "/zookeeper/quota"]);
+    assert_eq!(below, "/zookeeper/quota  v0 0x0\n");
+    assert_eq!(
+        run(&["--server", "9"]).0,
+        Some(3),
+        "there is no such server"
+    );
+    std::fs::remove_dir_all(folder).unwrap();
+}
