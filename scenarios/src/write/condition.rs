@@ -58,25 +58,20 @@ fn one(condition: &Condition, words: &Words<'_>) -> (&'static str, String) {
             partition,
             broker,
             at_least,
-        } => {
-            reached(partition, *broker, *at_least, words, &mut table);
-            "log_end"
         }
-        Condition::HighWatermark {
+        | Condition::HighWatermark {
             partition,
             broker,
             at_least,
         } => {
             reached(partition, *broker, *at_least, words, &mut table);
-            "high_watermark"
+            let is_end = matches!(condition, Condition::LogEnd { .. });
+            if is_end { "log_end" } else { "high_watermark" }
         }
-        Condition::Acknowledged { values } => {
+        Condition::Acknowledged { values } | Condition::Ended { values } => {
             words.values(values, &mut table);
-            "acknowledged"
-        }
-        Condition::Ended { values } => {
-            words.values(values, &mut table);
-            "ended"
+            let has_ended = matches!(condition, Condition::Ended { .. });
+            if has_ended { "ended" } else { "acknowledged" }
         }
         Condition::Consumed { consumer, values } => {
             if words.plan.consumers.len() != 1 {
