@@ -20,7 +20,7 @@ use super::timing;
 use crate::kafka::{Mode, Target};
 use ktrial_core::{BrokerId, TopicPartition};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A known reason.
 pub struct Reason {
@@ -234,11 +234,16 @@ fn epochs_alone(kind: Kind, simulated: &Outcome, real: &Outcome) -> bool {
 
 /// Whether every replica holds the same values on both sides.
 fn same_held(simulated: &Outcome, real: &Outcome) -> bool {
-    let held = |outcome: &Outcome| -> Vec<Vec<String>> {
-        let owned = |replica: &Replica| replica.values().into_iter().map(str::to_owned).collect();
-        replicas(outcome).map(owned).collect()
-    };
-    simulated.replicas.keys().eq(real.replicas.keys()) && held(simulated) == held(real)
+    fn held(outcome: &Outcome) -> BTreeMap<(&TopicPartition, BrokerId), Vec<&str>> {
+        let mut held = BTreeMap::new();
+        for (partition, replicas) in &outcome.replicas {
+            for (broker, replica) in replicas {
+                held.insert((partition, *broker), replica.values());
+            }
+        }
+        held
+    }
+    held(simulated) == held(real)
 }
 
 /// Whether the same broker leads every partition at the end.

@@ -242,5 +242,8 @@ fn command(arguments: &Arguments) -> String {
     for Override { key, value } in &arguments.set {
         words.push(format!("--set '{key}={value}'"));
     }
+    if arguments.kept {
+        words.push("--kept".to_owned());
+    }
     words.join(" ")
 }

@@ -15,7 +15,7 @@ use crate::play::{self, Stand};
 use crate::rig::Shape;
 use ktrial_core::Random;
 use ktrial_reports::Cell;
-use ktrial_sim::history::{Entry, What, codec};
+use ktrial_sim::history::{Entry, Record, What, codec};
 use ktrial_sim::plan::{Plan, Step, When};
 use ktrial_sim::{check, trial};
 use std::collections::{BTreeMap, BTreeSet};
@@ -166,13 +166,7 @@ impl Case {
                 continue;
             };
             wall += ended.at.as_millis() / 1_000;
-            let verdict = check::judge(&self.plan, &record);
-            real.push(Outcome::of(&Cell {
-                plan: self.plan.clone(),
-                record,
-                verdict,
-                unmet: Vec::new(),
-            }));
+            real.push(outcome(self.plan.clone(), record));
         }
         let name = (self.scenario.as_str(), &self.cell);
         Ok(Row::played(
@@ -201,13 +195,18 @@ impl Case {
 fn simulate(plan: Plan, seed: u64) -> Result<Outcome, Failure> {
     let plan = Plan { seed, ..plan };
     let record = trial::run(&plan).map_err(|error| Failure::Rig(error.to_string()))?;
+    Ok(outcome(plan, record))
+}
+
+/// What a record comes to.
+fn outcome(plan: Plan, record: Record) -> Outcome {
     let verdict = check::judge(&plan, &record);
-    Ok(Outcome::of(&Cell {
+    Outcome::of(&Cell {
         plan,
         record,
         verdict,
         unmet: Vec::new(),
-    }))
+    })
 }
 
 /// The plan with a pause before every second step or so.

@@ -119,7 +119,12 @@ fn which_replica_counts_is_up_to_who_leads_at_the_end() {
     simulated.verdict = Class::Broken;
     let because = vec!["zookeeper_controller_among_brokers".to_owned()];
     assert_eq!(judged("0.10.2.2", &simulated, &real), (because, vec![]));
-    // With the same leader, or with other replicas, that says nothing.
+    // If it is another replica that parted, or the same leader, that says nothing.
+    let mut other = real.clone();
+    let (one, two) = (real.replica_mut(1).clone(), real.replica_mut(2).clone());
+    (*other.replica_mut(1), *other.replica_mut(2)) = (two, one);
+    let unexplained = judged("0.10.2.2", &simulated, &other).1;
+    assert!(unexplained.contains(&Kind::Lost), "{unexplained:?}");
     let simulated = Outcome {
         states: real.states.clone(),
         ..simulated
