@@ -151,7 +151,8 @@ fn fenced(moment: &Moment<'_>, broker: BrokerId, findings: &mut Findings) {
 /// Who is the ISR after a move was cancelled, if nobody else was left in it.
 fn put_in(before: &Committed, now: &Committed) -> Option<BrokerId> {
     let mut left = before.isr.iter().filter(|id| !before.adding.contains(id));
-    let cancelled = !before.adding.is_empty() && !now.replicas.contains(before.adding.first()?);
+    let moves = |one: &Committed| !one.adding.is_empty() || !one.removing.is_empty();
+    let cancelled = moves(before) && !moves(now);
     let first = *now.replicas.first()?;
     (cancelled && left.next().is_none() && now.isr == [first]).then_some(first)
 }
