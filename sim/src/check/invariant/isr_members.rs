@@ -54,7 +54,7 @@ impl Invariant for IsrMembers {
         let Some(committed) = &partition.committed else {
             return;
         };
-        if let Some(id) = former_in_elr(committed) {
+        if let Some(id) = committed.moved_away_in_elr() {
             let what =
                 format!("{name} at the controller: broker {id} is in the ELR but not a replica");
             let were = self.replicas.get(name);
@@ -155,12 +155,6 @@ fn put_in(before: &Committed, now: &Committed) -> Option<BrokerId> {
     let cancelled = moves(before) && !moves(now);
     let first = *now.replicas.first()?;
     (cancelled && left.next().is_none() && now.isr == [first]).then_some(first)
-}
-
-/// A member of the ELR that is no replica.
-fn former_in_elr(committed: &Committed) -> Option<BrokerId> {
-    let mut elr = committed.elr.iter();
-    elr.find(|id| !committed.replicas.contains(id)).copied()
 }
 
 fn problem(committed: &Committed) -> Option<String> {
