@@ -219,6 +219,12 @@ pub enum Event {
         /// Where to.
         offset: Offset,
     },
+    /// A replica of the metadata log that fetches learned that everything below is committed. Observers
+    /// (brokers) tell of it too.
+    QuorumLearned {
+        /// Where to.
+        offset: Offset,
+    },
 
     // The controller.
     /// A controller became active.

@@ -220,6 +220,9 @@ bugs! {
     /// A voter votes for another candidate too.
     QuorumVotesTwice = "quorum_votes_twice",
         "`QuorumState.unattachedOrProspectiveCanGrantVote`" => "two controllers lead in one epoch";
+    /// A voter that follows a leader says yes when another one asks whether it would be elected.
+    QuorumPreVoteThoughFollowing = "quorum_pre_vote_though_following",
+        "`FollowerState.canGrantVote`, KIP-996" => "a controller that a majority follows is unseated";
     /// A voter does not write its vote and its epoch to the quorum-state file.
     QuorumVoteNotWritten = "quorum_vote_not_written",
         "`QuorumState.durableTransitionTo`" => "a voter falls back to an older epoch";

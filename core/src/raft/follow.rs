@@ -143,8 +143,12 @@ impl Raft {
                 self.tell_appended(context, batch);
             }
         }
-        if response.high_watermark > self.log.high_watermark() {
-            self.log.set_high_watermark(response.high_watermark);
+        if response.high_watermark > self.log.high_watermark()
+            && self.log.set_high_watermark(response.high_watermark)
+            && self.has_others()
+        {
+            let offset = self.log.high_watermark();
+            context.out.observe(Event::QuorumLearned { offset });
         }
         Ok(taken)
     }

@@ -229,7 +229,8 @@ fn is_news_of_start_up(what: &What) -> bool {
         Event::HighWatermark { .. }
         | Event::QuorumRole { .. }
         | Event::QuorumAppended { .. }
-        | Event::QuorumHighWatermark { .. } => false,
+        | Event::QuorumHighWatermark { .. }
+        | Event::QuorumLearned { .. } => false,
         _ => true,
     }
 }

@@ -183,3 +183,41 @@ fn a_disk_that_rots_excuses_it() {
     role(&mut story, 3, QuorumRole::Leader, 2);
     excused(&story, "quorum_leader_completeness");
 }
+
+/// Three voters, of which the third asks whether it would be elected while the second follows the first.
+fn asks_beforehand() -> Story {
+    let mut story = quorum();
+    role(&mut story, 1, QuorumRole::Leader, 1);
+    role(&mut story, 2, QuorumRole::Follower, 1);
+    let learned = Event::QuorumLearned { offset: Offset(1) };
+    tell(&mut story, 2, learned);
+    role(&mut story, 3, QuorumRole::Prospective, 1);
+    story
+}
+
+#[test]
+fn a_leader_that_is_followed_is_challenged() {
+    let mut story = asks_beforehand();
+    passed(&story, "quorum_stable_leadership");
+    role(&mut story, 3, QuorumRole::Candidate, 2);
+    caught(&story, "quorum_stable_leadership");
+}
+
+#[test]
+fn a_leader_that_somebody_misses_may_be_challenged() {
+    let mut story = asks_beforehand();
+    role(&mut story, 2, QuorumRole::Prospective, 1);
+    role(&mut story, 3, QuorumRole::Candidate, 2);
+    passed(&story, "quorum_stable_leadership");
+}
+
+#[test]
+fn who_has_not_fetched_yet_may_still_say_yes() {
+    let mut story = quorum();
+    role(&mut story, 1, QuorumRole::Leader, 1);
+    role(&mut story, 2, QuorumRole::Follower, 1);
+    role(&mut story, 3, QuorumRole::Prospective, 1);
+    tell(&mut story, 2, Event::QuorumLearned { offset: Offset(1) });
+    role(&mut story, 3, QuorumRole::Candidate, 2);
+    passed(&story, "quorum_stable_leadership");
+}

@@ -7,6 +7,7 @@
 //! | `quorum_monotonic_high_watermark` | Kafka simulation `MonotonicHighWatermark` | `high_watermark.rs` |
 //! | `quorum_majority_has_high_watermark` | Kafka simulation `MajorityReachedHighWatermark` | `high_watermark.rs` |
 //! | `quorum_consistent_committed_data` | Kafka simulation `ConsistentCommittedData`; KRaft `LogMatching` | `committed_data.rs` |
+//! | `quorum_stable_leadership` | Kafka simulation `StableLeadership`; TLA+ kip_996 | `stable_leadership.rs` |
 //! | `quorum_leader_completeness` | KRaft `LeaderCompleteness` | `leader_completeness.rs` |
 //!
 //! A quorum of one tells nothing, so there is nothing to check.
@@ -22,6 +23,7 @@ mod high_watermark;
 mod leader_completeness;
 mod monotonic_epoch;
 mod one_leader;
+mod stable_leadership;
 mod voters;
 
 use super::{Excuses, Findings, Invariant, Moment};
@@ -37,6 +39,7 @@ use voters::Voters;
 pub(super) struct Quorum {
     voters: Voters,
     leaders: one_leader::OneLeader,
+    stable: stable_leadership::StableLeadership,
     high_watermark: high_watermark::HighWatermark,
     committed: committed_data::CommittedData,
     /// Controllers whose disk was wiped.
@@ -78,6 +81,7 @@ impl Quorum {
     }
 
     fn event(&mut self, voter: ControllerId, event: &Event, report: &mut Report<'_>) {
+        self.stable.check(self.voters.count, voter, event, report);
         match event {
             Event::QuorumOpened { epoch, .. } => {
                 monotonic_epoch::check(&self.voters, voter, *epoch, report);
@@ -115,6 +119,11 @@ impl Invariant for Quorum {
             && let Action::Disk { nodes, fault, .. } = &**action
         {
             self.disk(nodes, fault);
+        }
+        if let (Some(NodeId::Controller(voter)), What::ProcessStopped { .. }) =
+            (moment.entry.node, &moment.entry.what)
+        {
+            self.stable.stopped(voter);
         }
         let (Some(NodeId::Controller(voter)), Some(event)) = (moment.entry.node, moment.event())
         else {
