@@ -223,6 +223,9 @@ bugs! {
     /// A voter that follows a leader says yes when another one asks whether it would be elected.
     QuorumPreVoteThoughFollowing = "quorum_pre_vote_though_following",
         "`FollowerState.canGrantVote`, KIP-996" => "a controller that a majority follows is unseated";
+    /// A leader of the quorum does not look whether a majority still fetches from it.
+    QuorumLeaderNeverResigns = "quorum_leader_never_resigns",
+        "`LeaderState.timeUntilCheckQuorumExpires`, KAFKA-15489" => "brokers go on asking a controller that can commit nothing";
     /// A voter does not write its vote and its epoch to the quorum-state file.
     QuorumVoteNotWritten = "quorum_vote_not_written",
         "`QuorumState.durableTransitionTo`" => "a voter falls back to an older epoch";

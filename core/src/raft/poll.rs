@@ -14,6 +14,7 @@ use super::state::Role;
 use super::{Context, Raft};
 use crate::id::ControllerId;
 use crate::message::Request;
+use crate::planted::Bug;
 use crate::storage::StorageError;
 use crate::time::{Timestamp, earliest};
 
@@ -41,7 +42,7 @@ impl Raft {
             return Ok(());
         }
         if let Role::Leader(leading) = &self.election.role {
-            if leading.check_until <= now && self.log.rules().raft_check_quorum {
+            if leading.check_until <= now && self.checks_quorum() {
                 self.resign(context);
             }
             return Ok(());
@@ -64,6 +65,12 @@ impl Raft {
             }
             Role::Leader(_) => Ok(()),
         }
+    }
+
+    /// Whether a leader resigns without a majority.
+    fn checks_quorum(&self) -> bool {
+        let rules = self.log.rules();
+        rules.raft_check_quorum && !rules.has(Bug::QuorumLeaderNeverResigns)
     }
 
     fn send_wanted(&mut self, context: &mut Context<'_>) {
@@ -145,7 +152,7 @@ impl Raft {
         };
         if let Role::Leader(leading) = &self.election.role {
             want(leading.begin_at);
-            if self.log.rules().raft_check_quorum {
+            if self.checks_quorum() {
                 want(leading.check_until);
             }
             return next;

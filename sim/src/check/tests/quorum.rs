@@ -221,3 +221,61 @@ fn who_has_not_fetched_yet_may_still_say_yes() {
     role(&mut story, 3, QuorumRole::Candidate, 2);
     passed(&story, "quorum_stable_leadership");
 }
+
+/// Without a pre-vote: the third voter begins an epoch, so long after the second had something of the leader.
+fn unseats(after_ms: u64) -> Story {
+    let mut story = quorum();
+    story.plan.rules.raft_prevote = false;
+    role(&mut story, 1, QuorumRole::Leader, 1);
+    role(&mut story, 2, QuorumRole::Follower, 1);
+    story.at(1_000);
+    append(&mut story, &[2], 0, 1, 7);
+    story.at(1_000 + after_ms);
+    role(&mut story, 3, QuorumRole::Candidate, 2);
+    role(&mut story, 2, QuorumRole::Unattached, 2);
+    story
+}
+
+#[test]
+fn before_the_pre_vote_a_leader_may_be_unseated() {
+    let mut story = unseats(500);
+    passed(&story, "quorum_stable_leadership");
+    role(&mut story, 1, QuorumRole::Unattached, 2);
+    excused(&story, "quorum_stable_leadership");
+    let mut missed = unseats(1_900);
+    role(&mut missed, 1, QuorumRole::Unattached, 2);
+    passed(&missed, "quorum_stable_leadership");
+}
+
+/// A leader that a majority has left at 1 s; it tells of itself for the last time at so many.
+fn left_alone(until_ms: u64) -> Story {
+    let mut story = quorum();
+    role(&mut story, 1, QuorumRole::Leader, 1);
+    story.at(1_000);
+    role(&mut story, 2, QuorumRole::Candidate, 2);
+    role(&mut story, 3, QuorumRole::Unattached, 2);
+    // It was frozen, and is awake for a moment only.
+    story.at(20_000);
+    append(&mut story, &[1], 0, 1, 7);
+    story.at(until_ms);
+    append(&mut story, &[1], 1, 1, 7);
+    story
+}
+
+#[test]
+fn a_leader_that_nobody_follows_any_more() {
+    passed(&left_alone(20_900), "quorum_leader_has_majority");
+    let mut story = left_alone(21_100);
+    caught(&story, "quorum_leader_has_majority");
+    story.plan.rules.raft_check_quorum = false;
+    excused(&story, "quorum_leader_has_majority");
+}
+
+#[test]
+fn a_leader_that_resigns_in_time() {
+    let mut story = left_alone(20_900);
+    role(&mut story, 1, QuorumRole::Resigned, 1);
+    story.at(30_000);
+    append(&mut story, &[1], 2, 1, 7);
+    passed(&story, "quorum_leader_has_majority");
+}

@@ -8,6 +8,8 @@
 //! | `quorum_majority_has_high_watermark` | Kafka simulation `MajorityReachedHighWatermark` | `high_watermark.rs` |
 //! | `quorum_consistent_committed_data` | Kafka simulation `ConsistentCommittedData`; KRaft `LogMatching` | `committed_data.rs` |
 //! | `quorum_stable_leadership` | Kafka simulation `StableLeadership`; TLA+ kip_996 | `stable_leadership.rs` |
+//! | `quorum_stable_leadership` before KIP-996 | the same | `unseated.rs` |
+//! | `quorum_leader_has_majority` | KAFKA-15489 | `check_quorum.rs` |
 //! | `quorum_leader_completeness` | KRaft `LeaderCompleteness` | `leader_completeness.rs` |
 //!
 //! A quorum of one tells nothing, so there is nothing to check.
@@ -18,12 +20,14 @@
 //! Not observable, for there are no snapshots: `SnapshotAtLogStart`, `LeaderNeverLoadSnapshot`.
 //! Source: `RaftEventSimulationTest`; TLA+ kip_853, kip_996.
 
+mod check_quorum;
 mod committed_data;
 mod high_watermark;
 mod leader_completeness;
 mod monotonic_epoch;
 mod one_leader;
 mod stable_leadership;
+mod unseated;
 mod voters;
 
 use super::{Excuses, Findings, Invariant, Moment};
@@ -40,6 +44,8 @@ pub(super) struct Quorum {
     voters: Voters,
     leaders: one_leader::OneLeader,
     stable: stable_leadership::StableLeadership,
+    unseated: unseated::Unseated,
+    check_quorum: check_quorum::CheckQuorum,
     high_watermark: high_watermark::HighWatermark,
     committed: committed_data::CommittedData,
     /// Controllers whose disk was wiped.
@@ -59,6 +65,11 @@ impl Report<'_> {
     pub(super) fn broken(&mut self, check: &'static str, what: String) {
         let (at, permitted) = (Some(self.at), self.permitted);
         self.findings.report(check, None, at, permitted, what);
+    }
+
+    /// The rules of that release allow it.
+    pub(super) fn permitted(&mut self, check: &'static str, what: String) {
+        self.findings.report(check, None, Some(self.at), true, what);
     }
 }
 
@@ -80,8 +91,19 @@ impl Quorum {
         }
     }
 
-    fn event(&mut self, voter: ControllerId, event: &Event, report: &mut Report<'_>) {
-        self.stable.check(self.voters.count, voter, event, report);
+    fn event(
+        &mut self,
+        voter: ControllerId,
+        event: &Event,
+        excuses: Excuses<'_>,
+        report: &mut Report<'_>,
+    ) {
+        let (count, who) = (self.voters.count, (voter, report.at));
+        if excuses.promises.quorum.prevote {
+            self.stable.check(count, voter, event, report);
+        } else {
+            self.unseated.check(count, who, event, excuses, report);
+        }
         match event {
             Event::QuorumOpened { epoch, .. } => {
                 monotonic_epoch::check(&self.voters, voter, *epoch, report);
@@ -101,6 +123,8 @@ impl Quorum {
             _ => {}
         }
         self.voters.apply(voter, event);
+        self.check_quorum
+            .check(&self.voters, who, event, excuses, report);
         if let Event::QuorumHighWatermark { epoch, offset } = event {
             let leader = (voter, *epoch);
             self.high_watermark
@@ -111,7 +135,7 @@ impl Quorum {
 }
 
 impl Invariant for Quorum {
-    fn observe(&mut self, moment: &Moment<'_>, _: Excuses<'_>, findings: &mut Findings) {
+    fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
         if let What::Step {
             action: Some(action),
             ..
@@ -124,6 +148,8 @@ impl Invariant for Quorum {
             (moment.entry.node, &moment.entry.what)
         {
             self.stable.stopped(voter);
+            self.unseated.stopped(voter);
+            self.check_quorum.stopped(voter);
         }
         let (Some(NodeId::Controller(voter)), Some(event)) = (moment.entry.node, moment.event())
         else {
@@ -136,6 +162,6 @@ impl Invariant for Quorum {
             at: moment.at(),
             permitted: self.rotten || majority_gone,
         };
-        self.event(voter, event, &mut report);
+        self.event(voter, event, excuses, &mut report);
     }
 }
