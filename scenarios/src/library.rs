@@ -77,6 +77,7 @@ library! {
         "no-check-quorum",
         "disruptive-voter",
         "voter-disk-loss",
+        "snapshot-for-laggard",
         "raft-first-leader",
         "raft-leader-stops",
         "raft-all-killed",

@@ -47,7 +47,17 @@ impl Controller {
     /// A new leader tells of what was committed before, for the one before may not have lived to do so.
     fn replay_committed(&mut self, out: &mut Effects) -> Result<(), StorageError> {
         let tells = self.log.leads().is_some() && self.log.replica().has_others();
-        for batch in self.log.take_committed()? {
+        let news = self.log.take_committed()?;
+        if let Some((end, records)) = &news.snapshot {
+            self.forget_all();
+            for record in records {
+                let replayed = self.cluster.replay(*end + -1, record);
+                replayed.map_err(StorageError::Malformed)?;
+            }
+            let (offset, crc) = (*end, self.cluster.image.checksum());
+            out.observe(Event::QuorumSnapshotLoaded { offset, crc });
+        }
+        for batch in news.batches {
             for (offset, record) in batch {
                 let replayed = self.cluster.replay(offset, &record);
                 replayed.map_err(StorageError::Malformed)?;
@@ -77,6 +87,11 @@ impl Controller {
             out.respond(reply, refusal);
         }
         self.log.rewind();
+        self.forget_all();
+    }
+
+    /// Knows nothing of the cluster any more.
+    fn forget_all(&mut self) {
         let before = &self.cluster;
         self.cluster = Cluster::new(
             before.config.clone(),

@@ -27,6 +27,7 @@ impl Raft {
         // A state whose time is up gives way to the next; that one's time is not up yet.
         self.run_out(context)?;
         self.answer_parked(context)?;
+        self.snapshot_if_due(context)?;
         self.send_wanted(context);
         Ok(())
     }
@@ -145,6 +146,7 @@ impl Raft {
     /// When there is something to do again.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         let mut next = earliest(self.links.next_deadline(), self.parked_deadline());
+        next = earliest(next, self.clean_deadline());
         let mut want = |at: Timestamp| {
             if at != Timestamp::NEVER {
                 next = earliest(next, Some(at));

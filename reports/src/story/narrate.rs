@@ -142,6 +142,16 @@ impl<'a> Narrator<'a> {
                     self.lines.plain(at, who, text);
                 }
             }
+            (Event::QuorumSnapshotFetched { offset, .. }, _) => {
+                let text = format!("gets a snapshot of the metadata, up to offset {offset}");
+                self.lines.plain(at, who, text);
+            }
+            (
+                Event::QuorumSnapshot { .. }
+                | Event::QuorumSnapshotLoaded { .. }
+                | Event::QuorumLogStart { .. },
+                _,
+            ) => {}
             (Event::Refused { .. }, _) => self.refused(at, who, event),
             (Event::IsrProposed { partition, to, .. }, Some(broker)) => {
                 let proposal = (broker, to.clone());
@@ -230,7 +240,8 @@ fn is_news_of_start_up(what: &What) -> bool {
         | Event::QuorumRole { .. }
         | Event::QuorumAppended { .. }
         | Event::QuorumHighWatermark { .. }
-        | Event::QuorumLearned { .. } => false,
+        | Event::QuorumLearned { .. }
+        | Event::QuorumSnapshot { .. } => false,
         _ => true,
     }
 }

@@ -279,3 +279,78 @@ fn a_leader_that_resigns_in_time() {
     append(&mut story, &[1], 2, 1, 7);
     passed(&story, "quorum_leader_has_majority");
 }
+
+fn snapshot(story: &mut Story, voter: i32, offset: i64, crc: u32) {
+    let event = Event::QuorumSnapshot {
+        offset: Offset(offset),
+        epoch: LeaderEpoch(1),
+        crc,
+    };
+    tell(story, voter, event);
+}
+
+fn loaded(story: &mut Story, voter: i32, offset: i64, crc: u32) {
+    let offset = Offset(offset);
+    tell(story, voter, Event::QuorumSnapshotLoaded { offset, crc });
+}
+
+#[test]
+fn a_snapshot_that_lacks_something() {
+    let mut story = quorum();
+    snapshot(&mut story, 1, 10, 7);
+    snapshot(&mut story, 2, 10, 7);
+    snapshot(&mut story, 3, 11, 8);
+    loaded(&mut story, 2, 11, 8);
+    passed(&story, "quorum_snapshot_equals_state");
+    loaded(&mut story, 3, 10, 9);
+    caught(&story, "quorum_snapshot_equals_state");
+}
+
+#[test]
+fn a_log_that_begins_where_no_snapshot_ends() {
+    let mut story = quorum();
+    snapshot(&mut story, 1, 10, 7);
+    let fetched = Event::QuorumSnapshotFetched {
+        offset: Offset(12),
+        epoch: LeaderEpoch(1),
+    };
+    tell(&mut story, 2, fetched);
+    for (voter, offset) in [(1, 10), (2, 12)] {
+        let offset = Offset(offset);
+        tell(&mut story, voter, Event::QuorumLogStart { offset });
+    }
+    passed(&story, "quorum_snapshot_at_log_start");
+    tell(&mut story, 1, Event::QuorumLogStart { offset: Offset(12) });
+    caught(&story, "quorum_snapshot_at_log_start");
+}
+
+#[test]
+fn an_active_controller_that_loads_a_snapshot() {
+    let mut story = quorum();
+    let epoch = LeaderEpoch(1);
+    role(&mut story, 1, QuorumRole::Leader, 1);
+    loaded(&mut story, 1, 10, 7);
+    tell(&mut story, 1, Event::ControllerActivated { epoch });
+    loaded(&mut story, 2, 10, 7);
+    passed(&story, "quorum_leader_never_loads_snapshot");
+    let mut deposed = story.clone();
+    role(&mut deposed, 1, QuorumRole::Follower, 2);
+    loaded(&mut deposed, 1, 10, 7);
+    passed(&deposed, "quorum_leader_never_loads_snapshot");
+    loaded(&mut story, 1, 10, 7);
+    caught(&story, "quorum_leader_never_loads_snapshot");
+}
+
+#[test]
+fn what_a_new_leader_has_in_a_snapshot_is_not_missing() {
+    let mut story = quorum();
+    append(&mut story, &[1, 2], 0, 1, 7);
+    commit(&mut story, 1, 1, 1);
+    let fetched = Event::QuorumSnapshotFetched {
+        offset: Offset(1),
+        epoch: LeaderEpoch(1),
+    };
+    tell(&mut story, 3, fetched);
+    role(&mut story, 3, QuorumRole::Leader, 2);
+    passed(&story, "quorum_leader_completeness");
+}

@@ -10,14 +10,14 @@
 //! | `quorum_stable_leadership` | Kafka simulation `StableLeadership`; TLA+ kip_996 | `stable_leadership.rs` |
 //! | `quorum_stable_leadership` before KIP-996 | the same | `unseated.rs` |
 //! | `quorum_leader_has_majority` | KAFKA-15489 | `check_quorum.rs` |
+//! | `quorum_snapshot_equals_state`, `quorum_snapshot_at_log_start`, `quorum_leader_never_loads_snapshot` | Kafka simulation `ConsistentCommittedData`, `SnapshotAtLogStart`, `LeaderNeverLoadSnapshot` | `snapshots.rs` |
 //! | `quorum_leader_completeness` | KRaft `LeaderCompleteness` | `leader_completeness.rs` |
 //!
-//! A quorum of one tells nothing, so there is nothing to check.
+//! A quorum of one tells of nothing but snapshots, so there is nothing else to check.
 //!
 //! False positives avoided: rot and flushes that lie on a controller's disk excuse what follows; so does a
 //! majority of disks that were wiped. A minority does not: its voters are no voters any more (KIP-853).
 //!
-//! Not observable, for there are no snapshots: `SnapshotAtLogStart`, `LeaderNeverLoadSnapshot`.
 //! Source: `RaftEventSimulationTest`; TLA+ kip_853, kip_996.
 
 mod check_quorum;
@@ -26,6 +26,7 @@ mod high_watermark;
 mod leader_completeness;
 mod monotonic_epoch;
 mod one_leader;
+mod snapshots;
 mod stable_leadership;
 mod unseated;
 mod voters;
@@ -46,6 +47,7 @@ pub(super) struct Quorum {
     stable: stable_leadership::StableLeadership,
     unseated: unseated::Unseated,
     check_quorum: check_quorum::CheckQuorum,
+    snapshots: snapshots::Snapshots,
     high_watermark: high_watermark::HighWatermark,
     committed: committed_data::CommittedData,
     /// Controllers whose disk was wiped.
@@ -144,23 +146,27 @@ impl Invariant for Quorum {
         {
             self.disk(nodes, fault);
         }
-        if let (Some(NodeId::Controller(voter)), What::ProcessStopped { .. }) =
-            (moment.entry.node, &moment.entry.what)
-        {
-            self.stable.stopped(voter);
-            self.unseated.stopped(voter);
-            self.check_quorum.stopped(voter);
-        }
-        let (Some(NodeId::Controller(voter)), Some(event)) = (moment.entry.node, moment.event())
-        else {
-            return;
-        };
         self.voters.count = moment.view.controllers();
         let majority_gone = self.wiped.len() * 2 > self.voters.count;
         let mut report = Report {
             findings,
             at: moment.at(),
             permitted: self.rotten || majority_gone,
+        };
+        if let (Some(node), Some(event)) = (moment.entry.node, moment.event()) {
+            self.snapshots.check(node, event, &mut report);
+        }
+        if let (Some(NodeId::Controller(voter)), What::ProcessStopped { .. }) =
+            (moment.entry.node, &moment.entry.what)
+        {
+            self.stable.stopped(voter);
+            self.unseated.stopped(voter);
+            self.check_quorum.stopped(voter);
+            self.snapshots.stopped(NodeId::Controller(voter));
+        }
+        let (Some(NodeId::Controller(voter)), Some(event)) = (moment.entry.node, moment.event())
+        else {
+            return;
         };
         self.event(voter, event, excuses, &mut report);
     }

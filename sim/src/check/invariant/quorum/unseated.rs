@@ -45,7 +45,7 @@ impl Unseated {
                     role: *role,
                     epoch: *epoch,
                     fetched: None,
-                    left: before.and_then(|before| before.left(*role, at, half)),
+                    left: before.and_then(|before| before.left(*role, at, half).or(before.left)),
                 };
                 self.voters.insert(voter, now);
                 if let Some(before) = before
