@@ -249,6 +249,14 @@ pub enum Event {
         /// The checksum of the state that it made of it.
         crc: u32,
     },
+    /// What a controller or broker knows of the cluster, told when its replica has made a snapshot. The active
+    /// controller does not tell: it knows more than is committed.
+    QuorumState {
+        /// Everything below it was applied.
+        offset: Offset,
+        /// The checksum.
+        crc: u32,
+    },
     /// A replica of the metadata log deleted the beginning of its log.
     QuorumLogStart {
         /// Where the log begins now.

@@ -8,6 +8,7 @@
 //! Next: `raft/follow.rs` fetches, `publish.rs` applies the records.
 
 use super::shared::Shared;
+use crate::event::Event;
 use crate::id::{ConnectionId, ControllerId, CorrelationId, Incarnation, NodeId};
 use crate::machine::{Effects, StartError};
 use crate::message::Response;
@@ -65,6 +66,11 @@ impl Observer {
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         self.raft.work(&mut context(shared, now, out))?;
+        let made = self.raft.take_made();
+        if let Some(offset) = made.filter(|made| *made == self.next_to_apply) {
+            let crc = shared.image.checksum();
+            out.observe(Event::QuorumState { offset, crc });
+        }
         shared.active_controller = self.raft.leader();
         Ok(())
     }

@@ -129,6 +129,11 @@ impl MetadataLog {
         (next > self.high_watermark()).then(|| next + -1)
     }
 
+    /// The first offset that was not handed over as committed.
+    pub(super) fn next(&self) -> Offset {
+        self.next
+    }
+
     /// When the pending records are to be written.
     pub(super) fn write_at(&self) -> Option<Timestamp> {
         self.write_at

@@ -19,6 +19,12 @@ impl Controller {
     /// # Errors
     /// The disk failed, or the log cannot be replayed.
     pub(super) fn settle(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
+        let made = self.log.raft(now, out).0.take_made();
+        let made = made.filter(|made| *made == self.log.next());
+        if let (Some(offset), None) = (made, self.active) {
+            let crc = self.cluster.image.checksum();
+            out.observe(Event::QuorumState { offset, crc });
+        }
         if self.active.is_some() && self.active != self.log.leads() {
             self.renounce(out);
         }

@@ -117,8 +117,7 @@ impl Raft {
         match response.error {
             ErrorCode::SnapshotNotFound => {}
             ErrorCode::None
-                if response.snapshot == fetching.id
-                    && response.position == fetching.position() =>
+                if response.snapshot == fetching.id && response.position == fetching.position() =>
             {
                 fetching.bytes.extend_from_slice(&response.bytes);
                 if fetching.position() < response.size {

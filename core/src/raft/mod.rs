@@ -155,6 +155,8 @@ pub(crate) struct Raft {
     parked: ParkedFetches,
     /// The snapshot that it fetches from the leader of this epoch.
     fetching: Option<Fetching>,
+    /// The end of a snapshot that its owner does not know of yet.
+    made: Option<Offset>,
     /// When old snapshots are looked at.
     clean_at: Option<Timestamp>,
     /// Something moved for which parked fetches wait.

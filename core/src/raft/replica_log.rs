@@ -105,7 +105,10 @@ impl ReplicaLog {
         let mut bytes = 0;
         let (mut at, end) = (latest.offset, self.end_offset());
         while at < end {
-            let chunk = self.log.read(storage, at, end, CHUNK, true).map_err(unread)?;
+            let chunk = self
+                .log
+                .read(storage, at, end, CHUNK, true)
+                .map_err(unread)?;
             let last = record::batches(&chunk).filter_map(Result::ok).last();
             let Some(last) = last else { break };
             bytes += u64::try_from(chunk.len()).unwrap_or(0);

@@ -32,10 +32,7 @@ pub(super) struct Snapshots {
 
 impl Snapshots {
     /// What lies in the directory of the log.
-    pub(super) fn open(
-        storage: &mut dyn Storage,
-        directory: String,
-    ) -> Result<Self, StorageError> {
+    pub(super) fn open(storage: &mut dyn Storage, directory: String) -> Result<Self, StorageError> {
         let mut known = BTreeMap::new();
         for path in storage.list(&directory)? {
             let name = path.strip_prefix(&directory).unwrap_or_default();

@@ -49,6 +49,7 @@ impl Raft {
             let (offset, epoch) = (id.offset, id.epoch);
             let made = Event::QuorumSnapshot { offset, epoch, crc };
             context.out.observe(made);
+            self.made = Some(offset);
             if self.log.snapshots.oldest_two().is_some() {
                 self.clean_at.get_or_insert(now + CLEAN_INTERVAL);
             }
@@ -73,6 +74,12 @@ impl Raft {
             context.out.observe(Event::QuorumLogStart { offset });
         }
         Ok(())
+    }
+
+    /// Where the snapshot ends that was made since the last call, if one was: its owner then tells what it
+    /// knows itself.
+    pub(crate) fn take_made(&mut self) -> Option<Offset> {
+        self.made.take()
     }
 
     pub(super) fn clean_deadline(&self) -> Option<Timestamp> {

@@ -76,6 +76,7 @@ impl Raft {
             stored,
             parked: ParkedFetches::default(),
             fetching: None,
+            made: None,
             clean_at: None,
             wake_fetches: false,
             stopping: false,

@@ -148,6 +148,7 @@ impl<'a> Narrator<'a> {
             }
             (
                 Event::QuorumSnapshot { .. }
+                | Event::QuorumState { .. }
                 | Event::QuorumSnapshotLoaded { .. }
                 | Event::QuorumLogStart { .. },
                 _,
@@ -241,7 +242,8 @@ fn is_news_of_start_up(what: &What) -> bool {
         | Event::QuorumAppended { .. }
         | Event::QuorumHighWatermark { .. }
         | Event::QuorumLearned { .. }
-        | Event::QuorumSnapshot { .. } => false,
+        | Event::QuorumSnapshot { .. }
+        | Event::QuorumState { .. } => false,
         _ => true,
     }
 }

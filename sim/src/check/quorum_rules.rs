@@ -13,8 +13,6 @@ use std::time::Duration;
 pub(super) struct QuorumRules {
     /// Who wants to be elected asks beforehand (KIP-996).
     pub(super) prevote: bool,
-    /// A leader that no majority fetches from resigns (KAFKA-15489).
-    pub(super) check_quorum: bool,
     fetch_timeouts: BTreeMap<ControllerId, Duration>,
 }
 
@@ -33,7 +31,6 @@ impl QuorumRules {
         });
         Self {
             prevote: plan.rules.raft_prevote,
-            check_quorum: plan.rules.raft_check_quorum,
             fetch_timeouts: fetch_timeouts.collect(),
         }
     }

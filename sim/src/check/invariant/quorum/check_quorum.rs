@@ -3,7 +3,7 @@
 //! asking it otherwise, and it can commit nothing.
 //!
 //! Source: KAFKA-15489 (3.7), `LeaderState.timeUntilCheckQuorumExpires`. Before that it leads on until it hears
-//! of the other: the finding is a permitted one.
+//! of the other.
 //! False positives avoided: fetches may still be under way when the majority leaves (5 s are added); a
 //! process that was frozen, or whose disk hung, has to have been at work for another second.
 
@@ -81,11 +81,7 @@ impl CheckQuorum {
              gone on to higher epochs",
             leading.epoch
         );
-        if rules.check_quorum {
-            report.broken("quorum_leader_has_majority", what);
-        } else {
-            report.permitted("quorum_leader_has_majority", what);
-        }
+        report.broken("quorum_leader_has_majority", what);
     }
 
     pub(super) fn stopped(&mut self, voter: ControllerId) {

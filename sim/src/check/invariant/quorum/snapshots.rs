@@ -1,7 +1,7 @@
 //! Snapshots of the metadata log.
 //!
 //! - `quorum_snapshot_equals_state`: everything below an offset adds up to one state of the cluster, whoever
-//!   made a snapshot of it or started from one.
+//!   made a snapshot of it, started from one, or has read every record.
 //! - `quorum_snapshot_at_log_start`: where a log begins, a snapshot ends that its owner has.
 //! - `quorum_leader_never_loads_snapshot`: an active controller knows everything already.
 //!
@@ -31,6 +31,7 @@ impl Snapshots {
                 self.of_node.entry(node).or_default().insert(*offset);
                 self.same_state(node, *offset, *crc, report);
             }
+            Event::QuorumState { offset, crc } => self.same_state(node, *offset, *crc, report),
             Event::QuorumSnapshotFetched { offset, .. } => {
                 self.of_node.entry(node).or_default().insert(*offset);
             }

@@ -1,5 +1,5 @@
 //! Before KIP-996 a voter that misses the leader begins an epoch without asking, and so unseats a leader that
-//! all others follow. The rules of then allow it: the finding is a permitted one.
+//! all others follow.
 //!
 //! A leader is unseated if it gives way to a higher epoch though, with itself, a majority had something of it
 //! within the last half of the fetch timeout: they do not miss it.
@@ -7,8 +7,8 @@
 //! Source: KIP-996, "disruptive voters"; Kafka's simulation `StableLeadership`.
 //! False positives avoided: a voter that has had nothing for longer may miss the leader by itself.
 
-use super::Report;
 use super::super::Excuses;
+use super::Report;
 use ktrial_core::event::QuorumRole;
 use ktrial_core::{ControllerId, Event, LeaderEpoch, Timestamp};
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ impl Unseated {
                 "controller {leader} leads the quorum no more in epoch {epoch}, unseated by epoch {by}, though {content} \
                  of {voters} voters did not miss it"
             );
-            report.permitted("quorum_stable_leadership", what);
+            report.broken("quorum_stable_leadership", what);
         }
     }
 }
