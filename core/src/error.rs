@@ -136,6 +136,10 @@ error_codes! {
     IneligibleReplica = 107, "INELIGIBLE_REPLICA";
     /// The change was made and moved the leadership away from the one who asked.
     NewLeaderElected = 108, "NEW_LEADER_ELECTED";
+    /// There is no snapshot of that name.
+    SnapshotNotFound = 98, "SNAPSHOT_NOT_FOUND";
+    /// The snapshot ends before that place.
+    PositionOutOfRange = 99, "POSITION_OUT_OF_RANGE";
     /// The voter of the metadata quorum is not the one that the request means.
     InvalidVoterKey = 125, "INVALID_VOTER_KEY";
     /// The server is about to stop, or not there yet.

@@ -219,6 +219,49 @@ pub enum Event {
         /// Where to.
         offset: Offset,
     },
+    /// A replica of the metadata log that fetches learned that everything below is committed. Observers
+    /// (brokers) tell of it too.
+    QuorumLearned {
+        /// Where to.
+        offset: Offset,
+    },
+
+    /// A replica of the metadata log (any node, also in a quorum of one) made a snapshot of what is committed.
+    QuorumSnapshot {
+        /// The end of what it holds.
+        offset: Offset,
+        /// The epoch of the last record in it.
+        epoch: LeaderEpoch,
+        /// The checksum of the state that it holds.
+        crc: u32,
+    },
+    /// A replica of the metadata log fetched a snapshot from the leader and put it in its log's place.
+    QuorumSnapshotFetched {
+        /// The end of what it holds: where the log begins now.
+        offset: Offset,
+        /// The epoch of the last record in it.
+        epoch: LeaderEpoch,
+    },
+    /// A controller or broker replaced what it knew of the cluster by a snapshot.
+    QuorumSnapshotLoaded {
+        /// The end of what it holds.
+        offset: Offset,
+        /// The checksum of the state that it made of it.
+        crc: u32,
+    },
+    /// What a controller or broker knows of the cluster, told when its replica has made a snapshot. The active
+    /// controller does not tell: it knows more than is committed.
+    QuorumState {
+        /// Everything below it was applied.
+        offset: Offset,
+        /// The checksum.
+        crc: u32,
+    },
+    /// A replica of the metadata log deleted the beginning of its log.
+    QuorumLogStart {
+        /// Where the log begins now.
+        offset: Offset,
+    },
 
     // The controller.
     /// A controller became active.

@@ -220,6 +220,18 @@ bugs! {
     /// A voter votes for another candidate too.
     QuorumVotesTwice = "quorum_votes_twice",
         "`QuorumState.unattachedOrProspectiveCanGrantVote`" => "two controllers lead in one epoch";
+    /// A voter that follows a leader says yes when another one asks whether it would be elected.
+    QuorumPreVoteThoughFollowing = "quorum_pre_vote_though_following",
+        "`FollowerState.canGrantVote`, KIP-996" => "a controller that a majority follows is unseated";
+    /// A snapshot of the metadata leaves out the settings.
+    SnapshotWithoutSettings = "snapshot_without_settings",
+        "`ConfigurationsImage.write`" => "who starts from the snapshot knows another cluster than who has read the log";
+    /// The metadata log is cut at the high watermark, not where its snapshot ends.
+    MetadataLogCutTooFar = "metadata_log_cut_too_far",
+        "`KafkaRaftLog.deleteBeforeSnapshot`" => "records are in neither the log nor a snapshot";
+    /// A leader of the quorum does not look whether a majority still fetches from it.
+    QuorumLeaderNeverResigns = "quorum_leader_never_resigns",
+        "`LeaderState.timeUntilCheckQuorumExpires`, KAFKA-15489" => "brokers go on asking a controller that can commit nothing";
     /// A voter does not write its vote and its epoch to the quorum-state file.
     QuorumVoteNotWritten = "quorum_vote_not_written",
         "`QuorumState.durableTransitionTo`" => "a voter falls back to an older epoch";

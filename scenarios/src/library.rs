@@ -76,7 +76,17 @@ library! {
         "commit-needs-own-epoch",
         "no-check-quorum",
         "disruptive-voter",
-        "voter-disk-loss";
+        "voter-disk-loss",
+        "snapshot-for-laggard",
+        "raft-first-leader",
+        "raft-leader-stops",
+        "raft-all-killed",
+        "raft-leader-cut-off",
+        "raft-majority-reachable",
+        "raft-ring-at-start",
+        "raft-ring-around-leader",
+        "raft-leaders-cut-off-in-turn",
+        "raft-voter-loses-disk";
 }
 
 /// A scenario by its name.

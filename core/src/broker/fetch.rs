@@ -221,6 +221,7 @@ fn answer(one: &FetchPartition, read: FetchRead) -> FetchPartitionResponse {
         last_stable_offset: read.high_watermark,
         log_start_offset: read.log_start_offset,
         diverging_epoch: read.diverging_epoch,
+        snapshot: None,
         current_leader: None,
         records: read.records,
     }
@@ -238,6 +239,7 @@ fn refuse(
         last_stable_offset: Offset(-1),
         log_start_offset: Offset(-1),
         diverging_epoch: None,
+        snapshot: None,
         current_leader,
         records: Bytes::new(),
     }

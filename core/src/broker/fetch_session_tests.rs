@@ -46,6 +46,7 @@ fn read(number: i32, high_watermark: i64, bytes: usize) -> FetchPartitionRespons
         last_stable_offset: Offset(high_watermark),
         log_start_offset: Offset(0),
         diverging_epoch: None,
+        snapshot: None,
         current_leader: None,
         records: Bytes::from(vec![0; bytes]),
     }

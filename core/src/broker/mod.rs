@@ -228,10 +228,10 @@ impl Broker {
             response if self.observer.owns(connection) => {
                 let shared = &mut self.shared;
                 let request = (connection, correlation);
-                let batches = self
+                let news = self
                     .observer
                     .answered(shared, request, response, now, out)?;
-                self.apply_metadata(&batches, now, out)?;
+                self.apply_metadata(&news, now, out)?;
                 self.observer.timer(&mut self.shared, now, out)?;
             }
             Response::AlterPartition(response) if self.alter_partitions.owns(connection) => {

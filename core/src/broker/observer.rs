@@ -3,17 +3,17 @@
 //!
 //! From it the broker also knows which controller is active.
 //!
-//! Source: `KafkaRaftClient` (observer), `MetadataLoader`; KIP-595. Simplified: the log is read from its
-//! start at each start of the broker.
+//! Source: `KafkaRaftClient` (observer), `MetadataLoader`; KIP-595. At a start everything is read again,
+//! the latest snapshot first.
 //! Next: `raft/follow.rs` fetches, `publish.rs` applies the records.
 
 use super::shared::Shared;
-use crate::config::ControllerConfig;
+use crate::event::Event;
 use crate::id::{ConnectionId, ControllerId, CorrelationId, Incarnation, NodeId};
 use crate::machine::{Effects, StartError};
 use crate::message::Response;
 use crate::offset::Offset;
-use crate::raft::{Committed, Context, QuorumSettings, Raft, RaftStart};
+use crate::raft::{Context, News, QuorumSettings, Raft, RaftStart};
 use crate::storage::StorageError;
 use crate::time::{Now, Timestamp};
 
@@ -39,8 +39,7 @@ impl Observer {
             node: NodeId::Broker(shared.id),
             incarnation,
             controllers,
-            // An observer has no part in elections; its other times are the quorum's defaults.
-            settings: QuorumSettings::new(&ControllerConfig::default()),
+            settings: QuorumSettings::of_observer(&shared.config),
             rules: shared.rules,
             random: &random,
         };
@@ -67,6 +66,11 @@ impl Observer {
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         self.raft.work(&mut context(shared, now, out))?;
+        let made = self.raft.take_made();
+        if let Some(offset) = made.filter(|made| *made == self.next_to_apply) {
+            let crc = shared.image.checksum();
+            out.observe(Event::QuorumState { offset, crc });
+        }
         shared.active_controller = self.raft.leader();
         Ok(())
     }
@@ -86,8 +90,7 @@ impl Observer {
         self.raft.disconnected(&mut context, connection);
     }
 
-    /// Takes an answer; `timer` then asks again. Returns the batches that are committed now, each with the
-    /// offsets of its records.
+    /// Takes an answer; `timer` then asks again. Returns what is committed now.
     pub(super) fn answered(
         &mut self,
         shared: &mut Shared,
@@ -95,14 +98,14 @@ impl Observer {
         response: &Response,
         now: Now,
         out: &mut Effects,
-    ) -> Result<Vec<Committed>, StorageError> {
+    ) -> Result<News, StorageError> {
         self.raft
             .response(&mut context(shared, now, out), request, response)?;
         shared.active_controller = self.raft.leader();
         let storage = shared.storage.as_mut();
-        let (batches, next) = self.raft.committed(storage, self.next_to_apply)?;
-        self.next_to_apply = next;
-        Ok(batches)
+        let news = self.raft.committed(storage, self.next_to_apply)?;
+        self.next_to_apply = news.next;
+        Ok(news)
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {

@@ -17,12 +17,13 @@
 use super::Broker;
 use super::fetcher::ReplicaFetcher;
 use super::lifecycle::State;
+use crate::event::Event;
 use crate::id::{BrokerId, TopicId, TopicIdPartition, TopicName, TopicPartition};
 use crate::machine::Effects;
 use crate::message::ConfigResource;
 use crate::metadata::{MetadataImage, MetadataRecord, PartitionRegistration, TopicImage};
 use crate::partition::Became;
-use crate::raft::Committed;
+use crate::raft::News;
 use crate::storage::StorageError;
 use crate::time::Now;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,24 @@ struct Delta {
 }
 
 impl Delta {
+    /// What a snapshot changed: everything that is not as before.
+    /// Source: `MetadataDelta.finishSnapshot`.
+    fn between(before: &MetadataImage, after: &MetadataImage) -> Self {
+        let gone = |topic: &&TopicImage| after.topic_by_id(topic.topic_id).is_none();
+        let removed = before.topics().filter(gone).cloned().collect();
+        let partitions = after.topics().flat_map(|topic| {
+            let changed = topic.partitions.iter().filter(|(number, state)| {
+                before.partition_by_id(topic.topic_id, **number) != Some(state)
+            });
+            changed.map(|(number, _)| (topic.topic_id, *number))
+        });
+        Self {
+            removed,
+            partitions: partitions.collect(),
+            configs: BTreeSet::from([None]),
+        }
+    }
+
     /// Notes what `record` is about to change in `image`.
     fn note(&mut self, image: &MetadataImage, record: &MetadataRecord) {
         match record {
@@ -84,20 +103,28 @@ impl Delta {
 }
 
 impl Broker {
-    /// Takes committed batches into the image, and applies what they changed if the logs are open.
+    /// Takes what is committed into the image, and applies what it changed if the logs are open.
     pub(super) fn apply_metadata(
         &mut self,
-        batches: &[Committed],
+        news: &News,
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         let mut delta = Delta::default();
-        for (offset, record) in batches.iter().flatten() {
+        let unusable = |why| StorageError::Io(format!("metadata log: {why}"));
+        if let Some((end, records)) = &news.snapshot {
+            let rules = self.shared.rules;
+            let image = MetadataImage::from_records(rules, *end, records).map_err(unusable)?;
+            let (offset, crc) = (*end, image.checksum());
+            out.observe(Event::QuorumSnapshotLoaded { offset, crc });
+            delta = Delta::between(&self.shared.image, &image);
+            self.shared.image = image;
+        }
+        for (offset, record) in news.batches.iter().flatten() {
             delta.note(&self.shared.image, record);
-            let unusable = |why| StorageError::Io(format!("metadata log: {why}"));
             self.shared.image.apply(*offset, record).map_err(unusable)?;
         }
-        if self.published && !batches.is_empty() {
+        if self.published && (news.snapshot.is_some() || !news.batches.is_empty()) {
             self.publish(delta, now, out)?;
         }
         Ok(())

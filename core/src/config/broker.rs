@@ -49,6 +49,15 @@ settings! {
         num_replica_fetchers: u32 = "num.replica.fetchers", "1";
         /// On a controlled stop, hand over leaderships first.
         controlled_shutdown_enable: bool = "controlled.shutdown.enable", "true";
+        /// A snapshot of the metadata is made after so many bytes of committed records.
+        snapshot_bytes: u64 = "metadata.log.max.record.bytes.between.snapshots", "20971520";
+        /// A snapshot of the metadata is made after this time, if there is anything new; 0 = never by time.
+        snapshot_interval: Duration = "metadata.log.max.snapshot.interval.ms", "3600000";
+        /// The metadata log and its snapshots are cut to this size, from the beginning; the newest snapshot and
+        /// what comes after it stay.
+        metadata_retention_bytes: i64 = "metadata.max.retention.bytes", "104857600";
+        /// A segment of the metadata log is at most this large.
+        metadata_segment_bytes: u64 = "metadata.log.segment.bytes", "1073741824";
         /// First wait before a connection is tried again.
         reconnect_backoff: Duration = "reconnect.backoff.ms", "50";
         /// Longest wait before a connection is tried again.
@@ -96,6 +105,15 @@ settings! {
         election_backoff_max: Duration = "controller.quorum.election.backoff.max.ms", "1000";
         /// The active controller writes a NoOpRecord when idle for this long.
         metadata_max_idle_interval: Duration = "metadata.max.idle.interval.ms", "500";
+        /// A snapshot of the metadata is made after so many bytes of committed records.
+        snapshot_bytes: u64 = "metadata.log.max.record.bytes.between.snapshots", "20971520";
+        /// A snapshot of the metadata is made after this time, if there is anything new; 0 = never by time.
+        snapshot_interval: Duration = "metadata.log.max.snapshot.interval.ms", "3600000";
+        /// The metadata log and its snapshots are cut to this size, from the beginning; the newest snapshot and
+        /// what comes after it stay.
+        metadata_retention_bytes: i64 = "metadata.max.retention.bytes", "104857600";
+        /// A segment of the metadata log is at most this large.
+        metadata_segment_bytes: u64 = "metadata.log.segment.bytes", "1073741824";
         /// Partitions without leader are looked at this often for unclean election.
         unclean_leader_election_interval: Duration = "unclean.leader.election.interval.ms", "300000";
         /// Partitions of a topic that is created without a number.

@@ -20,7 +20,7 @@ use crate::invariant::invariant;
 use crate::machine::{Effects, StartError};
 use crate::metadata::{MetadataRecord, codec};
 use crate::offset::{LeaderEpoch, Offset};
-use crate::raft::{Committed, Context, Raft, RaftStart};
+use crate::raft::{Context, News, Raft, RaftStart};
 use crate::random::Random;
 use crate::storage::{Storage, StorageError};
 use crate::time::{Now, Timestamp};
@@ -129,6 +129,11 @@ impl MetadataLog {
         (next > self.high_watermark()).then(|| next + -1)
     }
 
+    /// The first offset that was not handed over as committed.
+    pub(super) fn next(&self) -> Offset {
+        self.next
+    }
+
     /// When the pending records are to be written.
     pub(super) fn write_at(&self) -> Option<Timestamp> {
         self.write_at
@@ -185,14 +190,14 @@ impl MetadataLog {
         self.next = self.next.max(committed);
     }
 
-    /// Hands over the committed batches that are new.
+    /// Hands over what is committed and new.
     ///
     /// # Errors
     /// The disk failed, or the log cannot be read.
-    pub(super) fn take_committed(&mut self) -> Result<Vec<Committed>, StorageError> {
-        let (batches, next) = self.raft.committed(&mut *self.storage, self.next)?;
-        self.next = next;
-        Ok(batches)
+    pub(super) fn take_committed(&mut self) -> Result<News, StorageError> {
+        let news = self.raft.committed(&mut *self.storage, self.next)?;
+        self.next = news.next;
+        Ok(news)
     }
 
     /// All that was handed over is to be handed over again. What was not committed is forgotten.

@@ -16,8 +16,8 @@
 //! - No answer leaves before the records that it rests on are committed.
 //! - State changes only by replaying records, but for sessions and heartbeats, which are not durable.
 //!
-//! Simplified: requests do not expire in its queue; to go back, the state is made anew from the whole log
-//! (Kafka: a timeline of snapshots in memory).
+//! Simplified: requests do not expire in its queue; to go back, the state is made anew from the latest
+//! snapshot and the log (Kafka: a timeline of snapshots in memory).
 //! Source: KIP-500, KIP-631, `QuorumController`.
 //! Next: `cluster.rs`, then `registry.rs` and `leadership.rs`; `raft/mod.rs`.
 
@@ -154,7 +154,8 @@ impl Controller {
             Request::Fetch(_)
             | Request::Vote(_)
             | Request::BeginQuorumEpoch(_)
-            | Request::EndQuorumEpoch(_) => return self.quorum_request(now, reply, request, out),
+            | Request::EndQuorumEpoch(_)
+            | Request::FetchSnapshot(_) => return self.quorum_request(now, reply, request, out),
             Request::CreateTopics(request) => {
                 Response::CreateTopics(cluster.create_topics(&request, &mut changes))
             }

@@ -73,6 +73,7 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
         | Response::Vote(_)
         | Response::BeginQuorumEpoch(_)
         | Response::EndQuorumEpoch(_)
+        | Response::FetchSnapshot(_)
         | Response::ZooKeeper(_)
         | Response::ZooKeeperPeer(_) => {}
     }

@@ -19,6 +19,12 @@ impl Controller {
     /// # Errors
     /// The disk failed, or the log cannot be replayed.
     pub(super) fn settle(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
+        let made = self.log.raft(now, out).0.take_made();
+        let made = made.filter(|made| *made == self.log.next());
+        if let (Some(offset), None) = (made, self.active) {
+            let crc = self.cluster.image.checksum();
+            out.observe(Event::QuorumState { offset, crc });
+        }
         if self.active.is_some() && self.active != self.log.leads() {
             self.renounce(out);
         }
@@ -47,7 +53,17 @@ impl Controller {
     /// A new leader tells of what was committed before, for the one before may not have lived to do so.
     fn replay_committed(&mut self, out: &mut Effects) -> Result<(), StorageError> {
         let tells = self.log.leads().is_some() && self.log.replica().has_others();
-        for batch in self.log.take_committed()? {
+        let news = self.log.take_committed()?;
+        if let Some((end, records)) = &news.snapshot {
+            self.forget_all();
+            for record in records {
+                let replayed = self.cluster.replay(*end + -1, record);
+                replayed.map_err(StorageError::Malformed)?;
+            }
+            let (offset, crc) = (*end, self.cluster.image.checksum());
+            out.observe(Event::QuorumSnapshotLoaded { offset, crc });
+        }
+        for batch in news.batches {
             for (offset, record) in batch {
                 let replayed = self.cluster.replay(offset, &record);
                 replayed.map_err(StorageError::Malformed)?;
@@ -77,6 +93,11 @@ impl Controller {
             out.respond(reply, refusal);
         }
         self.log.rewind();
+        self.forget_all();
+    }
+
+    /// Knows nothing of the cluster any more.
+    fn forget_all(&mut self) {
         let before = &self.cluster;
         self.cluster = Cluster::new(
             before.config.clone(),

@@ -9,6 +9,8 @@
 //! Simplified: files go at once; Kafka renames them to `.deleted` and deletes them a minute later. A
 //! segment is also cut at a batch header that cannot be read, where Kafka's partition fails, or the file
 //! keeps what follows: that hides a replica that stays behind until somebody mends it.
+//! Also cuts off the beginning, which a snapshot has replaced.
+//!
 //! Source: `UnifiedLog.truncateTo`, `truncateFullyAndStartAt`; `LocalLog.truncateTo`.
 //! Next: `flush.rs`.
 
@@ -68,6 +70,32 @@ impl Log {
         now: Now,
     ) -> Result<(), StorageError> {
         self.restart_at(storage, offset, now.wall)
+    }
+
+    /// Raises the log's start, up to the high watermark, and deletes the segments that lie below it.
+    /// Returns whether it did.
+    /// Source: `UnifiedLog.maybeIncrementLogStartOffset`, `deleteOldSegments`.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn raise_log_start(
+        &mut self,
+        storage: &mut dyn Storage,
+        offset: Offset,
+    ) -> Result<bool, StorageError> {
+        if offset <= self.log_start_offset || offset > self.high_watermark {
+            return Ok(false);
+        }
+        self.log_start_offset = offset;
+        self.epochs.truncate_from_start(storage, offset)?;
+        let bases = self.older.iter().skip(1).map(|segment| segment.base_offset);
+        let next_bases = bases.chain([self.active.base_offset]);
+        let below = next_bases.take_while(|next| *next <= offset).count();
+        for segment in self.older.drain(..below.min(self.older.len())) {
+            segment.delete(storage)?;
+            self.directory_changed = true;
+        }
+        Ok(true)
     }
 
     fn restart_at(

@@ -85,6 +85,8 @@ messages! {
     EndQuorumEpoch(EndQuorumEpochRequest, QuorumEpochResponse);
     /// A leader proposes an ISR (key 56).
     AlterPartition(AlterPartitionRequest, AlterPartitionResponse);
+    /// A replica of the metadata log asks for a snapshot (key 59).
+    FetchSnapshot(FetchSnapshotRequest, FetchSnapshotResponse);
     /// A broker says that it started (key 62).
     BrokerRegistration(BrokerRegistrationRequest, BrokerRegistrationResponse);
     /// A broker says that it lives (key 63).

@@ -2,14 +2,16 @@
 //! `__cluster_metadata-0`, the only one there is; here that goes without saying.
 //!
 //! Simplified: no cluster id, no endpoints: whoever knows a node's number can reach it.
-//! Source: `VoteRequest.json` (v2), `BeginQuorumEpochRequest.json` (v1), `EndQuorumEpochRequest.json` (v1)
-//! and their answers.
+//! Source: `VoteRequest.json` (v2), `BeginQuorumEpochRequest.json` (v1), `EndQuorumEpochRequest.json` (v1),
+//! `FetchSnapshotRequest.json` (v1) and their answers.
 //! Next: `raft/mod.rs`.
 
 use crate::error::ErrorCode;
 use crate::id::ControllerId;
-use crate::offset::{LeaderEpoch, Offset};
+use crate::message::Fetcher;
+use crate::offset::{EpochOffset, LeaderEpoch, Offset};
 use crate::raft::VoterKey;
+use bytes::Bytes;
 
 /// Vote (v2): a voter asks for a vote, or, before, whether it would get one (KIP-996).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,4 +74,38 @@ pub struct QuorumEpochResponse {
     pub epoch: LeaderEpoch,
     /// The leader that it knows in that epoch.
     pub leader: Option<ControllerId>,
+}
+
+/// FetchSnapshot (v1): a part of a snapshot of the metadata log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchSnapshotRequest {
+    /// Who asks.
+    pub fetcher: Fetcher,
+    /// The leader epoch that it knows.
+    pub current_leader_epoch: LeaderEpoch,
+    /// Which snapshot: the end of what it holds, and the epoch of the last record.
+    pub snapshot: EpochOffset,
+    /// From which byte on.
+    pub position: u64,
+    /// At most so many bytes.
+    pub max_bytes: usize,
+}
+
+/// Answer to [`FetchSnapshotRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchSnapshotResponse {
+    /// What went wrong, if anything.
+    pub error: ErrorCode,
+    /// The epoch of the answering voter.
+    pub epoch: LeaderEpoch,
+    /// The leader that it knows in that epoch.
+    pub leader: Option<ControllerId>,
+    /// Which snapshot.
+    pub snapshot: EpochOffset,
+    /// All its bytes.
+    pub size: u64,
+    /// Where these begin.
+    pub position: u64,
+    /// A part of it; batches may be cut anywhere.
+    pub bytes: Bytes,
 }

@@ -68,6 +68,8 @@ impl Request {
                 // Cluster id, the topic's name, two voters with their directories.
                 Self::Vote(_) => 110,
                 Self::BeginQuorumEpoch(_) => 90,
+                // The topic's name, a snapshot, a place in it.
+                Self::FetchSnapshot(_) => 90,
                 Self::EndQuorumEpoch(request) => 70 + request.preferred.len() * VOTER,
                 Self::AlterPartition(request) => {
                     let partitions = request.partitions.iter();
@@ -124,6 +126,7 @@ impl Response {
                 Self::ZooKeeperPeer(response) => response.size(),
                 // The topic's name, an epoch, a leader and where it can be reached.
                 Self::Vote(_) | Self::BeginQuorumEpoch(_) | Self::EndQuorumEpoch(_) => 60,
+                Self::FetchSnapshot(response) => 90 + response.bytes.len(),
             }
     }
 }
@@ -166,6 +169,7 @@ mod tests {
             last_stable_offset: Offset(0),
             log_start_offset: Offset(0),
             diverging_epoch: None,
+            snapshot: None,
             current_leader: None,
             records: Bytes::from(vec![0; bytes]),
         };

@@ -8,7 +8,7 @@
 //! Invariants:
 //! - A record that names something unknown is an error: the log is broken.
 //!
-//! Simplified: no removal of brokers, no snapshots of the image.
+//! Simplified: no removal of brokers.
 //! Source: `PartitionRegistration.merge`, `ReplicationControlManager.replay`, `TopicsDelta.replay`,
 //! `ClusterControlManager.replay`, `ConfigurationControlManager.replay`.
 //! Next: `controller/cluster.rs`.
@@ -159,6 +159,16 @@ impl MetadataImage {
             let _unknown = config.set(key, value);
         }
         config
+    }
+
+    /// The levels of all features.
+    pub(super) fn features(&self) -> &BTreeMap<String, i16> {
+        &self.features
+    }
+
+    /// The settings of all topics that have any.
+    pub(super) fn topic_settings(&self) -> &BTreeMap<TopicName, Settings> {
+        &self.topic_settings
     }
 
     /// The settings of one resource, as they were set.

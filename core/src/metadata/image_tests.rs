@@ -166,3 +166,39 @@ fn records_about_unknown_things_are_refused() {
     );
     assert_eq!(image.colliding_topic("ab"), None);
 }
+
+#[test]
+fn the_records_of_an_image_make_it_again() {
+    let mut before = image();
+    let register = RegisterBrokerRecord {
+        broker: BrokerId(1),
+        incarnation: crate::id::Incarnation(3),
+        broker_epoch: BrokerEpoch(7),
+        fenced: true,
+        in_controlled_shutdown: false,
+        rack: Some("r".to_owned()),
+    };
+    let set = |resource, value: &str| {
+        MetadataRecord::Config(ConfigRecord {
+            resource,
+            key: "retention.ms".to_owned(),
+            value: Some(value.to_owned()),
+        })
+    };
+    let records = [
+        MetadataRecord::RegisterBroker(register),
+        set(ConfigResource::Cluster, "5"),
+        set(ConfigResource::Topic("a.b".into()), "6"),
+    ];
+    for (offset, record) in (2..).zip(&records) {
+        before.apply(Offset(offset), record).unwrap();
+    }
+    let end = before.end_offset();
+    let made = before.records();
+    let again = MetadataImage::from_records(Rules::default(), end, &made).unwrap();
+    assert_eq!(again, before);
+    assert_eq!(again.checksum(), before.checksum());
+    let change = MetadataRecord::PartitionChange(change());
+    before.apply(end, &change).unwrap();
+    assert_ne!(again.checksum(), before.checksum());
+}

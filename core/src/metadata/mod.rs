@@ -6,6 +6,7 @@
 pub mod codec;
 mod fields;
 mod image;
+mod image_records;
 mod record;
 mod registration;
 pub(crate) mod wire;

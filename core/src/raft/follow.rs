@@ -3,6 +3,7 @@
 //! | answer | then |
 //! |---|---|
 //! | a higher epoch, or the leader of this one | it is taken up |
+//! | a snapshot's name | that is fetched instead (`fetch_snapshot.rs`) |
 //! | where the logs part | the end of the log is cut off; below the high watermark is fatal |
 //! | records | appended; a voter forces them to disk before its next fetch says that it has them |
 //! | a high watermark | taken over, as far as the log goes |
@@ -14,6 +15,7 @@
 //! Simplified: after any error the same voter is asked again only after `retry.backoff.ms`, where Kafka
 //! sometimes asks at once. Next: `poll.rs`.
 
+use super::fetch_snapshot::Fetching;
 use super::parked::MAX_WAIT;
 use super::state::Role;
 use super::{Context, Raft};
@@ -29,7 +31,19 @@ use crate::storage::StorageError;
 use crate::time::Timestamp;
 
 impl Raft {
+    /// Who fetches.
+    pub(super) fn fetcher(&self) -> Fetcher {
+        Fetcher::Quorum {
+            node: self.node,
+            directory: self.directory,
+            high_watermark: Some(self.log.high_watermark()),
+        }
+    }
+
     pub(super) fn fetch_request(&self) -> Request {
+        if let Some(fetching) = &self.fetching {
+            return self.fetch_snapshot_request(fetching);
+        }
         let partition: TopicIdPartition = metadata_partition();
         let partition = FetchPartition {
             partition,
@@ -40,11 +54,7 @@ impl Raft {
             max_bytes: self.settings.fetch_max_bytes,
         };
         Request::Fetch(FetchRequest {
-            fetcher: Fetcher::Quorum {
-                node: self.node,
-                directory: self.directory,
-                high_watermark: Some(self.log.high_watermark()),
-            },
+            fetcher: self.fetcher(),
             max_wait: MAX_WAIT,
             min_bytes: 1,
             max_bytes: self.settings.fetch_max_bytes,
@@ -110,7 +120,13 @@ impl Raft {
             return Ok(partition.error.is_none());
         }
         let taken = self.take(context, partition)?;
-        let next = context.now.monotonic + self.settings.fetch_timeout;
+        self.fetched_well(context.now.monotonic);
+        Ok(taken)
+    }
+
+    /// The leader has answered as it should.
+    pub(super) fn fetched_well(&mut self, now: Timestamp) {
+        let next = now + self.settings.fetch_timeout;
         if let Role::Follower { until, fetched } = &mut self.election.role {
             *fetched = true;
             *until = if *until == Timestamp::NEVER {
@@ -119,7 +135,6 @@ impl Raft {
                 next
             };
         }
-        Ok(taken)
     }
 
     fn take(
@@ -129,6 +144,10 @@ impl Raft {
     ) -> Result<bool, StorageError> {
         if let Some(diverging) = response.diverging_epoch {
             self.cut(context, diverging)?;
+            return Ok(true);
+        }
+        if let Some(snapshot) = response.snapshot {
+            self.fetching = Some(Fetching::new(snapshot));
             return Ok(true);
         }
         let mut taken = true;
@@ -143,8 +162,12 @@ impl Raft {
                 self.tell_appended(context, batch);
             }
         }
-        if response.high_watermark > self.log.high_watermark() {
-            self.log.set_high_watermark(response.high_watermark);
+        if response.high_watermark > self.log.high_watermark()
+            && self.log.set_high_watermark(response.high_watermark)
+            && self.has_others()
+        {
+            let offset = self.log.high_watermark();
+            context.out.observe(Event::QuorumLearned { offset });
         }
         Ok(taken)
     }

@@ -77,10 +77,16 @@ impl Leading {
         let Some(progress) = self.others.get_mut(&voter) else {
             return;
         };
-        *progress = Progress {
-            end: Some(end),
-            fetched_at: Some(now),
+        progress.end = Some(end);
+        self.follows(voter, now);
+    }
+
+    /// It follows, whatever it has: a fetch, or a part of a snapshot.
+    pub(super) fn follows(&mut self, voter: ControllerId, now: Timestamp) {
+        let Some(progress) = self.others.get_mut(&voter) else {
+            return;
         };
+        progress.fetched_at = Some(now);
         self.fetched.insert(voter);
         // With itself that is a majority.
         if self.fetched.len() >= self.others.len().div_ceil(2) {

@@ -7,6 +7,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `start.rs` | what the disk says at the start |
 //! | `voters.rs` | who votes, and how votes are counted |
 //! | `state.rs`, `transition.rs` | the states and the ways between them |
 //! | `quorum_state.rs` | what a voter must not forget |
@@ -14,16 +15,18 @@
 //! | `leader.rs`, `serve.rs`, `parked.rs` | the leader: high watermark, check-quorum, answers to fetches |
 //! | `follow.rs` | fetching |
 //! | `replica_log.rs` | the log |
+//! | `snapshots.rs`, `growth.rs`, `snapshotting.rs`, `fetch_snapshot.rs` | what takes the place of its beginning |
 //! | `poll.rs`, `links.rs` | timers and connections |
 //!
 //! Invariants: what a voter promised (an epoch, a vote, records) is on its disk before anybody is told.
-//! Simplified: no snapshots, so the log is kept whole; the voters do not change (no AddVoter,
-//! RemoveVoter); no DescribeQuorum.
-//! Source: KIP-595, KIP-631, KIP-853, KIP-996; `KafkaRaftClient`.
+//! Simplified: the voters do not change (no AddVoter, RemoveVoter); no DescribeQuorum.
+//! Source: KIP-595, KIP-630, KIP-631, KIP-853, KIP-996; `KafkaRaftClient`.
 //! Next: `state.rs`.
 
 mod epoch;
+mod fetch_snapshot;
 mod follow;
+mod growth;
 mod leader;
 mod links;
 mod parked;
@@ -31,20 +34,23 @@ mod poll;
 pub(crate) mod quorum_state;
 mod replica_log;
 mod serve;
+mod snapshots;
+mod snapshotting;
+mod start;
 mod state;
 mod transition;
 mod vote;
 mod voters;
 
-pub(crate) use replica_log::Committed;
+pub(crate) use snapshotting::News;
 pub use voters::{DirectoryId, VoterKey};
 
 use crate::channel::{Backoff, Connector};
-use crate::config::ControllerConfig;
+use crate::config::{BrokerConfig, ControllerConfig};
 use crate::error::ErrorCode;
 use crate::event::Event;
 use crate::id::{ConnectionId, ControllerId, CorrelationId, Incarnation, NodeId};
-use crate::machine::{Effects, ReplyTo, StartError};
+use crate::machine::{Effects, ReplyTo};
 use crate::message::{Request, Response};
 use crate::offset::{LeaderEpoch, Offset};
 use crate::random::Random;
@@ -52,6 +58,7 @@ use crate::rules::Rules;
 use crate::storage::{Storage, StorageError};
 use crate::time::{Now, Timestamp};
 use bytes::Bytes;
+use fetch_snapshot::Fetching;
 use links::Links;
 use parked::ParkedFetches;
 use quorum_state::Stored;
@@ -80,6 +87,10 @@ pub(crate) struct QuorumSettings {
     retry_backoff: Duration,
     election_backoff_max: Duration,
     fetch_max_bytes: usize,
+    snapshot_bytes: u64,
+    snapshot_interval: Duration,
+    retention_bytes: i64,
+    segment_bytes: u64,
 }
 
 impl QuorumSettings {
@@ -93,6 +104,21 @@ impl QuorumSettings {
             retry_backoff: config.quorum_retry_backoff.max(Duration::from_millis(1)),
             election_backoff_max: config.election_backoff_max,
             fetch_max_bytes: config.quorum_fetch_max_bytes,
+            snapshot_bytes: config.snapshot_bytes,
+            snapshot_interval: config.snapshot_interval,
+            retention_bytes: config.metadata_retention_bytes,
+            segment_bytes: config.metadata_segment_bytes,
+        }
+    }
+
+    /// A broker's: it has no part in elections, and its times are the quorum's defaults.
+    pub(crate) fn of_observer(config: &BrokerConfig) -> Self {
+        Self {
+            snapshot_bytes: config.snapshot_bytes,
+            snapshot_interval: config.snapshot_interval,
+            retention_bytes: config.metadata_retention_bytes,
+            segment_bytes: config.metadata_segment_bytes,
+            ..Self::new(&ControllerConfig::default())
         }
     }
 }
@@ -127,6 +153,12 @@ pub(crate) struct Raft {
     stored: Option<Stored>,
     links: Links,
     parked: ParkedFetches,
+    /// The snapshot that it fetches from the leader of this epoch.
+    fetching: Option<Fetching>,
+    /// The end of a snapshot that its owner does not know of yet.
+    made: Option<Offset>,
+    /// When old snapshots are looked at.
+    clean_at: Option<Timestamp>,
     /// Something moved for which parked fetches wait.
     wake_fetches: bool,
     /// It is to leave the quorum.
@@ -134,112 +166,6 @@ pub(crate) struct Raft {
 }
 
 impl Raft {
-    /// Starts over what the disk holds. A voter that led resigns first: it may have lost what it had not
-    /// forced to disk, and must not write other records in the same epoch (KAFKA-10527).
-    ///
-    /// # Errors
-    /// The disk failed, or its files cannot be used.
-    pub(crate) fn start(
-        start: &RaftStart<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<Self, StartError> {
-        let rules = start.rules;
-        let voters = VoterSet::new(start.controllers, rules.raft_voter_directory_id);
-        let (id, directory) = match start.node {
-            NodeId::Controller(id) if voters.key(id).directory.is_some() => {
-                let new = voters::formatted(id, start.incarnation.0);
-                let directory = quorum_state::directory(context.storage, new)?;
-                (id, Some(directory))
-            }
-            NodeId::Controller(id) => (id, None),
-            NodeId::Broker(_) | NodeId::Client(_) | NodeId::ZooKeeper(_) => {
-                (ControllerId(-1), None)
-            }
-        };
-        let is_voter = voters.is_voter(VoterKey { id, directory });
-        let log = ReplicaLog::open(context.storage, rules, is_voter, context.now)?;
-        let stored = if is_voter {
-            quorum_state::read(context.storage)?
-        } else {
-            None
-        };
-        let mut raft = Self {
-            node: start.node,
-            id,
-            directory,
-            links: Links::new(voters.ids().filter(|voter| *voter != id || !is_voter)),
-            bootstrap: voters.ids().filter(|voter| *voter != id).collect(),
-            voters,
-            settings: start.settings,
-            election_random: start.random.part("elections"),
-            election: Election {
-                epoch: log.latest_epoch().unwrap_or_default(),
-                leader: None,
-                voted: None,
-                role: Role::Unattached {
-                    until: Timestamp::NEVER,
-                },
-            },
-            log,
-            stored,
-            parked: ParkedFetches::default(),
-            wake_fetches: false,
-            stopping: false,
-        };
-        if is_voter {
-            raft.resume(context)?;
-        }
-        Ok(raft)
-    }
-
-    /// The state of a voter that starts. Source: `QuorumState.initialize`, `KafkaRaftClient.initialize`.
-    fn resume(&mut self, context: &mut Context<'_>) -> Result<(), StorageError> {
-        let now = context.now.monotonic;
-        let opened = Event::QuorumOpened {
-            directory: self.directory.unwrap_or_default().to_string(),
-            log_end_offset: self.log.end_offset(),
-            epoch: self.stored.map_or(LeaderEpoch(0), |stored| stored.epoch),
-        };
-        self.tell(context, opened);
-        let log_epoch = self.log.latest_epoch().unwrap_or_default();
-        let stored = self.stored.filter(|stored| stored.epoch >= log_epoch);
-        let until = self.election_timeout(now);
-        if let Some(stored) = stored {
-            self.election.epoch = stored.epoch;
-            self.election.leader = stored.leader;
-            self.election.voted = stored.voted;
-            let led = stored.leader == Some(self.id);
-            self.election.role = if led {
-                Role::Resigned {
-                    until,
-                    successors: Vec::new(),
-                    unheard: self.voters.ids().filter(|id| *id != self.id).collect(),
-                }
-            } else if stored.leader.is_none() && stored.voted == Some(self.own_key()) {
-                let votes = voters::Votes::by_itself(self.id);
-                Role::Candidate { votes, until }
-            } else if stored.leader.is_some() {
-                let until = now + self.settings.fetch_timeout;
-                Role::Follower {
-                    until,
-                    fetched: false,
-                }
-            } else {
-                Role::Unattached { until }
-            };
-            if led && !self.log.rules().raft_resign_after_restart && self.voters.len() > 1 {
-                return self.become_leader(context, &[self.id]);
-            }
-        } else {
-            self.election.role = Role::Unattached { until };
-        }
-        if self.voters.len() == 1 {
-            return self.become_prospective(context);
-        }
-        self.tell_role(context);
-        Ok(())
-    }
-
     /// Whether it is one of the voters.
     pub(crate) fn is_voter(&self) -> bool {
         self.voters.is_voter(self.own_key())
@@ -275,15 +201,6 @@ impl Raft {
     /// The end of what it knows to be committed.
     pub(crate) fn high_watermark(&self) -> Offset {
         self.log.high_watermark()
-    }
-
-    /// The committed batches from `next` on, and where they end.
-    pub(crate) fn committed(
-        &mut self,
-        storage: &mut dyn Storage,
-        next: Offset,
-    ) -> Result<(Vec<Committed>, Offset), StorageError> {
-        self.log.committed(storage, next)
     }
 
     /// Appends a batch, as the leader.
@@ -332,6 +249,9 @@ impl Raft {
             Request::EndQuorumEpoch(request) => {
                 Response::EndQuorumEpoch(self.end_epoch(context, &request)?)
             }
+            Request::FetchSnapshot(request) => {
+                Response::FetchSnapshot(self.fetch_snapshot(context, &request)?)
+            }
             _ => return Ok(()),
         };
         context.out.respond(reply, response);
@@ -355,6 +275,7 @@ impl Raft {
         };
         let handled = match response {
             Response::Fetch(response) => self.fetch_answered(context, from, response)?,
+            Response::FetchSnapshot(response) => self.snapshot_answered(context, response)?,
             Response::Vote(response) => self.voted(context, from, response)?,
             Response::BeginQuorumEpoch(response) | Response::EndQuorumEpoch(response) => {
                 self.epoch_answered(context, from, response)?

@@ -14,6 +14,7 @@ use super::state::Role;
 use super::{Context, Raft};
 use crate::id::ControllerId;
 use crate::message::Request;
+use crate::planted::Bug;
 use crate::storage::StorageError;
 use crate::time::{Timestamp, earliest};
 
@@ -26,6 +27,7 @@ impl Raft {
         // A state whose time is up gives way to the next; that one's time is not up yet.
         self.run_out(context)?;
         self.answer_parked(context)?;
+        self.snapshot_if_due(context)?;
         self.send_wanted(context);
         Ok(())
     }
@@ -41,7 +43,7 @@ impl Raft {
             return Ok(());
         }
         if let Role::Leader(leading) = &self.election.role {
-            if leading.check_until <= now && self.log.rules().raft_check_quorum {
+            if leading.check_until <= now && self.checks_quorum() {
                 self.resign(context);
             }
             return Ok(());
@@ -64,6 +66,12 @@ impl Raft {
             }
             Role::Leader(_) => Ok(()),
         }
+    }
+
+    /// Whether a leader resigns without a majority.
+    fn checks_quorum(&self) -> bool {
+        let rules = self.log.rules();
+        rules.raft_check_quorum && !rules.has(Bug::QuorumLeaderNeverResigns)
     }
 
     fn send_wanted(&mut self, context: &mut Context<'_>) {
@@ -138,6 +146,7 @@ impl Raft {
     /// When there is something to do again.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         let mut next = earliest(self.links.next_deadline(), self.parked_deadline());
+        next = earliest(next, self.clean_deadline());
         let mut want = |at: Timestamp| {
             if at != Timestamp::NEVER {
                 next = earliest(next, Some(at));
@@ -145,7 +154,7 @@ impl Raft {
         };
         if let Role::Leader(leading) = &self.election.role {
             want(leading.begin_at);
-            if self.log.rules().raft_check_quorum {
+            if self.checks_quorum() {
                 want(leading.check_until);
             }
             return next;

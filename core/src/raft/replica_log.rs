@@ -3,12 +3,17 @@
 //!
 //! - A voter forces what it wrote to the disk before anybody learns that it has it (`raft_flush_before_ack`).
 //! - The log of a raft node is always recovered from its start.
+//! - What a snapshot holds need not be in the log; where the log begins later than at 0, there is a snapshot
+//!   that ends there.
 //!
 //! Invariants: the high watermark is within the log, and the log is never cut below it.
-//! Simplified: no snapshots, the log is kept whole; a batch has no size limit (Kafka: 8 MiB).
+//! Simplified: a batch has no size limit (Kafka: 8 MiB).
 //! Source: `KafkaRaftLog` (`KafkaMetadataLog` before 4.1), `RaftLog.validateOffsetAndEpoch`.
 //! Next: `leader.rs` moves the high watermark.
 
+use super::growth::Growth;
+use super::snapshots::Snapshots;
+use crate::config::TopicConfig;
 use crate::id::ControllerId;
 use crate::log::{AppendError, AppendedBatch, Log, OpenFrom, ReadError};
 use crate::metadata::wire::Writer;
@@ -36,6 +41,19 @@ pub(super) struct ReplicaLog {
     rules: Rules,
     /// A voter's: what is appended is forced to disk.
     durable: bool,
+    pub(super) snapshots: Snapshots,
+    pub(super) growth: Growth,
+}
+
+/// Whether a fetch can go on from where it asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Position {
+    /// It can.
+    Valid,
+    /// The logs part there.
+    Diverging(EpochOffset),
+    /// What it needs is only in this snapshot.
+    Snapshot(EpochOffset),
 }
 
 impl ReplicaLog {
@@ -43,17 +61,81 @@ impl ReplicaLog {
         storage: &mut dyn Storage,
         rules: Rules,
         durable: bool,
+        segment_bytes: u64,
         now: Now,
     ) -> Result<Self, StorageError> {
         let directory = format!("data/{}", metadata_partition().partition);
-        let from = OpenFrom::default();
-        let (log, _) = Log::open(storage, &directory, from, Default::default(), now)?;
+        let config = TopicConfig {
+            segment_bytes,
+            ..TopicConfig::default()
+        };
+        let (log, _) = Log::open(storage, &directory, OpenFrom::default(), config, now)?;
         let durable = durable && rules.raft_flush_before_ack && !rules.has(Bug::MetadataNotForced);
-        Ok(Self {
+        let snapshots = Snapshots::open(storage, directory)?;
+        let growth = Growth::new(log.log_end_offset(), log.size(), now.monotonic);
+        let mut opened = Self {
             log,
             rules,
             durable,
-        })
+            snapshots,
+            growth,
+        };
+        opened.follow_snapshots(storage, now)?;
+        Ok(opened)
+    }
+
+    /// What the snapshots on the disk say of the log: where it begins, what is committed at least.
+    /// Source: `KafkaRaftLog.createLog`.
+    fn follow_snapshots(
+        &mut self,
+        storage: &mut dyn Storage,
+        now: Now,
+    ) -> Result<(), StorageError> {
+        // The process ended between writing a fetched snapshot and beginning the log anew.
+        self.start_at_latest_snapshot(storage, now)?;
+        let Some(latest) = self.snapshots.latest() else {
+            return Ok(());
+        };
+        self.log.set_high_watermark(latest.offset);
+        if self.log.log_start_offset() > Offset::ZERO
+            && let Some(earliest) = self.snapshots.earliest()
+        {
+            self.log.raise_log_start(storage, earliest.offset)?;
+        }
+        let mut bytes = 0;
+        let (mut at, end) = (latest.offset, self.end_offset());
+        while at < end {
+            let chunk = self
+                .log
+                .read(storage, at, end, CHUNK, true)
+                .map_err(unread)?;
+            let last = record::batches(&chunk).filter_map(Result::ok).last();
+            let Some(last) = last else { break };
+            bytes += u64::try_from(chunk.len()).unwrap_or(0);
+            at = last.last_offset().next();
+        }
+        self.growth = Growth::new(end, bytes, now.monotonic);
+        Ok(())
+    }
+
+    /// Begins the log anew behind the latest snapshot, if that is ahead of it. Returns whether it did.
+    /// Source: `KafkaRaftLog.truncateToLatestSnapshot`.
+    pub(super) fn start_at_latest_snapshot(
+        &mut self,
+        storage: &mut dyn Storage,
+        now: Now,
+    ) -> Result<bool, StorageError> {
+        let Some(latest) = self.snapshots.latest() else {
+            return Ok(false);
+        };
+        if latest <= EpochOffset::new(self.end().0, self.end().1) {
+            return Ok(false);
+        }
+        let offset = latest.offset;
+        self.log.truncate_fully_and_start_at(storage, offset, now)?;
+        self.snapshots.forget_before(storage, latest)?;
+        self.growth = Growth::new(offset, 0, now.monotonic);
+        Ok(true)
     }
 
     pub(super) fn start_offset(&self) -> Offset {
@@ -68,9 +150,10 @@ impl ReplicaLog {
         self.log.high_watermark()
     }
 
-    /// The epoch of the last record, if there is one.
+    /// The epoch of the last record, if there is one, or was one that only a snapshot holds now.
     pub(super) fn latest_epoch(&self) -> Option<LeaderEpoch> {
-        self.log.latest_epoch()
+        let snapshot = self.snapshots.latest().map(|id| id.epoch);
+        self.log.latest_epoch().or(snapshot)
     }
 
     /// Last epoch and end, as elections compare them.
@@ -79,7 +162,9 @@ impl ReplicaLog {
     }
 
     pub(super) fn set_high_watermark(&mut self, offset: Offset) -> bool {
-        self.log.set_high_watermark(offset).is_some()
+        let moved = self.log.set_high_watermark(offset).is_some();
+        self.growth.committed(self.log.high_watermark());
+        moved
     }
 
     /// Begins to lead in `epoch` with the control batch that says so. Returns where the epoch starts, and
@@ -107,12 +192,14 @@ impl ReplicaLog {
         epoch: LeaderEpoch,
         now: Now,
     ) -> Result<AppendedBatch, StorageError> {
+        let before = self.log.size();
         let appended = self.log.append_as_controller(storage, batch, epoch, now);
         let appended = appended.map_err(|error| match error {
             AppendError::Storage(error) => error,
             other => StorageError::Malformed(other.to_string()),
         })?;
         self.force(storage)?;
+        self.grown(before);
         Ok(appended)
     }
 
@@ -125,14 +212,21 @@ impl ReplicaLog {
         epoch: LeaderEpoch,
         now: Now,
     ) -> Result<Option<Vec<AppendedBatch>>, StorageError> {
+        let before = self.log.size();
         match self.log.append_as_follower(storage, records, epoch, now) {
             Ok(appended) => {
                 self.force(storage)?;
+                self.grown(before);
                 Ok(Some(appended))
             }
             Err(AppendError::Storage(error)) => Err(error),
             Err(AppendError::Rejected { .. } | AppendError::UnexpectedOffset { .. }) => Ok(None),
         }
+    }
+
+    fn grown(&mut self, before: u64) {
+        let bytes = self.log.size().saturating_sub(before);
+        self.growth.appended(self.log.log_end_offset(), bytes);
     }
 
     fn force(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
@@ -154,22 +248,44 @@ impl ReplicaLog {
         self.log.read(storage, from, end, max_bytes, true)
     }
 
-    /// Where another copy, which ends at `from` with a record of `last_epoch`, parts from this one, if it
-    /// does. `epoch` is that of the leader.
-    /// Source: `RaftLog.validateOffsetAndEpoch`.
-    pub(super) fn diverging(
+    /// Whether another copy, which ends at `from` with a record of `last_epoch`, can go on from there, and if
+    /// not what it has to do. `epoch` is that of the leader. A copy that has no epoch is compared when it reads.
+    /// Source: `RaftLog.validateOffsetAndEpoch`, `KafkaRaftClient.tryCompleteFetchRequest`.
+    pub(super) fn position(
         &self,
         from: Offset,
-        last_epoch: LeaderEpoch,
+        last_epoch: Option<LeaderEpoch>,
         epoch: LeaderEpoch,
-    ) -> Option<EpochOffset> {
-        if from == Offset::ZERO && last_epoch == LeaderEpoch(0) {
-            return None;
+    ) -> Position {
+        let (start, end) = (self.log.log_start_offset(), self.log.log_end_offset());
+        let snapshots = (self.snapshots.earliest(), self.snapshots.latest());
+        if let (Some(earliest), Some(latest)) = snapshots {
+            let other = from == start && last_epoch != Some(earliest.epoch);
+            let older = last_epoch.is_none_or(|epoch| epoch < earliest.epoch);
+            // Who has nothing is better off with a snapshot, even if the log has everything.
+            if from == Offset::ZERO || from < start || other || older {
+                return Position::Snapshot(latest);
+            }
         }
-        let end = self.log.log_end_offset();
+        let Some(last_epoch) = last_epoch else {
+            return Position::Valid;
+        };
+        if start == Offset::ZERO && from == Offset::ZERO {
+            return Position::Valid;
+        }
         let known = self.log.end_offset_for_epoch(last_epoch);
-        let known = known.unwrap_or(EpochOffset::new(epoch, end));
-        (known.epoch != last_epoch || known.offset < from).then_some(known)
+        let mut known = known.unwrap_or(EpochOffset::new(epoch, end));
+        if let Some(earliest) = snapshots.0
+            && known.offset == earliest.offset
+            && known.epoch == last_epoch
+        {
+            known = earliest;
+        }
+        if known.epoch != last_epoch || known.offset < from {
+            Position::Diverging(known)
+        } else {
+            Position::Valid
+        }
     }
 
     /// Cuts what parts from the leader's log. Returns the new end.
@@ -192,6 +308,7 @@ impl ReplicaLog {
             return Err(StorageError::Malformed(why));
         }
         self.log.truncate_to(storage, to)?;
+        self.growth.cut(to);
         Ok(self.end_offset())
     }
 
@@ -205,10 +322,7 @@ impl ReplicaLog {
         let mut committed = Vec::new();
         while next < end {
             let read = self.log.read(storage, next, end, CHUNK, true);
-            let bytes = read.map_err(|error| match error {
-                ReadError::OutOfRange(offset) => StorageError::Io(format!("metadata at {offset}")),
-                ReadError::Storage(error) => error,
-            })?;
+            let bytes = read.map_err(unread)?;
             let before = next;
             for batch in record::batches(&bytes) {
                 let unreadable = |why: String| StorageError::Io(format!("metadata log: {why}"));
@@ -230,6 +344,18 @@ impl ReplicaLog {
 
     pub(super) fn rules(&self) -> Rules {
         self.rules
+    }
+
+    /// The log below the snapshots.
+    pub(super) fn log(&mut self) -> &mut Log {
+        &mut self.log
+    }
+}
+
+fn unread(error: ReadError) -> StorageError {
+    match error {
+        ReadError::OutOfRange(offset) => StorageError::Io(format!("metadata at {offset}")),
+        ReadError::Storage(error) => error,
     }
 }
 

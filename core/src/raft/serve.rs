@@ -7,6 +7,7 @@
 //! | a leader epoch above ours | UNKNOWN_LEADER_EPOCH |
 //! | this replica does not lead | NOT_LEADER_OR_FOLLOWER, with the leader and its epoch |
 //! | the log parts from ours | where, without records |
+//! | the log ends before ours begins, or there is none yet and we have a snapshot | the name of the snapshot |
 //! | at the log's end, and the high watermark is known | parked until either moves, or 500 ms at most |
 //! | else | whole batches up to the log's end, and the high watermark |
 //!
@@ -17,6 +18,7 @@
 //! Source: `KafkaRaftClient.handleFetchRequest`, `tryCompleteFetchRequest`, `validateLeaderOnlyRequest`.
 //! Next: `follow.rs`, the other side.
 
+use super::replica_log::Position;
 use super::state::Role;
 use super::voters::VoterKey;
 use super::{Context, Raft};
@@ -29,7 +31,7 @@ use crate::message::{
     Response,
 };
 use crate::metadata::METADATA_TOPIC_ID;
-use crate::offset::{EpochOffset, LeaderEpoch, Offset};
+use crate::offset::{LeaderEpoch, Offset};
 use crate::storage::StorageError;
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -81,17 +83,21 @@ impl Raft {
             let refused = |partition| self.refuse(partition, ErrorCode::UnknownTopicOrPartition);
             return Ok(answer(all.map(refused).collect()));
         };
-        let diverging = match self.check(partition) {
+        let position = match self.check(partition) {
             Err(error) => {
                 let mut response = self.refuse(partition, error);
                 response.current_leader = Some(self.current_leader());
                 return Ok(answer(vec![response]));
             }
-            Ok(diverging) => diverging,
+            Ok(position) => position,
         };
-        if diverging.is_some() {
+        if position != Position::Valid {
             let mut response = self.answer(partition, Bytes::new());
-            response.diverging_epoch = diverging;
+            match position {
+                Position::Diverging(known) => response.diverging_epoch = Some(known),
+                Position::Snapshot(id) => response.snapshot = Some(id),
+                Position::Valid => {}
+            }
             return Ok(answer(vec![response]));
         }
         let max_bytes = partition.max_bytes.min(request.max_bytes);
@@ -136,30 +142,34 @@ impl Raft {
         }
     }
 
-    fn check(&self, partition: &FetchPartition) -> Result<Option<EpochOffset>, ErrorCode> {
+    fn check(&self, partition: &FetchPartition) -> Result<Position, ErrorCode> {
         if partition.partition.topic_id != METADATA_TOPIC_ID
             || partition.partition.partition.partition != 0
         {
             return Err(ErrorCode::UnknownTopicOrPartition);
         }
-        let epoch = self.election.epoch;
-        match partition.current_leader_epoch {
-            Some(theirs) if theirs < epoch => return Err(ErrorCode::FencedLeaderEpoch),
-            Some(theirs) if theirs > epoch => return Err(ErrorCode::UnknownLeaderEpoch),
-            Some(_) | None => {}
-        }
-        if !matches!(self.election.role, Role::Leader(_)) {
-            return Err(ErrorCode::NotLeaderOrFollower);
-        }
+        self.check_leader(partition.current_leader_epoch)?;
         let last_epoch = partition.last_fetched_epoch;
         if partition.fetch_offset < Offset::ZERO
             || last_epoch.is_some_and(|epoch| epoch < LeaderEpoch(0))
         {
             return Err(ErrorCode::InvalidRequest);
         }
-        // Without an epoch there is nothing to compare; the offset alone is checked when it is read.
-        let from = partition.fetch_offset;
-        Ok(last_epoch.and_then(|last| self.log.diverging(from, last, epoch)))
+        let (from, epoch) = (partition.fetch_offset, self.election.epoch);
+        Ok(self.log.position(from, last_epoch, epoch))
+    }
+
+    /// Whether this replica leads in the epoch that the request names.
+    pub(super) fn check_leader(&self, named: Option<LeaderEpoch>) -> Result<(), ErrorCode> {
+        let epoch = self.election.epoch;
+        match named {
+            Some(theirs) if theirs < epoch => Err(ErrorCode::FencedLeaderEpoch),
+            Some(theirs) if theirs > epoch => Err(ErrorCode::UnknownLeaderEpoch),
+            _ if !matches!(self.election.role, Role::Leader(_)) => {
+                Err(ErrorCode::NotLeaderOrFollower)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The leader as fetches name it: controllers and brokers share one range of numbers.
@@ -182,6 +192,7 @@ impl Raft {
             last_stable_offset: high_watermark,
             log_start_offset: self.log.start_offset(),
             diverging_epoch: None,
+            snapshot: None,
             current_leader: None,
             records,
         }

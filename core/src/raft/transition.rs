@@ -58,6 +58,7 @@ impl Raft {
         if led {
             self.wake_fetches = true;
         }
+        self.fetching = None;
         self.links.reset();
         self.tell_role(context);
     }

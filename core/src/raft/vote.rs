@@ -82,7 +82,10 @@ impl Raft {
         let up_to_date = candidate >= self.log.end() || rules.has(Bug::QuorumVoteForStaleLog);
         match &self.election.role {
             Role::Leader(_) => false,
-            Role::Follower { fetched, .. } => request.pre_vote && !fetched && up_to_date,
+            Role::Follower { fetched, .. } => {
+                let content = *fetched && !rules.has(Bug::QuorumPreVoteThoughFollowing);
+                request.pre_vote && !content && up_to_date
+            }
             Role::Candidate { .. } | Role::Resigned { .. } => request.pre_vote && up_to_date,
             Role::Unattached { .. } | Role::Prospective { .. } if request.pre_vote => up_to_date,
             Role::Unattached { .. } | Role::Prospective { .. } => match self.election.voted {

@@ -284,6 +284,7 @@ impl Driver {
                 last_stable_offset: end,
                 log_start_offset: Offset::ZERO,
                 diverging_epoch: None,
+                snapshot: None,
                 current_leader: Some(LeaderIdAndEpoch {
                     leader: Some(BrokerId(3000)),
                     epoch: LeaderEpoch(1),

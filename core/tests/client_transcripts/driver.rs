@@ -362,6 +362,7 @@ fn fetched(partition: &TopicIdPartition, answer: &str) -> FetchPartitionResponse
         last_stable_offset: Offset(0),
         log_start_offset: Offset(0),
         diverging_epoch: None,
+        snapshot: None,
         current_leader: hint,
         records,
     }

@@ -142,6 +142,17 @@ impl<'a> Narrator<'a> {
                     self.lines.plain(at, who, text);
                 }
             }
+            (Event::QuorumSnapshotFetched { offset, .. }, _) => {
+                let text = format!("gets a snapshot of the metadata, up to offset {offset}");
+                self.lines.plain(at, who, text);
+            }
+            (
+                Event::QuorumSnapshot { .. }
+                | Event::QuorumState { .. }
+                | Event::QuorumSnapshotLoaded { .. }
+                | Event::QuorumLogStart { .. },
+                _,
+            ) => {}
             (Event::Refused { .. }, _) => self.refused(at, who, event),
             (Event::IsrProposed { partition, to, .. }, Some(broker)) => {
                 let proposal = (broker, to.clone());
@@ -229,7 +240,10 @@ fn is_news_of_start_up(what: &What) -> bool {
         Event::HighWatermark { .. }
         | Event::QuorumRole { .. }
         | Event::QuorumAppended { .. }
-        | Event::QuorumHighWatermark { .. } => false,
+        | Event::QuorumHighWatermark { .. }
+        | Event::QuorumLearned { .. }
+        | Event::QuorumSnapshot { .. }
+        | Event::QuorumState { .. } => false,
         _ => true,
     }
 }

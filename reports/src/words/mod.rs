@@ -8,7 +8,7 @@ use ktrial_core::event::{Candidate, ElectionRule, QuorumRole, TruncationCause};
 use ktrial_core::message::{ConfigChange, ConfigResource};
 use ktrial_core::{BrokerId, LeaderEpoch, NodeId, TopicPartition};
 use ktrial_sim::history::{EndReason, Touched};
-use ktrial_sim::plan::{Action, BrokerStatus, Condition, Plan, Step, When};
+use ktrial_sim::plan::{Action, BrokerStatus, Condition, Plan, Reached, Step, When};
 use ktrial_sim::verdict::{Class, Outage, Verdict};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -167,6 +167,14 @@ pub(crate) fn condition(it: &Condition) -> String {
         Condition::ControllerActivations { at_least } => {
             format!("a controller has become active {at_least} times")
         }
+        Condition::Metadata { more, by } => format!(
+            "{} {more} more committed metadata records",
+            match by {
+                Reached::All => "all controllers and brokers that run know".to_owned(),
+                Reached::AtLeast(1) => "a controller or broker knows".to_owned(),
+                Reached::AtLeast(least) => format!("{least} controllers and brokers know"),
+            }
+        ),
         Condition::Broker { broker, is } => format!("broker {broker} is {}", status(*is)),
         Condition::InSync { partition } => format!("all replicas of {partition} are in sync"),
         Condition::Quiet { ms } => format!("nothing has changed for {}", seconds(*ms)),

@@ -6,7 +6,7 @@ use super::reader::Reader;
 use crate::diagnostic::Span;
 use crate::suggest;
 use ktrial_core::{BrokerId, ControllerId, Offset, TopicPartition};
-use ktrial_sim::plan::{BrokerStatus, Condition};
+use ktrial_sim::plan::{BrokerStatus, Condition, Reached};
 
 /// Every condition.
 const CONDITIONS: &[&str] = &[
@@ -20,6 +20,7 @@ const CONDITIONS: &[&str] = &[
     "consumed",
     "broker",
     "controller",
+    "metadata",
     "in_sync",
     "quiet",
     "all",
@@ -87,6 +88,7 @@ fn example(name: &str) -> &'static str {
         "controller" => {
             "{ is = 3000 }, { is = \"none\" }, { elected = 3000 } or { activations = 2 }"
         }
+        "metadata" => "{ more = 10, by = \"all\" }",
         "in_sync" => "{} or { partition = \"orders-0\" }",
         _ => "{ broker = 1, at_least = 3 }",
     }
@@ -150,6 +152,7 @@ fn one(
         }
         "broker" => broker(reader, table, span, before),
         "controller" => controller(reader, table, span),
+        "metadata" => metadata(reader, table, span),
         _ => in_sync(reader, table, span, before),
     }
 }
@@ -309,6 +312,26 @@ fn broker(
         broker: broker?,
         is,
     })
+}
+
+/// How much more of the metadata log is known to be committed, and by how many.
+fn metadata(reader: &mut Reader, table: &Table, span: Span) -> Option<Condition> {
+    reader.only(table, &["more", "by"]);
+    let more = reader.need(table, "more", span)?;
+    let more = reader.integer(more, 1..=1_000_000)?;
+    let by = match table.get("by").map(|entry| &entry.node) {
+        None => Reached::All,
+        Some(node) => match &node.value {
+            Value::Text(text) if text == "all" => Reached::All,
+            Value::Text(text) if text == "any" => Reached::AtLeast(1),
+            Value::Text(text) => {
+                reader.unknown(node.span, "number of replicas", text, &["all", "any"]);
+                return None;
+            }
+            _ => Reached::AtLeast(reader.integer(node, 1..=1_000)?),
+        },
+    };
+    Some(Condition::Metadata { more, by })
 }
 
 /// Who is active, or how often one became so.

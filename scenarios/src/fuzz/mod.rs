@@ -26,6 +26,7 @@ mod dice;
 mod fault;
 mod profile;
 mod settings;
+mod snapshots;
 mod source;
 mod workload;
 
@@ -55,6 +56,7 @@ pub fn plan(profile: Profile, seed: u64) -> Plan {
     cluster::quorum(&mut dice("quorum"), &mut plan);
     cluster::draw(&mut dice("cluster"), profile, &mut plan);
     settings::draw(&mut dice("settings"), profile, &mut plan);
+    snapshots::draw(&mut dice("snapshots"), &mut plan);
     world(&mut dice("world"), &mut plan);
     let window_ms = dice("window").between(profile.window_ms());
     fault::draw(seed, profile, window_ms, &mut plan);

@@ -4,7 +4,7 @@ use super::toml::{self, Inline};
 use super::words::Words;
 use crate::duration::show_millis;
 use ktrial_core::{BrokerId, Offset, TopicPartition};
-use ktrial_sim::plan::{BrokerStatus, Condition};
+use ktrial_sim::plan::{BrokerStatus, Condition, Reached};
 
 /// A condition as an inline table.
 pub(super) fn condition(condition: &Condition, words: &Words<'_>) -> String {
@@ -89,6 +89,15 @@ fn one(condition: &Condition, words: &Words<'_>) -> (&'static str, String) {
         | Condition::ControllerActivations { .. } => {
             controller(condition, &mut table);
             "controller"
+        }
+        Condition::Metadata { more, by } => {
+            table.put("more", more);
+            match by {
+                Reached::All => {}
+                Reached::AtLeast(1) => drop(table.text("by", "any")),
+                Reached::AtLeast(least) => drop(table.put("by", least)),
+            }
+            "metadata"
         }
         Condition::InSync { partition } => {
             words.partition(partition, &mut table);

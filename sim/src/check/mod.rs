@@ -30,6 +30,7 @@ mod ledger;
 mod liveness;
 mod moment;
 mod promise;
+mod quorum_rules;
 #[cfg(test)]
 pub(crate) mod story;
 mod summary;

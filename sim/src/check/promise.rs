@@ -18,6 +18,7 @@
 //!
 //! Source: KIP-966; `ProducerConfig.ACKS_DOC`; `docs/design.html`, "Availability and durability".
 
+use super::quorum_rules::QuorumRules;
 use crate::plan::{Action, DiskFault, Plan, Step, StopKind, Target};
 use crate::verdict::Promise;
 use crate::view::TopicSettings;
@@ -82,6 +83,8 @@ pub(super) struct Promises {
     pub(super) elr: bool,
     /// The rules let the last known leader be elected when ISR and ELR are empty.
     pub(super) last_known_leader: bool,
+    /// How the metadata quorum works.
+    pub(super) quorum: QuorumRules,
     topics: BTreeMap<TopicName, TopicPromise>,
     other_topics: TopicPromise,
     /// By client number.
@@ -118,6 +121,7 @@ impl Promises {
             },
             elr: plan.rules.elr,
             last_known_leader: plan.rules.elr && plan.rules.elr_last_known_leader,
+            quorum: QuorumRules::new(plan),
             topics,
             other_topics,
             producers,

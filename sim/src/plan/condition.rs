@@ -89,6 +89,14 @@ pub enum Condition {
         /// At least this many.
         at_least: usize,
     },
+    /// Replicas of the metadata log know that so many more records are committed than any of them knew when
+    /// the wait began. In a quorum of one only the controller counts, for the others do not tell.
+    Metadata {
+        /// How many more.
+        more: i64,
+        /// Which of them.
+        by: Reached,
+    },
     /// Every replica of the partition is in the ISR, and all logs end alike.
     InSync {
         /// Which partition.
@@ -103,6 +111,16 @@ pub enum Condition {
     All(Vec<Self>),
     /// One of these holds.
     Any(Vec<Self>),
+}
+
+/// How many of the replicas of the metadata log, voters and observers, whose processes run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reached {
+    /// Every one.
+    All,
+    /// So many.
+    AtLeast(usize),
 }
 
 /// What can be said of a broker.

@@ -21,7 +21,7 @@ mod fault;
 mod target;
 
 pub use action::{Action, StopKind};
-pub use condition::{BrokerStatus, Condition};
+pub use condition::{BrokerStatus, Condition, Reached};
 pub use fault::{ClockFault, DiskCall, DiskFault, Latency, LinkFault};
 pub use target::{NoTarget, Target};
 

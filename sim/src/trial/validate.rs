@@ -334,7 +334,7 @@ impl<'p> Known<'p> {
             Condition::ControllerElected { controller } => first(&[*controller], |id| {
                 (!self.nodes.contains(&NodeId::Controller(*id))).then(|| missing("controller", id))
             }),
-            Condition::ControllerActivations { .. } => Ok(()),
+            Condition::ControllerActivations { .. } | Condition::Metadata { .. } => Ok(()),
             Condition::Acknowledged { values } | Condition::Ended { values } => {
                 were_sent(values, sent)
             }

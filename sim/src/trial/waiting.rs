@@ -6,9 +6,9 @@
 //!
 //! Next: `../view/condition.rs`, which knows what conditions mean.
 
-use crate::plan::Condition;
+use crate::plan::{Condition, Reached};
 use crate::view::View;
-use ktrial_core::Timestamp;
+use ktrial_core::{Offset, Timestamp};
 
 /// A condition, and how far it holds.
 #[derive(Debug)]
@@ -22,6 +22,12 @@ pub(super) enum Waiting {
     All(Vec<Self>),
     /// One of these.
     Any(Vec<Self>),
+    /// So many more committed metadata records than when the wait began.
+    Metadata {
+        from: Option<Offset>,
+        more: i64,
+        by: Reached,
+    },
     /// This.
     Plain(Condition),
 }
@@ -47,6 +53,11 @@ impl Waiting {
             }
             Condition::All(parts) => Self::All(parts.iter().map(Self::new).collect()),
             Condition::Any(parts) => Self::Any(parts.iter().map(Self::new).collect()),
+            Condition::Metadata { more, by } => Self::Metadata {
+                from: None,
+                more: *more,
+                by: *by,
+            },
             other => Self::Plain(other.clone()),
         }
     }
@@ -72,6 +83,10 @@ impl Waiting {
             }
             Self::All(parts) => parts.iter_mut().all(|part| part.holds(view, now)),
             Self::Any(parts) => parts.iter_mut().any(|part| part.holds(view, now)),
+            Self::Metadata { from, more, by } => {
+                let from = *from.get_or_insert_with(|| view.quorum().most_committed());
+                view.knows_committed(from + *more, *by)
+            }
             Self::Plain(condition) => view.holds(condition, now),
         }
     }

@@ -1,7 +1,7 @@
 //! What can be asked of the view: conditions of steps, and whether the trial may begin or end.
 
 use super::{Process, ProcessState, View};
-use crate::plan::{BrokerStatus, Condition};
+use crate::plan::{BrokerStatus, Condition, Reached};
 use ktrial_core::{BrokerId, NodeId, Offset, Timestamp, TopicPartition};
 
 impl View {
@@ -55,6 +55,7 @@ impl View {
             Condition::ControllerActivations { at_least } => {
                 self.quorum().activations() >= *at_least
             }
+            Condition::Metadata { more, by } => self.knows_committed(Offset(*more), *by),
             Condition::InSync { partition } => self.partition(partition).is_some_and(|p| p.in_sync),
             Condition::Quiet { ms } => now.since(self.last_change()).as_millis() >= u128::from(*ms),
             Condition::All(all) => all.iter().all(|condition| self.holds(condition, now)),
@@ -95,6 +96,23 @@ impl View {
             process.is_some_and(|process| process.state == ProcessState::Running)
                 && self.broker_is(*broker, BrokerStatus::Unfenced)
         })
+    }
+
+    /// Whether so many replicas of the metadata log know that everything below `offset` is committed.
+    pub fn knows_committed(&self, offset: Offset, by: Reached) -> bool {
+        let alone = self.controllers <= 1;
+        let replica = |node: &NodeId| match node {
+            NodeId::Controller(_) => true,
+            NodeId::Broker(_) => !alone,
+            NodeId::Client(_) | NodeId::ZooKeeper(_) => false,
+        };
+        let up = self.processes.iter().filter(|(_, process)| process.is_up());
+        let mut replicas = up.map(|(node, _)| *node).filter(replica);
+        let knows = |node: NodeId| self.quorum.committed(node) >= offset;
+        match by {
+            Reached::All => replicas.all(knows),
+            Reached::AtLeast(least) => replicas.filter(|node| knows(*node)).count() >= least,
+        }
     }
 
     fn isr_is(&self, partition: &TopicPartition, members: &[BrokerId]) -> bool {

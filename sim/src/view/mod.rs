@@ -234,7 +234,7 @@ impl View {
         if self.is_up(node) {
             return;
         }
-        self.quorum.leave(node);
+        self.quorum.stopped(node);
         if let Some(broker) = node.broker() {
             for partition in self.partitions.values_mut() {
                 if let Some(replica) = partition.replicas.get_mut(&broker) {
@@ -246,7 +246,15 @@ impl View {
 
     fn apply_event(&mut self, at: Timestamp, node: NodeId, event: &Event) {
         match event {
-            Event::MetadataWritten { record, .. } => self.apply_metadata(at, record),
+            Event::MetadataWritten { offset, record } => {
+                if self.controllers <= 1 {
+                    self.quorum.learned(node, offset.next());
+                }
+                self.apply_metadata(at, record);
+            }
+            Event::QuorumHighWatermark { offset, .. } | Event::QuorumLearned { offset } => {
+                self.quorum.learned(node, *offset);
+            }
             Event::ControllerActivated { .. } | Event::QuorumRole { .. } => {
                 self.quorum.apply(node, event);
             }

@@ -5,7 +5,8 @@
 //! on calling itself active: the one of the highest epoch is meant.
 
 use ktrial_core::event::QuorumRole;
-use ktrial_core::{ControllerId, Event, LeaderEpoch, NodeId};
+use ktrial_core::{ControllerId, Event, LeaderEpoch, NodeId, Offset};
+use std::collections::BTreeMap;
 
 /// The quorum so far.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,8 @@ pub struct Quorum {
     activations: usize,
     /// The highest epoch in which a controller was active.
     newest: LeaderEpoch,
+    /// How much of the metadata log each running replica knows to be committed.
+    committed: BTreeMap<NodeId, Offset>,
 }
 
 impl Quorum {
@@ -37,6 +40,22 @@ impl Quorum {
     /// How often a controller became active.
     pub fn activations(&self) -> usize {
         self.activations
+    }
+
+    /// The end of what this replica of the metadata log knows to be committed.
+    pub fn committed(&self, node: NodeId) -> Offset {
+        self.committed.get(&node).copied().unwrap_or_default()
+    }
+
+    /// The end of what any replica that runs knows to be committed.
+    pub fn most_committed(&self) -> Offset {
+        self.committed.values().copied().max().unwrap_or_default()
+    }
+
+    /// A replica knows more now.
+    pub(super) fn learned(&mut self, node: NodeId, offset: Offset) {
+        let known = self.committed.entry(node).or_default();
+        *known = offset.max(*known);
     }
 
     pub(super) fn apply(&mut self, node: NodeId, event: &Event) {
@@ -63,6 +82,12 @@ impl Quorum {
             }
             _ => {}
         }
+    }
+
+    /// The process is gone, and with it what it knew.
+    pub(super) fn stopped(&mut self, node: NodeId) {
+        self.committed.remove(&node);
+        self.leave(node);
     }
 
     /// The controller leads no more, or its process is gone.

@@ -4,8 +4,8 @@
 
 use super::Report;
 use super::committed_data::CommittedData;
-use super::voters::Voters;
-use ktrial_core::{ControllerId, LeaderEpoch};
+use super::voters::{Batch, Voters};
+use ktrial_core::{ControllerId, LeaderEpoch, Offset};
 
 pub(super) fn check(
     voters: &Voters,
@@ -13,10 +13,12 @@ pub(super) fn check(
     (leader, epoch): (ControllerId, LeaderEpoch),
     report: &mut Report<'_>,
 ) {
-    let own = voters.get(leader).map(|voter| &voter.batches);
-    let lacks = committed.batches.iter().find(|(base, (batch, by))| {
-        *by < epoch && own.is_none_or(|own| own.get(base) != Some(batch))
-    });
+    let own = voters.get(leader);
+    let has = |base: &Offset, batch: &Batch| {
+        own.is_some_and(|own| *base < own.start || own.batches.get(base) == Some(batch))
+    };
+    let mut all = committed.batches.iter();
+    let lacks = all.find(|(base, (batch, by))| *by < epoch && !has(*base, batch));
     if let Some((base, (batch, by))) = lacks {
         let what = format!(
             "controller {leader} leads the quorum in epoch {epoch} without the batch at offset {base} (epoch \

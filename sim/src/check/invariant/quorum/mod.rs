@@ -7,21 +7,28 @@
 //! | `quorum_monotonic_high_watermark` | Kafka simulation `MonotonicHighWatermark` | `high_watermark.rs` |
 //! | `quorum_majority_has_high_watermark` | Kafka simulation `MajorityReachedHighWatermark` | `high_watermark.rs` |
 //! | `quorum_consistent_committed_data` | Kafka simulation `ConsistentCommittedData`; KRaft `LogMatching` | `committed_data.rs` |
+//! | `quorum_stable_leadership` | Kafka simulation `StableLeadership`; TLA+ kip_996 | `stable_leadership.rs` |
+//! | `quorum_stable_leadership` before KIP-996 | the same | `unseated.rs` |
+//! | `quorum_leader_has_majority` | KAFKA-15489 | `check_quorum.rs` |
+//! | `quorum_snapshot_equals_state`, `quorum_snapshot_at_log_start`, `quorum_leader_never_loads_snapshot` | Kafka simulation `ConsistentCommittedData`, `SnapshotAtLogStart`, `LeaderNeverLoadSnapshot` | `snapshots.rs` |
 //! | `quorum_leader_completeness` | KRaft `LeaderCompleteness` | `leader_completeness.rs` |
 //!
-//! A quorum of one tells nothing, so there is nothing to check.
+//! A quorum of one tells of nothing but snapshots, so there is nothing else to check.
 //!
 //! False positives avoided: rot and flushes that lie on a controller's disk excuse what follows; so does a
 //! majority of disks that were wiped. A minority does not: its voters are no voters any more (KIP-853).
 //!
-//! Not observable, for there are no snapshots: `SnapshotAtLogStart`, `LeaderNeverLoadSnapshot`.
 //! Source: `RaftEventSimulationTest`; TLA+ kip_853, kip_996.
 
+mod check_quorum;
 mod committed_data;
 mod high_watermark;
 mod leader_completeness;
 mod monotonic_epoch;
 mod one_leader;
+mod snapshots;
+mod stable_leadership;
+mod unseated;
 mod voters;
 
 use super::{Excuses, Findings, Invariant, Moment};
@@ -37,6 +44,10 @@ use voters::Voters;
 pub(super) struct Quorum {
     voters: Voters,
     leaders: one_leader::OneLeader,
+    stable: stable_leadership::StableLeadership,
+    unseated: unseated::Unseated,
+    check_quorum: check_quorum::CheckQuorum,
+    snapshots: snapshots::Snapshots,
     high_watermark: high_watermark::HighWatermark,
     committed: committed_data::CommittedData,
     /// Controllers whose disk was wiped.
@@ -77,7 +88,19 @@ impl Quorum {
         }
     }
 
-    fn event(&mut self, voter: ControllerId, event: &Event, report: &mut Report<'_>) {
+    fn event(
+        &mut self,
+        voter: ControllerId,
+        event: &Event,
+        excuses: Excuses<'_>,
+        report: &mut Report<'_>,
+    ) {
+        let (count, who) = (self.voters.count, (voter, report.at));
+        if excuses.promises.quorum.prevote {
+            self.stable.check(count, voter, event, report);
+        } else {
+            self.unseated.check(count, who, event, excuses, report);
+        }
         match event {
             Event::QuorumOpened { epoch, .. } => {
                 monotonic_epoch::check(&self.voters, voter, *epoch, report);
@@ -97,6 +120,8 @@ impl Quorum {
             _ => {}
         }
         self.voters.apply(voter, event);
+        self.check_quorum
+            .check(&self.voters, who, event, excuses, report);
         if let Event::QuorumHighWatermark { epoch, offset } = event {
             let leader = (voter, *epoch);
             self.high_watermark
@@ -107,7 +132,7 @@ impl Quorum {
 }
 
 impl Invariant for Quorum {
-    fn observe(&mut self, moment: &Moment<'_>, _: Excuses<'_>, findings: &mut Findings) {
+    fn observe(&mut self, moment: &Moment<'_>, excuses: Excuses<'_>, findings: &mut Findings) {
         if let What::Step {
             action: Some(action),
             ..
@@ -116,10 +141,6 @@ impl Invariant for Quorum {
         {
             self.disk(nodes, fault);
         }
-        let (Some(NodeId::Controller(voter)), Some(event)) = (moment.entry.node, moment.event())
-        else {
-            return;
-        };
         self.voters.count = moment.view.controllers();
         let majority_gone = self.wiped.len() * 2 > self.voters.count;
         let mut report = Report {
@@ -127,6 +148,21 @@ impl Invariant for Quorum {
             at: moment.at(),
             permitted: self.rotten || majority_gone,
         };
-        self.event(voter, event, &mut report);
+        if let (Some(node), Some(event)) = (moment.entry.node, moment.event()) {
+            self.snapshots.check(node, event, &mut report);
+        }
+        if let (Some(NodeId::Controller(voter)), What::ProcessStopped { .. }) =
+            (moment.entry.node, &moment.entry.what)
+        {
+            self.stable.stopped(voter);
+            self.unseated.stopped(voter);
+            self.check_quorum.stopped(voter);
+            self.snapshots.stopped(NodeId::Controller(voter));
+        }
+        let (Some(NodeId::Controller(voter)), Some(event)) = (moment.entry.node, moment.event())
+        else {
+            return;
+        };
+        self.event(voter, event, excuses, &mut report);
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Voter {
     pub(super) epoch: LeaderEpoch,
     /// By their first offset.
     pub(super) batches: BTreeMap<Offset, Batch>,
+    /// What is below it is in a snapshot that it has fetched.
+    pub(super) start: Offset,
     pub(super) end: Offset,
 }
 
@@ -41,7 +43,12 @@ impl Voters {
     pub(super) fn apply(&mut self, voter: ControllerId, event: &Event) {
         let voter = self.all.entry(voter).or_default();
         match event {
+            // It had fetched a snapshot, but did not live to tell.
+            Event::QuorumOpened { log_end_offset, .. } if *log_end_offset > voter.end => {
+                voter.restart(*log_end_offset);
+            }
             Event::QuorumOpened { log_end_offset, .. } => voter.cut(*log_end_offset),
+            Event::QuorumSnapshotFetched { offset, .. } => voter.restart(*offset),
             Event::QuorumRole { epoch, .. } => voter.epoch = *epoch,
             Event::QuorumAppended {
                 base_offset,
@@ -65,6 +72,11 @@ impl Voters {
 }
 
 impl Voter {
+    fn restart(&mut self, at: Offset) {
+        self.batches.clear();
+        (self.start, self.end) = (at, at);
+    }
+
     fn cut(&mut self, end: Offset) {
         self.batches.retain(|_, batch| batch.last < end);
         self.end = end;
