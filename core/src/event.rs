@@ -165,6 +165,15 @@ pub enum Event {
         /// The largest common epoch and its end on the leader.
         diverging: EpochOffset,
     },
+    /// One of the broker's log directories failed: it goes on without.
+    LogDirectoryFailed {
+        /// Which.
+        directory: String,
+        /// What failed.
+        error: String,
+        /// The replicas in it, which are offline.
+        partitions: Vec<TopicPartition>,
+    },
     /// The broker's disk failed; the replica is offline.
     StorageFailed {
         /// Which partition; `None` = the broker's own files.

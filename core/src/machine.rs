@@ -139,6 +139,8 @@ pub enum Lane {
     Metadata,
     /// The channel for AlterPartition requests.
     AlterPartition,
+    /// `broker-<id>-directory-assignments-manager-event-handler` and its channel.
+    DirectoryAssignments,
     /// `kafka-scheduler-*`: checkpoints, flushes, ISR shrinking.
     Scheduler,
     /// `ExpirationReaper-*`: requests whose time is up.

@@ -193,7 +193,9 @@ impl Broker {
         let mut context = self.shared.context(now);
         let (read, changes) = match partition.fetch(&mut context, one, parameters, out) {
             Ok(done) => done,
-            Err(Refusal::Storage(error)) => return Err(error),
+            Err(Refusal::Storage(error)) => {
+                return Ok(Err((self.shared.refuse_lost(error)?, None)));
+            }
             Err(Refusal::Code(error)) => {
                 let moved = matches!(
                     error,

@@ -7,7 +7,7 @@
 //! | Fetching | Fetching | records appended, or cut by a diverging epoch in the response |
 //! | Fetching | OutOfRange | OFFSET_OUT_OF_RANGE |
 //! | OutOfRange | Fetching | the leader told where its log begins and ends |
-//! | any | Failed | the leader is in a newer epoch, or its records do not fit: wait for metadata |
+//! | any | Failed | the leader is in a newer epoch, its records do not fit, or the log directory is lost |
 //!
 //! With truncation on fetch (KAFKA-10554) a replica that knows its last epoch begins in Fetching.
 //! Without any epoch, and before KIP-101, it cuts at its own high watermark first.
@@ -280,22 +280,41 @@ impl ReplicaFetcher {
                     let Some(position) = self.position_asked(&answer.partition) else {
                         continue;
                     };
-                    self.take_records(shared, replicas, &position, answer, now, out)?;
+                    let done = self.take_records(shared, replicas, &position, answer, now, out);
+                    self.go_on_without(shared, &position, done)?;
                 }
             }
             (Some(Asked::Epochs(positions)), Response::OffsetForLeaderEpoch(response)) => {
                 for (position, answer) in positions.iter().zip(&response.partitions) {
-                    self.take_epoch_end(shared, replicas, position, answer, now, out)?;
+                    let done = self.take_epoch_end(shared, replicas, position, answer, now, out);
+                    self.go_on_without(shared, position, done)?;
                 }
             }
             (Some(Asked::Range { positions, end }), Response::ListOffsets(response)) => {
                 for (position, answer) in positions.iter().zip(&response.partitions) {
-                    self.take_range(shared, replicas, (position, end), answer, now, out)?;
+                    let asked = (position, end);
+                    let done = self.take_range(shared, replicas, asked, answer, now, out);
+                    self.go_on_without(shared, position, done)?;
                 }
             }
             _ => return Ok(()),
         }
         self.work(shared, replicas, now, out)
+    }
+
+    /// A replica whose log directory was just lost is followed no more.
+    fn go_on_without(
+        &mut self,
+        shared: &mut Shared,
+        position: &Position,
+        done: Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        if shared.survive(done)?.is_none()
+            && let Some(following) = self.following.get_mut(&position.partition)
+        {
+            following.state = State::Failed;
+        }
+        Ok(())
     }
 
     /// With which position a partition was last asked for.

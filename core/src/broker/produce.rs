@@ -80,7 +80,7 @@ impl Broker {
                         self.shared.rolled |= partition.log().flush_wanted().is_some();
                         Ok((batch, partition.log().log_start_offset()))
                     }
-                    Err(Refusal::Storage(error)) => return Err(error),
+                    Err(Refusal::Storage(error)) => Err(self.shared.refuse_lost(error)?),
                     Err(Refusal::Code(error)) => {
                         if error == ErrorCode::NotLeaderOrFollower {
                             response.current_leader = Some(partition.leader_hint());
@@ -167,7 +167,7 @@ impl Broker {
             let Some(offset) = *required else { continue };
             let answer = match self.replicas.get(&response.partition.partition) {
                 Some(partition) => partition.replicated(offset),
-                None => Some(ErrorCode::UnknownTopicOrPartition),
+                None => Some(self.replicas.why_absent(&response.partition.partition)),
             };
             match answer {
                 None => done = false,

@@ -25,6 +25,7 @@ mod alter_partition;
 mod cluster;
 mod configs;
 mod deadlines;
+mod directories;
 mod election;
 mod heartbeats;
 mod index;
@@ -178,6 +179,9 @@ impl Controller {
                 let next = self.log.next_write_offset();
                 let response = cluster.register_broker(&request, next, at, &mut changes);
                 Response::BrokerRegistration(response)
+            }
+            Request::AssignReplicasToDirs(request) => {
+                Response::AssignReplicasToDirs(cluster.assign_to_dirs(&request, &mut changes))
             }
             Request::BrokerHeartbeat(request) => {
                 Response::BrokerHeartbeat(cluster.heartbeat(&request, at, &mut changes))

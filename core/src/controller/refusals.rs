@@ -8,9 +8,9 @@ use crate::event::Event;
 use crate::id::{NodeId, TopicPartition};
 use crate::machine::Effects;
 use crate::message::{
-    AlterPartitionResponse, BrokerHeartbeatResponse, BrokerRegistrationResponse, ConfigChange,
-    CreateTopicsResponse, CreatedTopic, ElectLeadersResponse, IncrementalAlterConfigsResponse,
-    NewTopic, Request, Response,
+    AlterPartitionResponse, AssignReplicasToDirsResponse, BrokerHeartbeatResponse,
+    BrokerRegistrationResponse, ConfigChange, CreateTopicsResponse, CreatedTopic,
+    ElectLeadersResponse, IncrementalAlterConfigsResponse, NewTopic, Request, Response,
 };
 
 /// Reports each refusal in `response` to `from`.
@@ -63,6 +63,12 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
                 refuse(Some(&part.partition.partition), part.error);
             }
         }
+        Response::AssignReplicasToDirs(response) => {
+            refuse(None, response.error);
+            for (replica, error) in &response.replicas {
+                refuse(Some(&replica.partition), *error);
+            }
+        }
         Response::BrokerRegistration(response) => refuse(None, response.error),
         Response::BrokerHeartbeat(response) => refuse(None, response.error),
         Response::Produce(_)
@@ -112,6 +118,12 @@ pub(super) fn not_controller(request: &Request) -> Option<Response> {
             Response::BrokerRegistration(BrokerRegistrationResponse {
                 error: ERROR,
                 broker_epoch: None,
+            })
+        }
+        Request::AssignReplicasToDirs(_) => {
+            Response::AssignReplicasToDirs(AssignReplicasToDirsResponse {
+                error: ERROR,
+                replicas: Vec::new(),
             })
         }
         Request::BrokerHeartbeat(_) => Response::BrokerHeartbeat(BrokerHeartbeatResponse {

@@ -116,6 +116,7 @@ impl Cluster {
         }));
         changes.records.extend(configs);
         for (number, (replicas, isr)) in (0..).zip(partitions) {
+            let directories = self.default_dirs(&replicas);
             changes
                 .records
                 .push(MetadataRecord::Partition(PartitionRecord {
@@ -131,6 +132,7 @@ impl Cluster {
                     last_known_elr: Vec::new(),
                     removing: Vec::new(),
                     adding: Vec::new(),
+                    directories,
                 }));
         }
         Ok(topic_id)

@@ -89,6 +89,8 @@ messages! {
     BrokerRegistration(BrokerRegistrationRequest, BrokerRegistrationResponse);
     /// A broker says that it lives (key 63).
     BrokerHeartbeat(BrokerHeartbeatRequest, BrokerHeartbeatResponse);
+    /// A broker says in which log directories its replicas are (key 73).
+    AssignReplicasToDirs(AssignReplicasToDirsRequest, AssignReplicasToDirsResponse);
     /// A broker and ZooKeeper (no API of Kafka).
     ZooKeeper(ZooKeeperRequest, ZooKeeperResponse);
     /// Servers of ZooKeeper among themselves (no API of Kafka).

@@ -25,6 +25,8 @@ const TOPIC: usize = 20;
 const BROKER: usize = 4;
 /// A voter of the metadata quorum: its number and the id of its directory.
 const VOTER: usize = 20;
+/// The id of a log directory.
+const UUID: usize = 16;
 
 impl Request {
     /// Bytes on the wire, about.
@@ -76,8 +78,11 @@ impl Request {
                     12 + proposals.sum::<usize>()
                 }
                 // Cluster id, incarnation, a listener, the range of each feature.
-                Self::BrokerRegistration(_) => 200,
-                Self::BrokerHeartbeat(_) => 24,
+                Self::BrokerRegistration(request) => 200 + request.log_dirs.len() * UUID,
+                Self::BrokerHeartbeat(request) => 24 + request.offline_log_dirs.len() * UUID,
+                Self::AssignReplicasToDirs(request) => {
+                    12 + request.replicas.len() * (TOPIC + 4 + UUID)
+                }
                 Self::ZooKeeper(request) => request.size(),
                 Self::ZooKeeperPeer(request) => request.size(),
             }
@@ -120,6 +125,7 @@ impl Response {
                     8 + isr.map(|isr| TOPIC + 20 + isr * BROKER).sum::<usize>()
                 }
                 Self::BrokerRegistration(_) | Self::BrokerHeartbeat(_) => 16,
+                Self::AssignReplicasToDirs(response) => 8 + response.replicas.len() * (TOPIC + 6),
                 Self::ZooKeeper(response) => response.size(),
                 Self::ZooKeeperPeer(response) => response.size(),
                 // The topic's name, an epoch, a leader and where it can be reached.

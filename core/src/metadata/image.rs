@@ -176,6 +176,7 @@ impl MetadataImage {
             fenced: record.fenced,
             in_controlled_shutdown: record.in_controlled_shutdown,
             rack: record.rack.clone(),
+            log_dirs: record.log_dirs.clone(),
         };
         self.brokers.insert(record.broker, registration);
     }
@@ -194,6 +195,9 @@ impl MetadataImage {
         broker.fenced = record.fenced.unwrap_or(broker.fenced);
         if let Some(stopping) = record.in_controlled_shutdown {
             broker.in_controlled_shutdown = stopping;
+        }
+        if let Some(log_dirs) = &record.log_dirs {
+            broker.log_dirs.clone_from(log_dirs);
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ fn image() -> MetadataImage {
         last_known_elr: vec![],
         removing: Vec::new(),
         adding: Vec::new(),
+        directories: Vec::new(),
     };
     image
         .apply(Offset(0), &MetadataRecord::Topic(topic))
@@ -46,6 +47,7 @@ fn change() -> PartitionChangeRecord {
         replicas: None,
         removing: None,
         adding: None,
+        directories: None,
     }
 }
 
@@ -151,6 +153,7 @@ fn records_about_unknown_things_are_refused() {
         broker_epoch: BrokerEpoch(3),
         fenced: Some(true),
         in_controlled_shutdown: None,
+        log_dirs: None,
     };
     assert!(
         image

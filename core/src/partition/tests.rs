@@ -47,6 +47,7 @@ fn registration(epoch: i64) -> BrokerRegistration {
         fenced: false,
         in_controlled_shutdown: false,
         rack: None,
+        log_dirs: Vec::new(),
     }
 }
 
@@ -68,6 +69,7 @@ fn metadata(
         partition_epoch: PartitionEpoch(partition_epoch),
         removing: Vec::new(),
         adding: Vec::new(),
+        directories: Vec::new(),
     }
 }
 

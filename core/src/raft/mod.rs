@@ -36,6 +36,7 @@ mod transition;
 mod vote;
 mod voters;
 
+pub(crate) use quorum_state::directory_id;
 pub(crate) use replica_log::Committed;
 pub use voters::{DirectoryId, VoterKey};
 
@@ -148,7 +149,7 @@ impl Raft {
         let (id, directory) = match start.node {
             NodeId::Controller(id) if voters.key(id).directory.is_some() => {
                 let new = voters::formatted(id, start.incarnation.0);
-                let directory = quorum_state::directory(context.storage, new)?;
+                let directory = directory_id(context.storage, quorum_state::LOG_DIRECTORY, new)?;
                 (id, Some(directory))
             }
             NodeId::Controller(id) => (id, None),

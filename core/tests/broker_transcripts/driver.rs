@@ -109,6 +109,7 @@ impl Driver {
                 fenced: false,
                 in_controlled_shutdown: false,
                 rack: None,
+                log_dirs: Vec::new(),
             })
         });
         let topic = TopicRecord {

@@ -90,6 +90,21 @@ impl Narrator<'_> {
                     self.lines.append(at, who, &text);
                 }
             }
+            Event::LogDirectoryFailed {
+                directory,
+                error,
+                partitions,
+            } => {
+                self.lines.barrier();
+                let held: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+                let held = if held.is_empty() {
+                    "nothing of the topics".to_owned()
+                } else {
+                    held.join(", ")
+                };
+                let text = format!("LOSES LOG DIRECTORY {directory} with {held}: {error}");
+                self.lines.plain(at, who, text);
+            }
             Event::StorageFailed { partition, error } => {
                 let what = partition
                     .as_ref()

@@ -53,6 +53,7 @@ fn answers_wait_until_their_records_are_written() {
         incarnation: Incarnation(0),
         previous_broker_epoch: None,
         rack: None,
+        log_dirs: Vec::new(),
     };
     let from = NodeId::Broker(BrokerId(1));
     let first = rig.send(from, Request::BrokerRegistration(register));
