@@ -321,6 +321,13 @@ pub enum Event {
         /// Why.
         cause: ResetCause,
     },
+    /// A consumer reads a partition from another replica than before.
+    ReadReplicaNamed {
+        /// Which partition.
+        partition: TopicPartition,
+        /// The follower that the leader has named; `None` = the leader again.
+        replica: Option<BrokerId>,
+    },
     /// A consumer's fetch failed for good and its application was told.
     FetchFailed {
         /// Which partition.

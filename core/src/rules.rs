@@ -162,6 +162,8 @@ switches! {
     log_dir_failure_survived = "1.0", "KIP-112";
     /// Fetch, ListOffsets and OffsetForLeaderEpoch carry the leader epoch, and a leader refuses another one.
     fetch_epoch_fencing = "2.1", "KIP-320";
+    /// A consumer may read from a follower, and a leader names the one that is nearest.
+    fetch_from_follower = "2.4", "KIP-392";
     /// The high watermark counts members that the leader has proposed for the ISR but that are not in it yet.
     maximal_isr = "2.7", "KIP-497";
     /// A diverging fetch does not count as progress of the follower.

@@ -35,6 +35,7 @@ fn request(session: (i32, i32), follower: bool, partitions: &[(i32, i64)]) -> Fe
             epoch: session.1,
             forgotten: Vec::new(),
         },
+        rack: String::new(),
     }
 }
 
@@ -48,6 +49,7 @@ fn read(number: i32, high_watermark: i64, bytes: usize) -> FetchPartitionRespons
         diverging_epoch: None,
         current_leader: None,
         records: Bytes::from(vec![0; bytes]),
+        preferred_read_replica: None,
     }
 }
 

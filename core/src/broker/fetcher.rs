@@ -102,6 +102,8 @@ pub(super) struct ReplicaFetcher {
     pub(super) following: BTreeMap<TopicPartition, Following>,
     /// The last partition that records came for: the next one is asked for first.
     turn: Option<TopicPartition>,
+    /// Whose high watermark has risen: consumers may wait for that here (KIP-392).
+    pub(super) risen: Vec<TopicPartition>,
 }
 
 impl ReplicaFetcher {
@@ -113,6 +115,7 @@ impl ReplicaFetcher {
             left: Vec::new(),
             following: BTreeMap::new(),
             turn: None,
+            risen: Vec::new(),
         }
     }
 
@@ -240,6 +243,7 @@ impl ReplicaFetcher {
             max_bytes: shared.config.replica_fetch_response_max_bytes,
             partitions: asked.partitions,
             session: asked.session,
+            rack: String::new(),
         });
         Some((request, Asked::Records(self.retired)))
     }
@@ -377,8 +381,10 @@ impl ReplicaFetcher {
             following.last_fetched_epoch = partition.log().latest_epoch();
             return Ok(());
         }
+        let before = partition.log().high_watermark();
         let appended =
             partition.append_fetched(&mut context, &answer.records, answer.high_watermark, out);
+        let risen = partition.log().high_watermark() > before;
         match appended {
             Ok(batches) => {
                 if let Some(last) = batches.last() {
@@ -388,6 +394,9 @@ impl ReplicaFetcher {
                     }
                     shared.rolled |= partition.log().flush_wanted().is_some();
                     self.turn = Some(position.partition.clone());
+                }
+                if risen {
+                    self.risen.push(position.partition.clone());
                 }
             }
             Err(AppendError::Storage(error)) => return Err(error),

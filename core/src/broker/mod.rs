@@ -265,6 +265,9 @@ impl Broker {
                 if let Some(fetcher) = owner {
                     let arrived = (connection, correlation, response);
                     fetcher.answered(&mut self.shared, &mut self.replicas, arrived, now, out)?;
+                    for partition in std::mem::take(&mut fetcher.risen) {
+                        self.wake(now, &partition, out)?;
+                    }
                 }
             }
         }

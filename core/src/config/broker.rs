@@ -1,5 +1,6 @@
 //! Settings of brokers and controllers.
 
+use super::value::Value;
 use super::{ConfigError, settings};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ settings! {
         replica_fetch_min_bytes: usize = "replica.fetch.min.bytes", "1";
         /// The rack that it stands in; replicas are spread over racks. Empty = not known.
         broker_rack: String = "broker.rack", "";
+        /// Who tells consumers which replica to read from; empty = nobody, they read from leaders.
+        replica_selector: ReplicaSelector = "replica.selector.class", "";
         /// A follower waits this long after a failed fetch.
         replica_fetch_backoff: Duration = "replica.fetch.backoff.ms", "1000";
         /// A follower's fetch asks for at most this many bytes in all.
@@ -126,4 +129,33 @@ fn check_log_dirs(names: &[String]) -> Result<(), ConfigError> {
         return Err(ConfigError::Conflict(rule.to_owned()));
     }
     Ok(())
+}
+
+/// `replica.selector.class` (KIP-392).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplicaSelector {
+    /// None: consumers read from leaders.
+    #[default]
+    None,
+    /// `RackAwareReplicaSelector`: a replica in the consumer's own rack.
+    RackAware,
+}
+
+const RACK_AWARE: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+
+impl Value for ReplicaSelector {
+    fn parse(_key: &str, text: &str) -> Result<Self, String> {
+        match text {
+            "" => Ok(Self::None),
+            RACK_AWARE => Ok(Self::RackAware),
+            _ => Err(format!("nothing, or {RACK_AWARE}")),
+        }
+    }
+
+    fn print(&self, _key: &str) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::RackAware => RACK_AWARE.to_owned(),
+        }
+    }
 }

@@ -174,6 +174,7 @@ mod tests {
             diverging_epoch: None,
             current_leader: None,
             records: Bytes::from(vec![0; bytes]),
+            preferred_read_replica: None,
         };
         let response = FetchResponse {
             error: ErrorCode::None,

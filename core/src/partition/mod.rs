@@ -21,6 +21,7 @@ mod isr;
 mod leader;
 mod proposal;
 mod queries;
+mod read_replica;
 mod replica;
 #[cfg(test)]
 mod tests;

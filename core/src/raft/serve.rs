@@ -184,6 +184,7 @@ impl Raft {
             diverging_epoch: None,
             current_leader: None,
             records,
+            preferred_read_replica: None,
         }
     }
 

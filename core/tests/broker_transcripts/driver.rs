@@ -290,6 +290,7 @@ impl Driver {
                     epoch: LeaderEpoch(1),
                 }),
                 records,
+                preferred_read_replica: None,
             }],
             session_id: 0,
         };
@@ -362,6 +363,7 @@ impl Driver {
             max_bytes: 10 << 20,
             partitions: vec![partition],
             session: FetchSession::none(),
+            rack: String::new(),
         };
         self.ask(NodeId::Broker(BrokerId(id)), Request::Fetch(request));
     }
@@ -389,6 +391,7 @@ impl Driver {
             diverging_epoch,
             current_leader: None,
             records: records.concat().into(),
+            preferred_read_replica: None,
         };
         let what = format!("{} answers {}", one.to, fetched_text(&response));
         let response = Response::Fetch(FetchResponse {

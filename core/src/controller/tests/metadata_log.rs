@@ -26,6 +26,7 @@ fn fetch_request(offset: i64, epoch: i32, last_epoch: i32) -> Request {
             max_bytes: 1 << 20,
         }],
         session: FetchSession::none(),
+        rack: String::new(),
     })
 }
 
