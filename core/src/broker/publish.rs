@@ -57,7 +57,7 @@ impl Delta {
             MetadataRecord::Config(one) => {
                 self.configs.insert(match &one.resource {
                     ConfigResource::Topic(topic) => Some(topic.clone()),
-                    ConfigResource::Cluster => None,
+                    ConfigResource::Cluster | ConfigResource::Broker(_) => None,
                 });
             }
             MetadataRecord::RegisterBroker(_)

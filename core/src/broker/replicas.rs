@@ -282,7 +282,7 @@ impl Replicas {
         for partition in self.partitions.values_mut() {
             let name = partition.name().topic.clone();
             if topic.is_none_or(|topic| *topic == name) {
-                partition.set_config(&shared.image.topic_config(&name, &shared.topic_defaults));
+                partition.set_config(&shared.topic_config(&name));
             }
         }
     }
@@ -358,9 +358,7 @@ impl Directory {
         out: &mut Effects,
     ) -> Result<Partition, StorageError> {
         let name = &id.partition;
-        let config = shared
-            .image
-            .topic_config(&name.topic, &shared.topic_defaults);
+        let config = shared.topic_config(&name.topic);
         let of = |offsets: &Offsets| offsets.get(name).copied().unwrap_or_default();
         let from = OpenFrom {
             recovery_point: of(&self.recovery_points),

@@ -135,10 +135,7 @@ impl Broker {
     fn flush_old(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
         for partition in self.replicas.iter_mut() {
             let topic = &partition.name().topic;
-            let config = self
-                .shared
-                .image
-                .topic_config(topic, &self.shared.topic_defaults);
+            let config = self.shared.topic_config(topic);
             let end = partition.log().log_end_offset();
             let since = self
                 .flushed_at

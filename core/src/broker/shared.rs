@@ -69,6 +69,12 @@ impl Shared {
         }
     }
 
+    /// A topic's settings on this broker.
+    pub(super) fn topic_config(&self, topic: &str) -> TopicConfig {
+        let (at, defaults) = (Some(self.id), &self.topic_defaults);
+        self.image.topic_config(topic, at, defaults)
+    }
+
     /// `broker.rack`, if it is set.
     pub(super) fn rack(&self) -> Option<String> {
         Some(self.config.broker_rack.clone()).filter(|rack| !rack.is_empty())

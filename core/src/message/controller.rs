@@ -142,6 +142,8 @@ pub enum ConfigResource {
     Topic(TopicName),
     /// All brokers: the default of every topic.
     Cluster,
+    /// One broker: the default of every topic there.
+    Broker(BrokerId),
 }
 
 /// A setting to change.

@@ -20,7 +20,7 @@
 //!
 //! The other types of record up to 28 say nothing of what is told here (users, quotas, ACLs, producer ids,
 //! controllers, metadata transactions, removals of brokers): they are skipped, whatever their version. So
-//! is a setting of something else than a topic or the whole cluster.
+//! is a setting of something else than a topic, a broker or the whole cluster.
 //!
 //! Invariants:
 //! - What is encoded decodes to the same record; unknown tagged fields are skipped.

@@ -135,6 +135,7 @@ fn broker_records() -> impl Strategy<Value = MetadataRecord> {
 fn other_records() -> impl Strategy<Value = MetadataRecord> {
     let resource = prop_oneof![
         Just(ConfigResource::Cluster),
+        (0..9).prop_map(|id| ConfigResource::Broker(BrokerId(id))),
         "[a-z.]{1,200}".prop_map(|name| ConfigResource::Topic(name.into())),
     ];
     prop_oneof![
@@ -364,8 +365,8 @@ fn what_has_no_meaning_here_is_skipped() {
     for unknown in [6, 13, 16, 29] {
         assert!(decode(&[1, unknown, 0, 0]).is_err(), "type {unknown}");
     }
-    // The setting of one broker, and of a topic.
-    assert_eq!(decode(b"\x01\x04\0\x04\x021\x02k\x02v\0"), Ok(None));
+    // The setting of a logger, and of a topic.
+    assert_eq!(decode(b"\x01\x04\0\x08\x021\x02k\x02v\0"), Ok(None));
     assert!(matches!(
         decode(b"\x01\x04\0\x02\x021\x02k\x02v\0"),
         Ok(Some(MetadataRecord::Config(_)))

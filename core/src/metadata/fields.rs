@@ -243,11 +243,12 @@ fn recovery_state(code: i8) -> Result<LeaderRecoveryState, String> {
 
 pub(super) fn write_config(record: &ConfigRecord, out: &mut Writer) {
     let (kind, name) = match &record.resource {
-        ConfigResource::Topic(topic) => (TOPIC_RESOURCE, &**topic),
-        ConfigResource::Cluster => (BROKER_RESOURCE, ""),
+        ConfigResource::Topic(topic) => (TOPIC_RESOURCE, topic.to_string()),
+        ConfigResource::Cluster => (BROKER_RESOURCE, String::new()),
+        ConfigResource::Broker(broker) => (BROKER_RESOURCE, broker.0.to_string()),
     };
     out.i8(kind);
-    out.string(name);
+    out.string(&name);
     out.string(&record.key);
     match &record.value {
         Some(value) => out.string(value),
@@ -263,6 +264,7 @@ pub(super) fn read_config(input: &mut Reader<'_>) -> Result<Option<MetadataRecor
     let resource = match kind {
         TOPIC_RESOURCE => Some(ConfigResource::Topic(name.into())),
         BROKER_RESOURCE if name.is_empty() => Some(ConfigResource::Cluster),
+        BROKER_RESOURCE => name.parse().ok().map(BrokerId).map(ConfigResource::Broker),
         _ => None,
     };
     let (key, value) = (input.string()?, input.nullable_string()?);

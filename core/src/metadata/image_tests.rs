@@ -128,11 +128,17 @@ fn a_setting_is_the_topics_else_the_clusters_else_the_default() {
         image
             .apply(Offset(2), &MetadataRecord::Config(record))
             .unwrap();
-        image.topic_config("a.b", &defaults).min_insync_replicas
+        image
+            .topic_config("a.b", Some(BrokerId(1)), &defaults)
+            .min_insync_replicas
     };
     assert_eq!(set(ConfigResource::Cluster, Some("2")), 2);
     assert_eq!(set(ConfigResource::Topic("a.b".into()), Some("3")), 3);
     assert_eq!(set(ConfigResource::Topic("a.b".into()), None), 2);
+    let [this, other] = [1, 2].map(|id| ConfigResource::Broker(BrokerId(id)));
+    assert_eq!(set(other, Some("5")), 2);
+    assert_eq!(set(this.clone(), Some("6")), 6);
+    assert_eq!(set(this, None), 2);
     assert_eq!(set(ConfigResource::Cluster, None), 4);
 }
 

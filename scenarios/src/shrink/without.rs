@@ -320,6 +320,7 @@ impl<'a> Names<'a> {
                 changes.retain(|change| match &change.resource {
                     ConfigResource::Topic(topic) => !self.gone.topics.contains(topic),
                     ConfigResource::Cluster => true,
+                    ConfigResource::Broker(broker) => !self.gone.brokers.contains(broker),
                 });
                 !changes.is_empty()
             }

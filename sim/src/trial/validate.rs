@@ -302,6 +302,7 @@ impl<'p> Known<'p> {
         match &change.resource {
             ConfigResource::Topic(topic) => self.topic(topic).map(drop),
             ConfigResource::Cluster => Ok(()),
+            ConfigResource::Broker(broker) => self.brokers(&[*broker]),
         }
     }
 

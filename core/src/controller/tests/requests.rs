@@ -153,6 +153,45 @@ fn settings_are_checked_and_min_isr_clears_the_elr() {
 }
 
 #[test]
+fn a_brokers_own_setting_is_the_default_there_and_nothing_to_the_controller() {
+    let mut rig = cluster();
+    rig.create("t", &[1, 2, 3], &[]);
+    let of = |id| ConfigResource::Broker(BrokerId(id));
+    rig.written();
+    let set = rig.configure(of(1), "flush.messages", Some("1")).0;
+    assert!(set.is_none());
+    assert_eq!(rig.written(), ["config flush.messages=1"]);
+    let unclean = "unclean.leader.election.enable";
+    assert!(rig.configure(of(1), unclean, Some("true")).0.is_none());
+    let cluster = &rig.controller.cluster;
+    assert!(!cluster.topic_config("t").unclean_leader_election_enable);
+    let at = |id| {
+        let defaults = &cluster.topic_defaults;
+        cluster
+            .image
+            .topic_config("t", Some(BrokerId(id)), defaults)
+    };
+    assert!(at(1).unclean_leader_election_enable && !at(2).unclean_leader_election_enable);
+    assert_eq!(
+        (at(1).flush_messages, at(2).flush_messages),
+        (1, u64::MAX >> 1)
+    );
+}
+
+#[test]
+fn what_a_broker_may_not_have_of_its_own_is_refused() {
+    let mut rig = cluster();
+    let of = |id| ConfigResource::Broker(BrokerId(id));
+    let mut refused = |id, key, value| rig.configure(of(id), key, value).0;
+    let elr = refused(1, "min.insync.replicas", Some("1"));
+    assert_eq!(elr, ErrorCode::InvalidConfig, "with ELR there is one");
+    let unknown = refused(9, "flush.messages", Some("1"));
+    assert_eq!(unknown, ErrorCode::BrokerIdNotRegistered);
+    let fixed = refused(1, "replica.lag.time.max.ms", Some("1"));
+    assert_eq!(fixed, ErrorCode::InvalidConfig, "not while it runs");
+}
+
+#[test]
 fn enabling_unclean_election_takes_effect_at_the_next_look() {
     let settings = [
         ("broker.session.timeout.ms", "3000"),
