@@ -114,7 +114,7 @@ pub enum Command {
     Administer {
         /// Names the operation in the history.
         operation: OperationId,
-        /// CreateTopics, DeleteTopics, ElectLeaders, AlterPartitionReassignments or IncrementalAlterConfigs.
+        /// CreateTopics, CreatePartitions, DeleteTopics, ElectLeaders, AlterPartitionReassignments or IncrementalAlterConfigs.
         request: Request,
     },
     /// Stop in order (SIGTERM): a broker hands over its leaderships and closes its logs first.

@@ -32,6 +32,7 @@ mod index;
 mod leadership;
 mod metadata_log;
 mod partition_change;
+mod partitions;
 mod placement;
 mod reassignment;
 mod refusals;
@@ -161,6 +162,9 @@ impl Controller {
             }
             Request::DeleteTopics(request) => {
                 Response::DeleteTopics(cluster.delete_topics(&request, &mut changes))
+            }
+            Request::CreatePartitions(request) => {
+                Response::CreatePartitions(cluster.create_partitions(&request, &mut changes))
             }
             Request::ElectLeaders(request) => {
                 Response::ElectLeaders(cluster.elect_leaders(&request, &mut changes))

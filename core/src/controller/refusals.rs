@@ -9,8 +9,9 @@ use crate::id::{NodeId, TopicPartition};
 use crate::machine::Effects;
 use crate::message::{
     AlterPartitionResponse, AssignReplicasToDirsResponse, BrokerHeartbeatResponse,
-    BrokerRegistrationResponse, ConfigChange, CreateTopicsResponse, CreatedTopic,
-    ElectLeadersResponse, IncrementalAlterConfigsResponse, NewTopic, Request, Response,
+    BrokerRegistrationResponse, ConfigChange, CreatePartitionsResponse, CreateTopicsResponse,
+    CreatedTopic, ElectLeadersResponse, IncrementalAlterConfigsResponse, NewTopic, Request,
+    Response,
 };
 
 /// Reports each refusal in `response` to `from`.
@@ -43,6 +44,7 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
             let topics = response.topics.iter();
             topics.for_each(|(_, error)| refuse(None, *error));
         }
+        Response::CreatePartitions(response) => refuse(None, response.error),
         Response::ElectLeaders(response) => {
             for (partition, error) in &response.partitions {
                 refuse(Some(partition), *error);
@@ -99,6 +101,10 @@ pub(super) fn not_controller(request: &Request) -> Option<Response> {
                 topics: request.topics.iter().map(refused).collect(),
             })
         }
+        Request::CreatePartitions(_) => Response::CreatePartitions(CreatePartitionsResponse {
+            error: ERROR,
+            message: None,
+        }),
         Request::ElectLeaders(_) => Response::ElectLeaders(ElectLeadersResponse {
             error: ERROR,
             partitions: Vec::new(),

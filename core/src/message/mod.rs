@@ -71,6 +71,8 @@ messages! {
     DeleteTopics(DeleteTopicsRequest, DeleteTopicsResponse);
     /// Ask where leader epochs end (key 23).
     OffsetForLeaderEpoch(OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse);
+    /// Give a topic more partitions (key 37).
+    CreatePartitions(CreatePartitionsRequest, CreatePartitionsResponse);
     /// Elect leaders now (key 43).
     ElectLeaders(ElectLeadersRequest, ElectLeadersResponse);
     /// Change settings of topics or the cluster (key 44).

@@ -55,6 +55,10 @@ impl Request {
                 }
                 Self::CreateTopics(request) => 8 + request.topics.len() * 3 * TOPIC,
                 Self::DeleteTopics(request) => 8 + request.topics.len() * TOPIC,
+                Self::CreatePartitions(request) => {
+                    let replicas = request.replicas.iter().flatten();
+                    2 * TOPIC + replicas.map(|list| 4 + list.len() * BROKER).sum::<usize>()
+                }
                 Self::ElectLeaders(request) => {
                     let partitions = request.partitions.as_ref().map_or(0, Vec::len);
                     8 + partitions * (TOPIC + 4)
@@ -114,6 +118,7 @@ impl Response {
                 }
                 Self::CreateTopics(response) => response.topics.len() * 3 * TOPIC,
                 Self::DeleteTopics(response) => response.topics.len() * 2 * TOPIC,
+                Self::CreatePartitions(_) => 2 * TOPIC,
                 Self::ElectLeaders(response) => 8 + response.partitions.len() * (TOPIC + 8),
                 Self::AlterPartitionReassignments(response) => {
                     8 + response.partitions.len() * 2 * TOPIC

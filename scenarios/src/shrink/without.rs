@@ -328,7 +328,10 @@ impl<'a> Names<'a> {
                 *partitions = self.partitions(partitions);
                 !partitions.is_empty()
             }
-            Action::CreateTopic { topic, replicas } => {
+            Action::AddPartitions {
+                topic, replicas, ..
+            }
+            | Action::CreateTopic { topic, replicas } => {
                 if let Some(partitions) = replicas.take() {
                     *replicas = Some(self.placed(topic, partitions));
                 }

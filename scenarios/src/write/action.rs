@@ -74,6 +74,7 @@ pub(super) fn action(action: &Action, for_ms: Option<u64>, words: &Words<'_>) ->
         // Written above.
         Action::AlterConfig { .. } => "alter_config",
         Action::CreateTopic { .. } => "create_topic",
+        Action::AddPartitions { .. } => "add_partitions",
         Action::DeleteTopic { .. } => "delete_topic",
         Action::Reassign { .. } => "reassign",
     };

@@ -338,6 +338,40 @@ fn what_is_for_brokers_is_refused_and_the_connection_closed() {
 }
 
 #[test]
+fn a_topic_gets_more_partitions_and_never_fewer() {
+    let mut rig = cluster();
+    rig.create("t", &[1, 2], &[]);
+    rig.written();
+    let mut add = |topic: &str, count, replicas: Option<&[&[i32]]>| {
+        let ids = |list: &&[i32]| list.iter().copied().map(BrokerId).collect();
+        let request = Request::CreatePartitions(CreatePartitionsRequest {
+            topic: topic.into(),
+            count,
+            replicas: replicas.map(|lists| lists.iter().map(ids).collect()),
+        });
+        match rig.ask(NodeId::Client(crate::id::ClientId(0)), request) {
+            Response::CreatePartitions(response) => response.error,
+            other => panic!("{other:?}"),
+        }
+    };
+    let unknown = add("u", 2, None);
+    assert_eq!(unknown, ErrorCode::UnknownTopicOrPartition);
+    assert_eq!(add("t", 1, None), ErrorCode::InvalidPartitions);
+    let too_few_places = add("t", 3, Some(&[&[2, 3]]));
+    assert_eq!(too_few_places, ErrorCode::InvalidReplicaAssignment);
+    let other_factor = add("t", 2, Some(&[&[2]]));
+    assert_eq!(other_factor, ErrorCode::InvalidReplicaAssignment);
+    assert!(add("t", 2, Some(&[&[3, 2]])).is_none());
+    assert!(add("t", 4, None).is_none());
+    let topic = rig.controller.cluster.image.topic("t").unwrap();
+    let second = &topic.partitions[&1];
+    assert_eq!((second.leader, second.isr.len()), (Some(BrokerId(3)), 2));
+    assert_eq!(topic.partitions.len(), 4);
+    let as_many = topic.partitions.values().all(|one| one.replicas.len() == 2);
+    assert!(as_many, "as many replicas as the first has");
+}
+
+#[test]
 fn a_deleted_topic_leaves_room_for_another_of_its_name() {
     let mut rig = cluster();
     rig.create("a.b", &[1, 2], &[("min.insync.replicas", "2")]);
