@@ -174,6 +174,11 @@ pub enum Event {
         /// The replicas in it, which are offline.
         partitions: Vec<TopicPartition>,
     },
+    /// A replica cannot be opened: its log directory is lost, or may be the one that is.
+    ReplicaOffline {
+        /// Which partition.
+        partition: TopicPartition,
+    },
     /// The broker's disk failed; the replica is offline.
     StorageFailed {
         /// Which partition; `None` = the broker's own files.

@@ -114,7 +114,8 @@ pub enum Command {
     Administer {
         /// Names the operation in the history.
         operation: OperationId,
-        /// CreateTopics, CreatePartitions, DeleteTopics, ElectLeaders, AlterPartitionReassignments or IncrementalAlterConfigs.
+        /// CreateTopics, CreatePartitions, DeleteTopics, ElectLeaders, AlterPartitionReassignments or
+        /// IncrementalAlterConfigs.
         request: Request,
     },
     /// Stop in order (SIGTERM): a broker hands over its leaderships and closes its logs first.

@@ -197,8 +197,9 @@ after = "{seconds}s"
     plans("scale", &text).remove(0)
 }
 
-/// What a steady cluster of some size costs per event (a message, or something that a machine tells). Starting
-/// it and making its partitions is not counted: two trials of different lengths are held against each other.
+/// What a steady cluster of some size costs per event (a message, or something that a machine tells).
+/// Starting it and making its partitions is not counted: two trials of different lengths are held against
+/// each other.
 fn scale() {
     const SHORT: u64 = 20;
     const LONG: u64 = 80;

@@ -8,12 +8,14 @@
 //!
 //! What is in a lost directory is not touched again. Its replicas are offline: whoever asks for one is
 //! answered KAFKA_STORAGE_ERROR, nobody follows or leads it here, and the controller is told with the next
-//! heartbeat (KIP-858), so that others lead. A broker that cannot tell for `log.dir.failure.timeout.ms` stops.
+//! heartbeat (KIP-858), so that others lead. A broker that cannot tell for `log.dir.failure.timeout.ms`
+//! stops.
 //!
 //! Invariants: once lost, a directory has no call made below it.
 //!
-//! Simplified: the first directory is `data`, and the metadata log is there (`metadata.log.dir` cannot be set).
-//! Kafka looks at a failure in a thread of its own, a moment later; here when the input that met it is done.
+//! Simplified: the first directory is `data`, and the metadata log is there (`metadata.log.dir` cannot be
+//! set). Kafka looks at a failure in a thread of its own, a moment later; here when the input that met it
+//! is done.
 //! Source: KIP-112, KIP-858, `LogDirFailureChannel`, `ReplicaManager.handleLogDirFailure`, `LogManager`.
 //! Next: `replicas.rs`; `assignments.rs`, which tells the controller what is where.
 

@@ -1,8 +1,8 @@
 //! The replicas of a broker, each in one of its log directories, and the checkpoints of those.
 //!
 //! A replica is opened where its folder is. A new one goes where the metadata says that it is, else where the
-//! fewest are; not at all while a directory is lost that may hold it already (before KIP-858 it was made anew,
-//! empty, in another one).
+//! fewest are; not at all while a directory is lost that may hold it already (before KIP-858 it was made
+//! anew, empty, in another one).
 //!
 //! Source: `ReplicaManager.allPartitions`, `HostedPartition`, `LogManager.getOrCreateLog`, `nextLogDirs`,
 //! `Partition.createLogInAssignedDirectoryId`, `ReplicaManager.checkpointHighWatermarks`.
@@ -56,7 +56,8 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Reads what is there. Returns the broker epoch of the run before and the folders of deleted replicas too.
+    /// Reads what is there. Returns the broker epoch of the run before and the folders of deleted
+    /// replicas too.
     fn start(
         storage: &mut LogDirs,
         name: &str,
@@ -135,8 +136,8 @@ impl Replicas {
         Ok((replicas, previous, clean))
     }
 
-    /// The replica, opened (and recovered, after an unclean stop) if it was not yet; `None` if it is, or may be,
-    /// in a lost directory.
+    /// The replica, opened (and recovered, after an unclean stop) if it was not yet; `None` if it is, or
+    /// may be, in a lost directory.
     pub(super) fn get_or_open(
         &mut self,
         shared: &mut Shared,
@@ -148,6 +149,7 @@ impl Replicas {
         // Of another topic of that name nothing is lost.
         self.lost
             .retain(|lost, topic_id| lost != name || *topic_id == id.topic_id);
+        let known = self.lost.contains_key(name);
         while !self.partitions.contains_key(name) && !self.lost.contains_key(name) {
             let Some(at) = self.place(shared, id) else {
                 self.lost.insert(name.clone(), id.topic_id);
@@ -167,6 +169,11 @@ impl Replicas {
                 }
                 None => {} // A new one finds another place.
             }
+        }
+        if !known && self.lost.contains_key(name) {
+            out.observe(Event::ReplicaOffline {
+                partition: name.clone(),
+            });
         }
         Ok(self.partitions.get_mut(name))
     }

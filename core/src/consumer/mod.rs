@@ -1,5 +1,5 @@
-//! The consumer: reads the partitions that it is assigned, from their leaders or from followers that those have
-//! named, for an application.
+//! The consumer: reads the partitions that it is assigned, from their leaders or from followers that
+//! those have named, for an application.
 //!
 //! Rule: after every input, each partition gets what it waits for: a position, a validation or a fetch.
 //! Invariants: at most one fetch in flight per broker (`fetching_from`).

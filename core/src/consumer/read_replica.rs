@@ -7,8 +7,9 @@
 //! | it is asked for an offset that it does not have (OFFSET_OUT_OF_RANGE) | the leader: the position is not lost because a follower lags |
 //! | another broker leads, or in another epoch | the leader |
 //!
-//! Source: KIP-392, `AbstractFetch.selectReadReplica`, `handleFetchFailure`, `FetchCollector.updatePartitionState`,
-//! `handleInitializeErrors`, `SubscriptionState.updatePreferredReadReplica`, `clearPreferredReadReplica`.
+//! Source: KIP-392, `AbstractFetch.selectReadReplica`, `handleFetchFailure`,
+//! `FetchCollector.updatePartitionState`, `handleInitializeErrors`,
+//! `SubscriptionState.updatePreferredReadReplica`, `clearPreferredReadReplica`.
 //! Next: `fetcher.rs`.
 
 use super::Consumer;

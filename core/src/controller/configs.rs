@@ -5,10 +5,10 @@
 //! - A topic's setting that stays the same is not written; the cluster's is, as in Kafka, where it
 //!   makes brokers look again.
 //! - When `min.insync.replicas` changes with ELR on, all ELR it is about are cleared, for they were kept
-//!   under another promise; the cluster-wide value may be changed then but not deleted, and no broker may have
-//!   one of its own.
-//! - What the controller decides by (`unclean.leader.election.enable`, and `min.insync.replicas` for the ELR) a
-//!   broker's own setting does not change: it counts where the broker itself looks.
+//!   under another promise; the cluster-wide value may be changed then but not deleted, and no broker may
+//!   have one of its own.
+//! - What the controller decides by (`unclean.leader.election.enable`, and `min.insync.replicas` for the
+//!   ELR) a broker's own setting does not change: it counts where the broker itself looks.
 //!
 //! Simplified: the cluster's settings have the topics' keys (`segment.bytes`, not
 //! `log.segment.bytes`); of a broker's own settings only the defaults of topics can be changed (in Kafka also

@@ -5,9 +5,10 @@
 //! | a heartbeat names a directory as lost that was not before | changes of the partitions in it; the registration |
 //! | a broker tells where its replicas are | their directories; if one of those is lost already, its leaders and ISRs |
 //!
-//! A new replica is taken to be in the broker's only directory; with several nobody knows until the broker has told.
-//! A replica in a lost directory leaves the ISR and cannot be elected (`partition_change.rs`); the broker goes on
-//! with its others. Only a broker that starts again brings a directory back.
+//! A new replica is taken to be in the broker's only directory; with several nobody knows until the
+//! broker has told. A replica in a lost directory leaves the ISR and cannot be elected
+//! (`partition_change.rs`); the broker goes on with its others. Only a broker that starts again brings a
+//! directory back.
 //!
 //! Simplified: a broker with one directory tells of none, for with that one lost it halts; no cordoned
 //! directories (KIP-1066).

@@ -13,7 +13,8 @@
 //! - The sets agree with the image after each record.
 //!
 //! Simplified: partitions come in the order of topic id and number; Kafka's hash order differs.
-//! Source: `ReplicationControlManager.directoriesToPartitions`, `BrokersToIsrs`, `BrokersToElrs`, `ReplicationControlManager.imbalancedPartitions`.
+//! Source: `ReplicationControlManager.directoriesToPartitions`, `BrokersToIsrs`, `BrokersToElrs`,
+//! `ReplicationControlManager.imbalancedPartitions`.
 //! Next: `leadership.rs`, which walks these sets.
 
 use crate::id::{BrokerId, TopicId};

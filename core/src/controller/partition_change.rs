@@ -89,8 +89,8 @@ impl PartitionChange {
 }
 
 impl PartitionChangeBuilder<'_> {
-    /// Builds the change; `lives` says whether a broker may lead as far as it lives. In a log directory that it
-    /// has lost it may not.
+    /// Builds the change; `lives` says whether a broker may lead as far as it lives. In a log directory
+    /// that it has lost it may not.
     pub(super) fn build(mut self, lives: &dyn Fn(BrokerId) -> bool) -> PartitionChange {
         let (partition, brokers) = (self.partition, self.brokers);
         let acceptable = |broker: BrokerId| {
@@ -179,7 +179,8 @@ impl PartitionChangeBuilder<'_> {
         record.directories = self.directories();
     }
 
-    /// The log directory of each replica, if that changes. Of a broker with one directory alone none is known.
+    /// The log directory of each replica, if that changes. Of a broker with one directory alone none is
+    /// known.
     fn directories(&self) -> Option<Vec<DirectoryId>> {
         let of = |broker: &BrokerId| match self.directory {
             Some((told, directory)) if told == *broker => directory,

@@ -26,8 +26,8 @@
 //! - What is encoded decodes to the same record; unknown tagged fields are skipped.
 //! - A record type that Kafka does not have, or a newer version than those above, is an error.
 //!
-//! Simplified: endpoints and features are written empty, and log directories for brokers that have but one, so a real
-//! broker could read such a log but not find its peers in it; they are skipped when read.
+//! Simplified: endpoints and features are written empty, and log directories for brokers that have but
+//! one, so a real broker could read such a log but not find its peers in it; they are skipped when read.
 //! Of a real incarnation's UUID only a fold of 32 bits is kept: two are told apart but for one chance in
 //! four thousand million. The records of a metadata transaction count even if it is aborted later: Kafka
 //! writes one only when it makes a new cluster's first records.

@@ -5,14 +5,16 @@
 //! | records | it has no selector; the consumer tells no rack; the leader is in that rack; nobody else there is good enough |
 //! | the replica to read from, no records | a member of the ISR in that rack has what is asked for; of several the one with the longest log, then the one that last caught up, then the highest id |
 //!
-//! A follower shows a consumer what is below its own high watermark, which trails the leader's by a fetch or two. Who
-//! asks it for more waits; who asks for more than it has is told OFFSET_OUT_OF_RANGE, and goes back to the leader.
-//! (The KIP wanted OFFSET_NOT_AVAILABLE there; no release answers a fetch with it.)
+//! A follower shows a consumer what is below its own high watermark, which trails the leader's by a fetch
+//! or two. Who asks it for more waits; who asks for more than it has is told OFFSET_OUT_OF_RANGE, and
+//! goes back to the leader. (The KIP wanted OFFSET_NOT_AVAILABLE there; no release answers a fetch with
+//! it.)
 //!
 //! Invariants: what a consumer reads at a follower is below the leader's high watermark.
 //!
 //! Simplified: of what a follower has, only the end is looked at: logs are not cut at their beginning here.
-//! Source: KIP-392, `ReplicaManager.findPreferredReadReplica`, `RackAwareReplicaSelector`, `ReplicaView.comparator`.
+//! Source: KIP-392, `ReplicaManager.findPreferredReadReplica`, `RackAwareReplicaSelector`,
+//! `ReplicaView.comparator`.
 //! Next: `consumer/read_replica.rs`, which goes there.
 
 use super::{Context, Partition};

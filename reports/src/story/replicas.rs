@@ -69,6 +69,10 @@ impl Narrator<'_> {
                 let text = format!("has {partition} no more: its folder is put aside");
                 self.lines.plain(at, who, text);
             }
+            Event::ReplicaOffline { partition } => {
+                let text = format!("{partition} is offline: its log directory is, or may be, lost");
+                self.lines.plain(at, who, text);
+            }
             Event::BecameLeader {
                 partition,
                 leader_epoch,

@@ -95,8 +95,8 @@ pub(super) fn draw(dice: &mut Dice, profile: Profile, plan: &mut Plan) {
     }
 }
 
-/// Now and then brokers and consumers stand in two racks, and consumers read from the nearest replica; now and
-/// then brokers have a second log directory.
+/// Now and then brokers and consumers stand in two racks, and consumers read from the nearest replica;
+/// now and then brokers have a second log directory.
 pub(super) fn racks(dice: &mut Dice, plan: &mut Plan) {
     const SELECTOR: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
     let set = |settings: &mut Settings, key: &str, value: &str| {

@@ -31,8 +31,9 @@ pub(super) fn logs(plan: &Plan, disks: &BTreeMap<NodeId, Disk>) -> Vec<FinalLog>
     logs
 }
 
-/// The logs of the plan's topics on one broker's disk, below its log directories, by partition. (A folder in a
-/// lost directory and one that was made anew since for another topic of that name: the first is told.)
+/// The logs of the plan's topics on one broker's disk, below its log directories, by partition. (A folder
+/// in a lost directory and one that was made anew since for another topic of that name: the first is
+/// told.)
 pub fn on_disk(
     plan: &Plan,
     broker: BrokerId,

@@ -286,6 +286,7 @@ impl Replica {
                 self.high_watermark = self.high_watermark.min(*to);
                 self.recovery_point = self.recovery_point.min(*to);
             }
+            Event::ReplicaOffline { .. } => self.lose(),
             Event::HighWatermark { offset, .. } => {
                 // It rises on a follower only when a fetch has succeeded.
                 self.agreed |= *offset > self.high_watermark && self.role != Role::None;
@@ -313,6 +314,7 @@ pub(super) fn partition_of(event: &Event) -> Option<&TopicPartition> {
         | Event::Flushed { partition, .. }
         | Event::IsrProposed { partition, .. }
         | Event::IsrAdopted { partition, .. }
+        | Event::ReplicaOffline { partition }
         | Event::ReplicaDeleted { partition } => Some(partition),
         _ => None,
     }
