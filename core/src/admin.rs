@@ -193,6 +193,9 @@ fn first_error(response: &Response) -> (ErrorCode, Option<String>) {
             .iter()
             .find(|(_, error)| !error.is_none())
             .map(|(topic, error)| (*error, Some(topic.to_string()))),
+        Response::CreatePartitions(response) => Some(response)
+            .filter(|response| !response.error.is_none())
+            .map(|response| (response.error, response.message.clone())),
         Response::ElectLeaders(response) => std::iter::once(response.error)
             .chain(response.partitions.iter().map(|partition| partition.1))
             .find(|error| !error.is_none())

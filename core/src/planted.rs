@@ -215,6 +215,10 @@ bugs! {
     ValidPositionJumps = "valid_position_jumps",
         "`SubscriptionState.maybeCompleteValidation`, KIP-320" => "a consumer never gets the records between";
 
+    /// A follower lets consumers read to the end of its log.
+    FollowerReadsToLogEnd = "follower_reads_to_log_end",
+        "`Partition.readRecords`, KIP-392" => "a consumer gets a record that is not committed";
+
     // The metadata quorum.
 
     /// A voter votes for another candidate too.

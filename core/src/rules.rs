@@ -77,6 +77,7 @@ macro_rules! switches {
                 rules.unclean_election_by_setting |= zookeeper;
                 rules.stopping_broker_steps_down |= zookeeper;
                 rules.expire_one_at_a_time |= zookeeper;
+                rules.log_dir_failure_told |= zookeeper;
                 // Before 3.3 the controller's own quorum stands for ZooKeeper's, which has no part in them.
                 rules.raft_check_quorum |= !since("3.3");
                 rules.raft_voter_directory_id |= !since("3.3");
@@ -157,8 +158,12 @@ switches! {
     truncate_on_every_epoch_change = "2.0.1", "KAFKA-7164";
     /// A fetch names only what has changed since the one before; what stays the same is known to its session.
     fetch_sessions = "1.1", "KIP-227";
+    /// A broker that loses one of its log directories goes on with the others.
+    log_dir_failure_survived = "1.0", "KIP-112";
     /// Fetch, ListOffsets and OffsetForLeaderEpoch carry the leader epoch, and a leader refuses another one.
     fetch_epoch_fencing = "2.1", "KIP-320";
+    /// A consumer may read from a follower, and a leader names the one that is nearest.
+    fetch_from_follower = "2.4", "KIP-392";
     /// The high watermark counts members that the leader has proposed for the ISR but that are not in it yet.
     maximal_isr = "2.7", "KIP-497";
     /// A diverging fetch does not count as progress of the follower.
@@ -185,6 +190,8 @@ switches! {
     isr_shrink_keeps_leader_epoch = "3.6", "KAFKA-15021";
     /// The high watermark does not advance while the ISR is below min.insync.replicas.
     hw_requires_min_isr = "3.7", "KAFKA-15583";
+    /// A broker tells the controller which log directory it has lost, and others lead what was in it.
+    log_dir_failure_told = "3.7", "KIP-858";
     /// A broker that registers as a new process is taken out of the ISRs that it is still in.
     registration_leaves_isr = "3.8", "KAFKA-15586";
     /// The controller heeds unclean.leader.election.enable, which those of KRaft before did not know.
@@ -402,6 +409,7 @@ mod tests {
                     "unclean_election_by_setting",
                     "stopping_broker_steps_down",
                     "expire_one_at_a_time",
+                    "log_dir_failure_told",
                 ];
                 let kraft = learnt.contains(&switch.key) || switch.key.starts_with("raft_");
                 let zookeeper = kraft && Release::parse(release) < Release::parse("3.3");

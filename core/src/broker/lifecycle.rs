@@ -7,6 +7,7 @@
 //! | Running | Stopping | SIGTERM, with controlled shutdown enabled |
 //! | Stopping | Down | a heartbeat is answered "shut down", or the controller does not answer for 5 minutes |
 //! | Starting, Recovery | Down | SIGTERM |
+//! | any | as at SIGTERM | the controller cannot be told of a lost log directory (KIP-858) |
 //!
 //! Source: `BrokerLifecycleManager`; KIP-500, KIP-631, KIP-966 (previous broker epoch).
 //! Next: the controller's side is `controller/registry.rs`.
@@ -21,6 +22,7 @@ use crate::message::{
     BrokerRegistrationResponse, Request, Response,
 };
 use crate::offset::{BrokerEpoch, Offset};
+use crate::raft::DirectoryId;
 use crate::time::{Timestamp, earliest};
 use std::time::Duration;
 
@@ -92,6 +94,14 @@ pub(super) struct Lifecycle {
     stopping_answered: bool,
     /// Registration, or controlled shutdown, must be done by then.
     limit: Option<Timestamp>,
+    /// The log directories that could be used when it started.
+    log_dirs: Vec<DirectoryId>,
+    /// Those of them that are lost now, with the time by which the controller must have heard.
+    offline: Vec<(DirectoryId, Timestamp)>,
+    /// So many of them are in the heartbeat under way.
+    telling: usize,
+    /// So many of them the controller has heard of.
+    told: usize,
 }
 
 impl Lifecycle {
@@ -115,6 +125,10 @@ impl Lifecycle {
             fenced: true,
             stopping_answered: false,
             limit: Some(now + shared.config.initial_broker_registration_timeout),
+            log_dirs: shared.storage.online_ids(),
+            offline: Vec::new(),
+            telling: 0,
+            told: 0,
         }
     }
 
@@ -134,6 +148,23 @@ impl Lifecycle {
     pub(super) fn logs_are_ready(&mut self, now: Timestamp) {
         self.logs_ready = true;
         self.say_at_once(now);
+    }
+
+    /// A log directory is lost: the controller is told at once.
+    pub(super) fn directory_lost(&mut self, id: DirectoryId, now: Timestamp, timeout: Duration) {
+        // One that was lost when the broker started was never registered.
+        if !self.log_dirs.contains(&id) {
+            return;
+        }
+        self.offline.push((id, now + timeout));
+        if self.limit.is_none() || self.state == State::Stopping {
+            self.say_at_once(now);
+        }
+    }
+
+    /// By then the controller must have heard of the first directory that it has not heard of.
+    fn telling_limit(&self) -> Option<Timestamp> {
+        self.offline.get(self.told).map(|(_, limit)| *limit)
     }
 
     /// SIGTERM. Returns whether the broker may stop without asking.
@@ -166,6 +197,13 @@ impl Lifecycle {
     ) -> Turn {
         if self.limit.is_some_and(|limit| now >= limit) {
             return Turn::Stop;
+        }
+        if self.telling_limit().is_some_and(|limit| now >= limit) {
+            self.told = self.offline.len();
+            let turn = self.begin_shutdown(shared, now, out);
+            if turn != Turn::None {
+                return turn;
+            }
         }
         if !self.link.expire(shared, now, out).is_empty() {
             self.lost(shared, now);
@@ -215,6 +253,7 @@ impl Lifecycle {
                 incarnation: self.incarnation,
                 previous_broker_epoch: self.previous_epoch,
                 rack: shared.rack(),
+                log_dirs: self.log_dirs.clone(),
             }),
             Some(broker_epoch) => Request::BrokerHeartbeat(BrokerHeartbeatRequest {
                 broker: shared.id,
@@ -222,9 +261,15 @@ impl Lifecycle {
                 current_metadata_offset: applied,
                 want_fence: !self.logs_ready,
                 want_shutdown: self.state == State::Stopping,
+                offline_log_dirs: self.offline.iter().map(|(id, _)| *id).collect(),
             }),
         };
         self.in_flight = true;
+        self.telling = if shared.broker_epoch.is_some() {
+            self.offline.len()
+        } else {
+            0
+        };
         self.link.send(shared, now, request, (), out);
     }
 
@@ -248,7 +293,10 @@ impl Lifecycle {
                 Turn::None
             }
             Response::BrokerHeartbeat(response) => match response.error {
-                ErrorCode::None => self.heard(shared, response, now, out),
+                ErrorCode::None => {
+                    self.told = self.told.max(self.telling);
+                    self.heard(shared, response, now, out)
+                }
                 error => {
                     self.refused(shared, error, now);
                     Turn::None
@@ -330,6 +378,7 @@ impl Lifecycle {
         self.state = State::Down;
         self.next = None;
         self.limit = None;
+        self.offline.clear();
     }
 
     /// The connection is gone: with other controllers to turn to the request is sent again soon.
@@ -375,6 +424,7 @@ impl Lifecycle {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        earliest(earliest(self.next, self.limit), self.link.next_deadline())
+        let own = earliest(earliest(self.next, self.limit), self.telling_limit());
+        earliest(own, self.link.next_deadline())
     }
 }

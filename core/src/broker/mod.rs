@@ -8,6 +8,7 @@
 //! | `observer` | its copy of the metadata log |
 //! | `publish` | applies committed metadata to its replicas |
 //! | `replicas`, `deletion` | its replicas and their checkpoints; those that it has no more |
+//! | `log_dirs`, `assignments` | its log directories: lost ones, and what the controller knows of them |
 //! | `produce`, `fetch`, `queries` | requests |
 //! | `fetch_session` | what the fetchers of this broker know already |
 //! | `purgatory` | requests that wait |
@@ -15,17 +16,19 @@
 //! | `alter_partition` | proposes ISRs to the controller |
 //! | `scheduler` | periodic work |
 //!
-//! A disk that fails ends the process: the broker has one log directory, and with it lost it halts
-//! (`LogDirFailureHandler`, `Exit.halt`).
+//! A disk that fails ends the process (`LogDirFailureHandler`, `Exit.halt`), unless only one of several log
+//! directories is lost with it.
 //!
 //! Source: `BrokerServer`, `KafkaApis`, `ReplicaManager`. Next: `lifecycle.rs`, then `produce.rs`.
 
 mod alter_partition;
+mod assignments;
 mod deletion;
 mod fetch;
 mod fetch_session;
 mod fetcher;
 mod lifecycle;
+mod log_dirs;
 mod observer;
 mod produce;
 mod publish;
@@ -48,8 +51,10 @@ use crate::snapshot::{BrokerSnapshot, Snapshot};
 use crate::storage::{Storage, StorageError};
 use crate::time::{Now, Timestamp, earliest};
 use alter_partition::AlterPartitions;
+use assignments::Assignments;
 use fetch_session::FetchSessions;
 use lifecycle::{Lifecycle, Turn};
+use log_dirs::LogDirs;
 use observer::Observer;
 use publish::Fetchers;
 use purgatory::Purgatory;
@@ -87,6 +92,7 @@ pub struct Broker {
     fetch_sessions: FetchSessions,
     fetchers: Fetchers,
     alter_partitions: AlterPartitions,
+    assignments: Assignments,
     scheduler: Scheduler,
     /// When `flush.ms` last flushed a log.
     flushed_at: BTreeMap<TopicPartition, Timestamp>,
@@ -105,11 +111,14 @@ impl Broker {
     /// The disk failed, or its files cannot be used.
     pub fn start(
         start: BrokerStart,
-        mut storage: Box<dyn Storage>,
+        storage: Box<dyn Storage>,
         now: Now,
         out: &mut Effects,
     ) -> Result<Self, StartError> {
-        let (replicas, previous_epoch, clean) = Replicas::start(storage.as_mut())?;
+        let random = start.random.part("log dirs");
+        let names = &start.config.log_dirs;
+        let mut storage = LogDirs::start(storage, names, start.rules, random)?;
+        let (replicas, previous_epoch, clean) = Replicas::start(&mut storage)?;
         out.observe(Event::BrokerStarted { clean });
         let controllers = start.controllers.clone();
         let incarnation = start.incarnation;
@@ -117,7 +126,7 @@ impl Broker {
         let fetch_sessions = FetchSessions::new(slots, start.random.part("fetch sessions"));
         let mut shared = Shared::new(start, storage);
         let observer = Observer::start(&mut shared, &controllers, incarnation, now, out)?;
-        Ok(Self {
+        let mut broker = Self {
             lifecycle: Lifecycle::start(
                 &shared,
                 &controllers,
@@ -126,6 +135,7 @@ impl Broker {
                 now.monotonic,
             ),
             alter_partitions: AlterPartitions::new(&shared, &controllers),
+            assignments: Assignments::new(&shared, &controllers),
             observer,
             replicas,
             shared,
@@ -137,7 +147,9 @@ impl Broker {
             open_logs_at: None,
             published: false,
             ended: false,
-        })
+        };
+        broker.directories_lost(now, out)?;
+        Ok(broker)
     }
 
     fn route(&mut self, now: Now, input: Input, out: &mut Effects) -> Result<(), StorageError> {
@@ -244,11 +256,18 @@ impl Broker {
                 self.alter_partitions
                     .send_gathered(&mut self.shared, at, out);
             }
+            Response::AssignReplicasToDirs(response) if self.assignments.owns(connection) => {
+                self.assignments
+                    .answered(connection, correlation, response, at);
+            }
             response => {
                 let owner = self.fetchers.values_mut().find(|one| one.owns(connection));
                 if let Some(fetcher) = owner {
                     let arrived = (connection, correlation, response);
                     fetcher.answered(&mut self.shared, &mut self.replicas, arrived, now, out)?;
+                    for partition in std::mem::take(&mut fetcher.risen) {
+                        self.wake(now, &partition, out)?;
+                    }
                 }
             }
         }
@@ -259,6 +278,7 @@ impl Broker {
         self.lifecycle.connected(connection);
         self.observer.connected(connection);
         self.alter_partitions.connected(connection);
+        self.assignments.connected(connection);
         for fetcher in self.fetchers.values_mut() {
             fetcher.connected(connection);
         }
@@ -276,6 +296,8 @@ impl Broker {
         self.observer
             .disconnected(&mut self.shared, connection, now, out);
         self.alter_partitions
+            .disconnected(&mut self.shared, connection, at);
+        self.assignments
             .disconnected(&mut self.shared, connection, at);
         for fetcher in self
             .fetchers
@@ -307,6 +329,10 @@ impl Broker {
                 self.alter_partitions.timer(&mut self.shared, at, out);
                 Ok(())
             }
+            Lane::DirectoryAssignments => {
+                self.assignments.timer(&mut self.shared, at, out);
+                Ok(())
+            }
             Lane::Fetcher(source) => match self.fetchers.get_mut(&source) {
                 Some(fetcher) => fetcher.timer(&mut self.shared, &mut self.replicas, now, out),
                 None => Ok(()),
@@ -335,8 +361,7 @@ impl Broker {
         let epoch = self.shared.broker_epoch;
         // A broker that never opened its logs must not call them clean.
         if self.published {
-            self.replicas
-                .close(self.shared.storage.as_mut(), epoch, out)?;
+            self.replicas.close(&mut self.shared.storage, epoch, out)?;
         }
         self.lifecycle.stopped();
         self.ended = true;
@@ -351,7 +376,11 @@ impl Machine for Broker {
         if self.ended {
             return;
         }
-        if let Err(error) = self.route(now, input, out) {
+        let mut done = self.route(now, input, out);
+        if done.is_ok() && !self.ended {
+            done = self.directories_lost(now, out);
+        }
+        if let Err(error) = done {
             self.ended = true;
             out.observe(Event::StorageFailed {
                 partition: None,
@@ -375,6 +404,7 @@ impl Machine for Broker {
                 earliest(self.observer.next_deadline(), self.open_logs_at),
             ),
             (Lane::AlterPartition, self.alter_partitions.next_deadline()),
+            (Lane::DirectoryAssignments, self.assignments.next_deadline()),
             (Lane::Scheduler, self.scheduler.next_deadline()),
             (Lane::Purgatory, self.purgatory.next_deadline()),
         ];
@@ -403,6 +433,8 @@ impl Machine for Broker {
                     Lane::Metadata
                 } else if self.alter_partitions.owns(*connection) {
                     Lane::AlterPartition
+                } else if self.assignments.owns(*connection) {
+                    Lane::DirectoryAssignments
                 } else {
                     let owner = self.fetchers.iter().find(|(_, one)| one.owns(*connection));
                     owner.map_or(Lane::Main, |(id, _)| Lane::Fetcher(*id))

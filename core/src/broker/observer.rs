@@ -102,7 +102,7 @@ impl Observer {
         self.raft
             .response(&mut context(shared, now, out), request, response)?;
         shared.active_controller = self.raft.leader();
-        let storage = shared.storage.as_mut();
+        let storage = &mut shared.storage;
         let news = self.raft.committed(storage, self.next_to_apply)?;
         self.next_to_apply = news.next;
         Ok(news)
@@ -116,7 +116,7 @@ impl Observer {
 fn context<'a>(shared: &'a mut Shared, now: Now, out: &'a mut Effects) -> Context<'a> {
     Context {
         backoff: shared.backoff(),
-        storage: shared.storage.as_mut(),
+        storage: &mut shared.storage,
         connector: &mut shared.connector,
         random: &mut shared.random,
         now,

@@ -76,7 +76,7 @@ impl Delta {
             MetadataRecord::Config(one) => {
                 self.configs.insert(match &one.resource {
                     ConfigResource::Topic(topic) => Some(topic.clone()),
-                    ConfigResource::Cluster => None,
+                    ConfigResource::Cluster | ConfigResource::Broker(_) => None,
                 });
             }
             MetadataRecord::RegisterBroker(_)
@@ -215,7 +215,7 @@ impl Broker {
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         self.leave(partition);
-        let storage = self.shared.storage.as_mut();
+        let storage = &mut self.shared.storage;
         self.replicas
             .delete(storage, partition, now.monotonic, out)?;
         self.flushed_at.remove(partition);
@@ -237,9 +237,21 @@ impl Broker {
         if stopping && follows && !self.shared.rules.stopping_broker_steps_down {
             return Ok(());
         }
-        let partition = self.replicas.get_or_open(&mut self.shared, id, now, out)?;
+        let opened = self.replicas.get_or_open(&mut self.shared, id, now, out)?;
+        let Some(partition) = opened else {
+            return Ok(()); // It is in a lost directory.
+        };
         let mut context = self.shared.context(now);
-        let (became, changes) = partition.apply(&mut context, &registration, out)?;
+        let applied = partition.apply(&mut context, &registration, out);
+        let directory = self.shared.storage.id_of(partition.log().directory());
+        let Some((became, changes)) = self.shared.survive(applied)? else {
+            return Ok(());
+        };
+        if let Some(directory) =
+            directory.filter(|id| *id != registration.directory(self.shared.id))
+        {
+            self.assignments.tell(id, directory, now.monotonic);
+        }
         match became {
             Became::Ignored => return Ok(()),
             Became::Leader { new_epoch: true } => self.leave(&id.partition),
@@ -280,7 +292,7 @@ impl Broker {
     }
 
     /// No fetcher follows the partition any more.
-    fn leave(&mut self, partition: &TopicPartition) {
+    pub(super) fn leave(&mut self, partition: &TopicPartition) {
         for fetcher in self.fetchers.values_mut() {
             fetcher.leave(partition);
         }

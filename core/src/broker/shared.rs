@@ -1,6 +1,7 @@
 //! What every part of a broker uses: its identity, settings, disk and its image of the cluster.
 
 use super::BrokerStart;
+use super::log_dirs::LogDirs;
 use crate::channel::{Backoff, Channel, Connector};
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::id::{BrokerId, ConnectionId, ControllerId, CorrelationId, NodeId};
@@ -11,12 +12,8 @@ use crate::offset::BrokerEpoch;
 use crate::partition::Context;
 use crate::random::Random;
 use crate::rules::Rules;
-use crate::storage::Storage;
 use crate::time::{Now, Timestamp, earliest};
 use std::time::Duration;
-
-/// The broker's only log directory.
-pub(super) const LOG_DIRECTORY: &str = "data";
 
 /// What every part of a broker uses.
 pub(super) struct Shared {
@@ -24,7 +21,7 @@ pub(super) struct Shared {
     pub(super) config: BrokerConfig,
     pub(super) topic_defaults: TopicConfig,
     pub(super) rules: Rules,
-    pub(super) storage: Box<dyn Storage>,
+    pub(super) storage: LogDirs,
     pub(super) random: Random,
     pub(super) connector: Connector,
     /// The cluster as far as this broker has applied the metadata log.
@@ -38,7 +35,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(start: BrokerStart, storage: Box<dyn Storage>) -> Self {
+    pub(super) fn new(start: BrokerStart, storage: LogDirs) -> Self {
         Self {
             id: start.id,
             connector: Connector::new(
@@ -62,7 +59,7 @@ impl Shared {
     /// What a partition needs of its broker.
     pub(super) fn context(&mut self, now: Now) -> Context<'_> {
         Context {
-            storage: self.storage.as_mut(),
+            storage: &mut self.storage,
             rules: &self.rules,
             brokers: self.image.brokers(),
             local: self.id,
@@ -70,6 +67,12 @@ impl Shared {
             replica_lag_time_max: self.config.replica_lag_time_max,
             now,
         }
+    }
+
+    /// A topic's settings on this broker.
+    pub(super) fn topic_config(&self, topic: &str) -> TopicConfig {
+        let (at, defaults) = (Some(self.id), &self.topic_defaults);
+        self.image.topic_config(topic, at, defaults)
     }
 
     /// `broker.rack`, if it is set.

@@ -49,8 +49,14 @@ impl ReplicaFetcher {
             }
             let to = partition.log().high_watermark();
             let mut context = shared.context(now);
-            following.offset = partition.truncate(&mut context, to, TO_HIGH_WATERMARK, out)?;
-            following.state = State::Fetching;
+            let done = partition.truncate(&mut context, to, TO_HIGH_WATERMARK, out);
+            following.state = match shared.survive(done)? {
+                Some(end) => {
+                    following.offset = end;
+                    State::Fetching
+                }
+                None => State::Failed,
+            };
         }
         Ok(())
     }

@@ -25,12 +25,14 @@ mod alter_partition;
 mod cluster;
 mod configs;
 mod deadlines;
+mod directories;
 mod election;
 mod heartbeats;
 mod index;
 mod leadership;
 mod metadata_log;
 mod partition_change;
+mod partitions;
 mod placement;
 mod reassignment;
 mod refusals;
@@ -162,6 +164,9 @@ impl Controller {
             Request::DeleteTopics(request) => {
                 Response::DeleteTopics(cluster.delete_topics(&request, &mut changes))
             }
+            Request::CreatePartitions(request) => {
+                Response::CreatePartitions(cluster.create_partitions(&request, &mut changes))
+            }
             Request::ElectLeaders(request) => {
                 Response::ElectLeaders(cluster.elect_leaders(&request, &mut changes))
             }
@@ -179,6 +184,9 @@ impl Controller {
                 let next = self.log.next_write_offset();
                 let response = cluster.register_broker(&request, next, at, &mut changes);
                 Response::BrokerRegistration(response)
+            }
+            Request::AssignReplicasToDirs(request) => {
+                Response::AssignReplicasToDirs(cluster.assign_to_dirs(&request, &mut changes))
             }
             Request::BrokerHeartbeat(request) => {
                 Response::BrokerHeartbeat(cluster.heartbeat(&request, at, &mut changes))

@@ -8,10 +8,10 @@ use crate::event::Event;
 use crate::id::{NodeId, TopicPartition};
 use crate::machine::Effects;
 use crate::message::{
-    AlterPartitionReassignmentsResponse, AlterPartitionResponse, BrokerHeartbeatResponse,
-    BrokerRegistrationResponse, ConfigChange, CreateTopicsResponse, CreatedTopic,
-    DeleteTopicsResponse, ElectLeadersResponse, IncrementalAlterConfigsResponse, NewTopic,
-    Reassignment, Request, Response,
+    AlterPartitionReassignmentsResponse, AlterPartitionResponse, AssignReplicasToDirsResponse,
+    BrokerHeartbeatResponse, BrokerRegistrationResponse, ConfigChange, CreatePartitionsResponse,
+    CreateTopicsResponse, CreatedTopic, DeleteTopicsResponse, ElectLeadersResponse,
+    IncrementalAlterConfigsResponse, NewTopic, Reassignment, Request, Response,
 };
 
 /// Reports each refusal in `response` to `from`.
@@ -44,6 +44,7 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
             let topics = response.topics.iter();
             topics.for_each(|(_, error)| refuse(None, *error));
         }
+        Response::CreatePartitions(response) => refuse(None, response.error),
         Response::ElectLeaders(response) => {
             for (partition, error) in &response.partitions {
                 refuse(Some(partition), *error);
@@ -62,6 +63,12 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
             refuse(None, response.error);
             for part in &response.partitions {
                 refuse(Some(&part.partition.partition), part.error);
+            }
+        }
+        Response::AssignReplicasToDirs(response) => {
+            refuse(None, response.error);
+            for (replica, error) in &response.replicas {
+                refuse(Some(&replica.partition), *error);
             }
         }
         Response::BrokerRegistration(response) => refuse(None, response.error),
@@ -107,6 +114,10 @@ pub(super) fn not_controller(request: &Request) -> Option<Response> {
                 partitions: request.partitions.iter().map(refused).collect(),
             })
         }
+        Request::CreatePartitions(_) => Response::CreatePartitions(CreatePartitionsResponse {
+            error: ERROR,
+            message: None,
+        }),
         Request::ElectLeaders(_) => Response::ElectLeaders(ElectLeadersResponse {
             error: ERROR,
             partitions: Vec::new(),
@@ -128,6 +139,12 @@ pub(super) fn not_controller(request: &Request) -> Option<Response> {
                 broker_epoch: None,
             })
         }
+        Request::AssignReplicasToDirs(_) => {
+            Response::AssignReplicasToDirs(AssignReplicasToDirsResponse {
+                error: ERROR,
+                replicas: Vec::new(),
+            })
+        }
         Request::BrokerHeartbeat(_) => Response::BrokerHeartbeat(BrokerHeartbeatResponse {
             error: ERROR,
             is_caught_up: false,
@@ -136,6 +153,7 @@ pub(super) fn not_controller(request: &Request) -> Option<Response> {
         }),
         // The quorum's, which every voter answers, and those that no controller does.
         Request::Fetch(_)
+        | Request::FetchSnapshot(_)
         | Request::Vote(_)
         | Request::BeginQuorumEpoch(_)
         | Request::EndQuorumEpoch(_)

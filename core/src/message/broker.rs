@@ -3,6 +3,7 @@
 use crate::error::ErrorCode;
 use crate::id::{BrokerId, Incarnation, TopicIdPartition};
 use crate::offset::{BrokerEpoch, LeaderEpoch, Offset, PartitionEpoch};
+use crate::raft::DirectoryId;
 use serde::{Deserialize, Serialize};
 
 /// BrokerRegistration (v4).
@@ -16,6 +17,8 @@ pub struct BrokerRegistrationRequest {
     pub previous_broker_epoch: Option<BrokerEpoch>,
     /// The rack that it stands in, if that is known.
     pub rack: Option<String>,
+    /// The log directories that it can use (KIP-858); empty if it has but one.
+    pub log_dirs: Vec<DirectoryId>,
 }
 
 /// Answer to [`BrokerRegistrationRequest`].
@@ -40,6 +43,8 @@ pub struct BrokerHeartbeatRequest {
     pub want_fence: bool,
     /// It asks to be let go.
     pub want_shutdown: bool,
+    /// The log directories that it has lost since it started.
+    pub offline_log_dirs: Vec<DirectoryId>,
 }
 
 /// Answer to [`BrokerHeartbeatRequest`].
@@ -125,4 +130,24 @@ pub struct PartitionState {
     pub isr: Vec<BrokerId>,
     /// Whether the leader has recovered.
     pub leader_recovery_state: LeaderRecoveryState,
+}
+
+/// AssignReplicasToDirs (v0): a broker says in which of its log directories its replicas are (KIP-858).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssignReplicasToDirsRequest {
+    /// Who.
+    pub broker: BrokerId,
+    /// Its registration.
+    pub broker_epoch: BrokerEpoch,
+    /// Which replica is where. (Kafka groups them by directory and topic.)
+    pub replicas: Vec<(TopicIdPartition, DirectoryId)>,
+}
+
+/// Answer to [`AssignReplicasToDirsRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssignReplicasToDirsResponse {
+    /// An error of the whole request.
+    pub error: ErrorCode,
+    /// One entry per replica, in the order of the request; empty with an error of the whole.
+    pub replicas: Vec<(TopicIdPartition, ErrorCode)>,
 }

@@ -71,6 +71,8 @@ messages! {
     DeleteTopics(DeleteTopicsRequest, DeleteTopicsResponse);
     /// Ask where leader epochs end (key 23).
     OffsetForLeaderEpoch(OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse);
+    /// Give a topic more partitions (key 37).
+    CreatePartitions(CreatePartitionsRequest, CreatePartitionsResponse);
     /// Elect leaders now (key 43).
     ElectLeaders(ElectLeadersRequest, ElectLeadersResponse);
     /// Change settings of topics or the cluster (key 44).
@@ -91,6 +93,8 @@ messages! {
     BrokerRegistration(BrokerRegistrationRequest, BrokerRegistrationResponse);
     /// A broker says that it lives (key 63).
     BrokerHeartbeat(BrokerHeartbeatRequest, BrokerHeartbeatResponse);
+    /// A broker says in which log directories its replicas are (key 73).
+    AssignReplicasToDirs(AssignReplicasToDirsRequest, AssignReplicasToDirsResponse);
     /// A broker and ZooKeeper (no API of Kafka).
     ZooKeeper(ZooKeeperRequest, ZooKeeperResponse);
     /// Servers of ZooKeeper among themselves (no API of Kafka).

@@ -25,6 +25,8 @@ const TOPIC: usize = 20;
 const BROKER: usize = 4;
 /// A voter of the metadata quorum: its number and the id of its directory.
 const VOTER: usize = 20;
+/// The id of a log directory.
+const UUID: usize = 16;
 
 impl Request {
     /// Bytes on the wire, about.
@@ -53,6 +55,10 @@ impl Request {
                 }
                 Self::CreateTopics(request) => 8 + request.topics.len() * 3 * TOPIC,
                 Self::DeleteTopics(request) => 8 + request.topics.len() * TOPIC,
+                Self::CreatePartitions(request) => {
+                    let replicas = request.replicas.iter().flatten();
+                    2 * TOPIC + replicas.map(|list| 4 + list.len() * BROKER).sum::<usize>()
+                }
                 Self::ElectLeaders(request) => {
                     let partitions = request.partitions.as_ref().map_or(0, Vec::len);
                     8 + partitions * (TOPIC + 4)
@@ -78,8 +84,11 @@ impl Request {
                     12 + proposals.sum::<usize>()
                 }
                 // Cluster id, incarnation, a listener, the range of each feature.
-                Self::BrokerRegistration(_) => 200,
-                Self::BrokerHeartbeat(_) => 24,
+                Self::BrokerRegistration(request) => 200 + request.log_dirs.len() * UUID,
+                Self::BrokerHeartbeat(request) => 24 + request.offline_log_dirs.len() * UUID,
+                Self::AssignReplicasToDirs(request) => {
+                    12 + request.replicas.len() * (TOPIC + 4 + UUID)
+                }
                 Self::ZooKeeper(request) => request.size(),
                 Self::ZooKeeperPeer(request) => request.size(),
             }
@@ -111,6 +120,7 @@ impl Response {
                 }
                 Self::CreateTopics(response) => response.topics.len() * 3 * TOPIC,
                 Self::DeleteTopics(response) => response.topics.len() * 2 * TOPIC,
+                Self::CreatePartitions(_) => 2 * TOPIC,
                 Self::ElectLeaders(response) => 8 + response.partitions.len() * (TOPIC + 8),
                 Self::AlterPartitionReassignments(response) => {
                     8 + response.partitions.len() * 2 * TOPIC
@@ -122,6 +132,7 @@ impl Response {
                     8 + isr.map(|isr| TOPIC + 20 + isr * BROKER).sum::<usize>()
                 }
                 Self::BrokerRegistration(_) | Self::BrokerHeartbeat(_) => 16,
+                Self::AssignReplicasToDirs(response) => 8 + response.replicas.len() * (TOPIC + 6),
                 Self::ZooKeeper(response) => response.size(),
                 Self::ZooKeeperPeer(response) => response.size(),
                 // The topic's name, an epoch, a leader and where it can be reached.
@@ -172,6 +183,7 @@ mod tests {
             snapshot: None,
             current_leader: None,
             records: Bytes::from(vec![0; bytes]),
+            preferred_read_replica: None,
         };
         let response = FetchResponse {
             error: ErrorCode::None,

@@ -42,6 +42,7 @@ mod transition;
 mod vote;
 mod voters;
 
+pub(crate) use quorum_state::directory_id;
 pub(crate) use snapshotting::News;
 pub use voters::{DirectoryId, VoterKey};
 

@@ -109,6 +109,7 @@ impl Driver {
                 fenced: false,
                 in_controlled_shutdown: false,
                 rack: None,
+                log_dirs: Vec::new(),
             })
         });
         let topic = TopicRecord {
@@ -290,6 +291,7 @@ impl Driver {
                     epoch: LeaderEpoch(1),
                 }),
                 records,
+                preferred_read_replica: None,
             }],
             session_id: 0,
         };
@@ -362,6 +364,7 @@ impl Driver {
             max_bytes: 10 << 20,
             partitions: vec![partition],
             session: FetchSession::none(),
+            rack: String::new(),
         };
         self.ask(NodeId::Broker(BrokerId(id)), Request::Fetch(request));
     }
@@ -381,6 +384,7 @@ impl Driver {
         let diverging_epoch =
             diverging.map(|(epoch, offset)| EpochOffset::new(LeaderEpoch(epoch), Offset(offset)));
         let response = FetchPartitionResponse {
+            snapshot: None,
             partition: orders(),
             error,
             high_watermark: Offset(high_watermark),
@@ -389,6 +393,7 @@ impl Driver {
             diverging_epoch,
             current_leader: None,
             records: records.concat().into(),
+            preferred_read_replica: None,
         };
         let what = format!("{} answers {}", one.to, fetched_text(&response));
         let response = Response::Fetch(FetchResponse {

@@ -69,6 +69,10 @@ impl Narrator<'_> {
                 let text = format!("has {partition} no more: its folder is put aside");
                 self.lines.plain(at, who, text);
             }
+            Event::ReplicaOffline { partition } => {
+                let text = format!("{partition} is offline: its log directory is, or may be, lost");
+                self.lines.plain(at, who, text);
+            }
             Event::BecameLeader {
                 partition,
                 leader_epoch,
@@ -89,6 +93,21 @@ impl Narrator<'_> {
                     let text = format!("high watermark back {before} → {offset}");
                     self.lines.append(at, who, &text);
                 }
+            }
+            Event::LogDirectoryFailed {
+                directory,
+                error,
+                partitions,
+            } => {
+                self.lines.barrier();
+                let held: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+                let held = if held.is_empty() {
+                    "nothing of the topics".to_owned()
+                } else {
+                    held.join(", ")
+                };
+                let text = format!("LOSES LOG DIRECTORY {directory} with {held}: {error}");
+                self.lines.plain(at, who, text);
             }
             Event::StorageFailed { partition, error } => {
                 let what = partition

@@ -57,6 +57,7 @@ pub fn plan(profile: Profile, seed: u64) -> Plan {
     cluster::draw(&mut dice("cluster"), profile, &mut plan);
     settings::draw(&mut dice("settings"), profile, &mut plan);
     snapshots::draw(&mut dice("snapshots"), &mut plan);
+    settings::racks(&mut dice("racks"), &mut plan);
     world(&mut dice("world"), &mut plan);
     let window_ms = dice("window").between(profile.window_ms());
     fault::draw(seed, profile, window_ms, &mut plan);

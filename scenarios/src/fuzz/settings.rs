@@ -4,6 +4,7 @@
 //! Next: `workload.rs`.
 
 use super::dice::Dice;
+use super::fault::SECOND;
 use super::profile::Profile;
 use ktrial_core::config::Settings;
 use ktrial_core::message::Placement;
@@ -91,6 +92,33 @@ pub(super) fn draw(dice: &mut Dice, profile: Profile, plan: &mut Plan) {
     }
     for consumer in &mut plan.consumers {
         consumer.config.extend(some(dice, percent, CONSUMER));
+    }
+}
+
+/// Now and then brokers and consumers stand in two racks, and consumers read from the nearest replica;
+/// now and then brokers have a second log directory.
+pub(super) fn racks(dice: &mut Dice, plan: &mut Plan) {
+    const SELECTOR: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+    let set = |settings: &mut Settings, key: &str, value: &str| {
+        settings.insert(key.to_owned(), value.to_owned());
+    };
+    let (near, several) = (dice.percent(25), dice.percent(15));
+    let directories = format!("data,{SECOND}");
+    for broker in &mut plan.brokers {
+        if near {
+            set(&mut broker.config, "replica.selector.class", SELECTOR);
+            set(&mut broker.config, "broker.rack", dice.pick(&["r1", "r2"]));
+        }
+        if several {
+            set(&mut broker.config, "log.dirs", &directories);
+        }
+    }
+    for consumer in plan.consumers.iter_mut().filter(|_| near) {
+        set(
+            &mut consumer.config,
+            "client.rack",
+            dice.pick(&["r1", "r2"]),
+        );
     }
 }
 

@@ -320,6 +320,7 @@ impl<'a> Names<'a> {
                 changes.retain(|change| match &change.resource {
                     ConfigResource::Topic(topic) => !self.gone.topics.contains(topic),
                     ConfigResource::Cluster => true,
+                    ConfigResource::Broker(broker) => !self.gone.brokers.contains(broker),
                 });
                 !changes.is_empty()
             }
@@ -327,7 +328,10 @@ impl<'a> Names<'a> {
                 *partitions = self.partitions(partitions);
                 !partitions.is_empty()
             }
-            Action::CreateTopic { topic, replicas } => {
+            Action::AddPartitions {
+                topic, replicas, ..
+            }
+            | Action::CreateTopic { topic, replicas } => {
                 if let Some(partitions) = replicas.take() {
                     *replicas = Some(self.placed(topic, partitions));
                 }

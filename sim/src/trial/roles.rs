@@ -40,6 +40,7 @@ pub(super) fn filled(action: &Action, cluster: &Cluster, view: &View) -> Action 
         | Action::AlterConfig { .. }
         | Action::ElectLeaders { .. }
         | Action::CreateTopic { .. }
+        | Action::AddPartitions { .. }
         | Action::DeleteTopic { .. }
         | Action::Reassign { .. }
         | Action::Assign { .. } => {}

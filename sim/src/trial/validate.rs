@@ -277,7 +277,10 @@ impl<'p> Known<'p> {
             }
             Action::AlterConfig { changes } => changes.iter().try_for_each(|c| self.change(c)),
             Action::ElectLeaders { partitions, .. } => self.partitions(partitions),
-            Action::CreateTopic { topic, replicas } => {
+            Action::AddPartitions {
+                topic, replicas, ..
+            }
+            | Action::CreateTopic { topic, replicas } => {
                 self.topic(topic)?;
                 let elsewhere = replicas.clone().map(Placement::Manual);
                 let placed = elsewhere.map(|placement| self.placed(&placement));
@@ -302,6 +305,7 @@ impl<'p> Known<'p> {
         match &change.resource {
             ConfigResource::Topic(topic) => self.topic(topic).map(drop),
             ConfigResource::Cluster => Ok(()),
+            ConfigResource::Broker(broker) => self.brokers(&[*broker]),
         }
     }
 

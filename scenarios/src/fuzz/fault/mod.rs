@@ -17,6 +17,8 @@ mod operator;
 mod process;
 mod scene;
 
+pub(super) use disk::SECOND;
+
 use super::dice::Dice;
 use super::profile::Profile;
 use ktrial_sim::plan::{Plan, Step};

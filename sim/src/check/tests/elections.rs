@@ -352,6 +352,7 @@ fn broker_epochs() {
             fenced: false,
             in_controlled_shutdown: false,
             rack: None,
+            log_dirs: Vec::new(),
         }));
         story
     };
