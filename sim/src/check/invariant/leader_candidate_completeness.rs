@@ -3,12 +3,13 @@
 //!
 //! The true high watermark is the highest that any leader had while it was the controller's leader.
 //!
-//! Source: TLA+ kip-966 `LeaderCandidateCompleteness`; hachikuji `StrongIsr` in part.
+//! Source: TLA+ kip-966 `LeaderCandidateCompleteness`; hachikuji `StrongIsr`.
 //!
-//! It looks at a member when its log is opened, and when the controller takes it in. (That a member that
-//! follows is never overtaken is `high_watermark_bounds`.)
+//! It looks at a member when its log is opened, when the controller takes it in, and when it cuts its log
+//! where another's parts from it. (That a member that follows is never overtaken is `high_watermark_bounds`.)
 //!
-//! False positives avoided: a broker that is down, or whose log was not opened since it lost power, says
+//! False positives avoided: before KIP-101 every follower cut its log at its own high watermark, and fetched
+//! the rest again: that is told when such a one is elected meanwhile. A broker that is down, or whose log was not opened since it lost power, says
 //! nothing yet. Who was elected with the same record is judged by `leader_completeness`. After a leader
 //! has begun that lacks records (reported there), its own high watermark counts. Nothing is said where
 //! the loss of the first record that the member lacks is excused: it may not come to it, and else
@@ -16,6 +17,7 @@
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::{Committed, PartitionView, Replica};
+use ktrial_core::event::TruncationCause;
 use ktrial_core::{BrokerId, Event, NodeId, Offset, TopicName, TopicPartition};
 use std::collections::BTreeMap;
 
@@ -45,6 +47,10 @@ impl Invariant for LeaderCandidateCompleteness {
                 Event::BecameLeader { .. }
                     | Event::HighWatermark { .. }
                     | Event::LogLoaded { .. }
+                    | Event::Truncated {
+                        cause: TruncationCause::DivergingEpoch(_) | TruncationCause::OutOfRange,
+                        ..
+                    }
                     | Event::MetadataWritten { .. }
             )
         );
@@ -69,7 +75,7 @@ impl Invariant for LeaderCandidateCompleteness {
         match moment.event() {
             Some(Event::BecameLeader { .. }) => known.follow(moment, committed, true),
             Some(Event::HighWatermark { .. }) => known.follow(moment, committed, false),
-            Some(Event::LogLoaded { .. }) => {
+            Some(Event::LogLoaded { .. } | Event::Truncated { .. }) => {
                 if let Some((broker, replica)) = moment.replica()
                     && is_candidate(committed, broker)
                 {
