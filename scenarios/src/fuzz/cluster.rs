@@ -96,7 +96,7 @@ fn model(dice: &mut Dice, ids: Vec<BrokerId>, plan: &mut Plan) {
         placement: Placement::Manual(vec![ids]),
         configs: Settings::new(),
     });
-    for place in 0..dice.count(1..=2) {
+    for place in 0..dice.count(2..=3) {
         plan.producers.push(ProducerPlan {
             name: format!("p{}", place + 1),
             config: Settings::new(),

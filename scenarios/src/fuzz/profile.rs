@@ -65,7 +65,7 @@ impl Profile {
 
     pub(super) fn records(self) -> RangeInclusive<u64> {
         match self {
-            Self::Pair | Self::Trio => 2..=8,
+            Self::Pair | Self::Trio => 4..=10,
             Self::Light => 10..=60,
             Self::Swarm => 10..=150,
             Self::Harsh => 20..=300,

@@ -87,7 +87,9 @@ pub(super) fn draw(dice: &mut Dice, profile: Profile, plan: &mut Plan) {
         let acks = dice.pick(&["all", "all", "all", "all", "all", "all", "1", "1", "0"]);
         producer.config.insert("acks".to_owned(), acks.to_owned());
         if profile.is_model() {
-            // What a specification calls a record is a batch.
+            // What a specification calls a record is a batch, and its leaders do not wait for each other.
+            let acks = dice.pick(&["all", "1"]);
+            producer.config.insert("acks".to_owned(), acks.to_owned());
             let one = "1".to_owned();
             producer.config.insert("batch.size".to_owned(), one);
         }

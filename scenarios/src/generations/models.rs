@@ -11,9 +11,9 @@
 //!
 //! `WeakIsr` and `StrongIsr` are what the checks of [`CHECKS`] come to. docs/tla.md tells which is which.
 //!
-//! Simplified: Kafka answers a question about an epoch that is newer than all it knows with "unknown", and
-//! then a follower cuts at its high watermark. `Kip279.tla` compares the logs themselves. So Kafka as it was
-//! can break with two replicas where the model holds: about one trial in 5,000 does.
+//! `Kip279.tla` compares the logs themselves, so it is KIP-279 as it was proposed. Releases answer a question
+//! about an epoch above all they know with "unknown", whereupon a follower cuts at its high watermark: with
+//! `truncation=epoch279` one trial in some thousands breaks with two replicas too.
 //!
 //! Source: github.com/hachikuji/kafka-specification.
 //! Next: `releases.rs`.
@@ -72,7 +72,7 @@ pub const MODELS: [Model; 5] = [
     Model {
         name: "Kip279",
         rules: &[
-            ("truncation", "epoch279"),
+            ("truncation", "epoch279_proposed"),
             ("leader_epoch_entry_on_election", "false"),
             ("fetch_epoch_fencing", "false"),
             ("isr_expand_requires_epoch_start", "false"),
