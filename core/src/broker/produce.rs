@@ -165,8 +165,13 @@ impl Broker {
         let from = delayed.reply;
         for (response, required) in &mut delayed.partitions {
             let Some(offset) = *required else { continue };
-            let answer = match self.replicas.get(&response.partition.partition) {
+            let name = &response.partition.partition;
+            let answer = match self.replicas.get(name) {
                 Some(partition) => partition.replicated(offset),
+                // It was moved away, and what was appended may be elsewhere.
+                None if self.shared.image.partition(name).is_some() => {
+                    Some(ErrorCode::NotLeaderOrFollower)
+                }
                 None => Some(ErrorCode::UnknownTopicOrPartition),
             };
             match answer {

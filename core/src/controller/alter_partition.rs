@@ -79,7 +79,7 @@ impl Cluster {
         let mut partition = builder.partition.clone();
         check_newness(&partition, proposal, self.rules)?;
         if !self.rules.has(Bug::DeposedLeaderProposes) {
-            check_leadership(from, &partition, proposal)?;
+            check_leadership(from, &partition, proposal, self.rules)?;
         }
         check_members(from, &partition, proposal)?;
         if !proposal
@@ -121,7 +121,8 @@ impl Cluster {
             return false;
         }
         let current = registration.map(|registration| registration.broker_epoch);
-        !self.rules.isr_broker_epoch_check || epoch.is_none() || current == epoch
+        let looked_at = self.rules.isr_broker_epoch_check && !self.rules.has(Bug::BrokerEpochIgnored);
+        !looked_at || epoch.is_none() || current == epoch
     }
 }
 
@@ -152,6 +153,7 @@ fn check_leadership(
     from: BrokerId,
     partition: &PartitionRegistration,
     proposal: &AlterPartitionProposal,
+    rules: Rules,
 ) -> Result<(), ErrorCode> {
     if proposal.leader_epoch < partition.leader_epoch {
         return Err(ErrorCode::FencedLeaderEpoch);
@@ -159,7 +161,8 @@ fn check_leadership(
     if partition.leader != Some(from) {
         return Err(ErrorCode::InvalidRequest);
     }
-    if proposal.partition_epoch < partition.partition_epoch {
+    let old = proposal.partition_epoch < partition.partition_epoch;
+    if old && !rules.has(Bug::PartitionEpochIgnored) {
         return Err(ErrorCode::InvalidUpdateVersion);
     }
     Ok(())

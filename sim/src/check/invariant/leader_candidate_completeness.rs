@@ -8,6 +8,9 @@
 //! It looks at a member when its log is opened, when the controller takes it in, and when it cuts its log
 //! where another's parts from it. (That a member that follows is never overtaken is `high_watermark_bounds`.)
 //!
+//! Permitted: for one that was moved away, stayed in the ELR, and is a replica again, with an empty log. So
+//! does Kafka 4.3.1 (`PartitionChangeBuilder.maybePopulateTargetElr`).
+//!
 //! False positives avoided: before KIP-101 every follower cut its log at its own high watermark, and fetched
 //! the rest again: that is told when such a one is elected meanwhile. A broker that is down, or whose log was not opened since it lost power, says
 //! nothing yet. Who was elected with the same record is judged by `leader_completeness`. After a leader
@@ -33,6 +36,8 @@ struct Known {
     high_watermark: Offset,
     /// Who was in ISR and ELR before this entry.
     candidates: Vec<BrokerId>,
+    /// Who has been in the ELR without being a replica, and is in it still.
+    strays: Vec<BrokerId>,
 }
 
 impl Invariant for LeaderCandidateCompleteness {
@@ -71,6 +76,7 @@ impl Invariant for LeaderCandidateCompleteness {
             moment,
             excuses,
             high_watermark: known.high_watermark,
+            strays: known.strays.clone(),
         };
         match moment.event() {
             Some(Event::BecameLeader { .. }) => known.follow(moment, committed, true),
@@ -88,6 +94,10 @@ impl Invariant for LeaderCandidateCompleteness {
                 }
                 known.candidates.clone_from(&committed.isr);
                 known.candidates.extend(&committed.elr);
+                let replicas = &committed.replicas;
+                let stray = |id: &BrokerId| !replicas.contains(id) || known.strays.contains(id);
+                let elr = committed.elr.iter().copied();
+                known.strays = elr.filter(stray).collect();
             }
             _ => {}
         }
@@ -117,6 +127,7 @@ struct Case<'a> {
     moment: &'a Moment<'a>,
     excuses: Excuses<'a>,
     high_watermark: Offset,
+    strays: Vec<BrokerId>,
 }
 
 impl Case<'_> {
@@ -153,10 +164,13 @@ impl Case<'_> {
              its leader had",
             self.name, self.high_watermark
         );
-        findings.broken(NAME, self.name, self.moment.at(), what);
+        let stray = self.strays.contains(&broker);
+        let (name, at) = (Some(self.name), Some(self.moment.at()));
+        findings.report(NAME, name, at, stray, what);
     }
 }
 
 fn is_candidate(committed: &Committed, broker: BrokerId) -> bool {
-    committed.isr.contains(&broker) || committed.elr.contains(&broker)
+    let named = committed.isr.contains(&broker) || committed.elr.contains(&broker);
+    named && committed.replicas.contains(&broker)
 }
