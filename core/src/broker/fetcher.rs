@@ -320,9 +320,8 @@ impl ReplicaFetcher {
         rules: Rules,
     ) -> Option<&mut Following> {
         self.following.get_mut(&position.partition).filter(|one| {
-            let here = one.offset == position.offset || rules.has(Bug::FetchOffsetUnchecked);
             let now = one.leader_epoch == position.leader_epoch;
-            here && (now || rules.has(Bug::FetchEpochUnchecked))
+            one.offset == position.offset && (now || rules.has(Bug::FetchEpochUnchecked))
         })
     }
 

@@ -10,6 +10,7 @@
 
 use super::Broker;
 use super::purgatory::{DelayedProduce, Parked, Ticket};
+use super::replicas::not_hosted;
 use crate::error::ErrorCode;
 use crate::event::Event;
 use crate::id::TopicPartition;
@@ -165,14 +166,9 @@ impl Broker {
         let from = delayed.reply;
         for (response, required) in &mut delayed.partitions {
             let Some(offset) = *required else { continue };
-            let name = &response.partition.partition;
-            let answer = match self.replicas.get(name) {
+            let answer = match self.replicas.get(&response.partition.partition) {
                 Some(partition) => partition.replicated(offset),
-                // It was moved away, and what was appended may be elsewhere.
-                None if self.shared.image.partition(name).is_some() => {
-                    Some(ErrorCode::NotLeaderOrFollower)
-                }
-                None => Some(ErrorCode::UnknownTopicOrPartition),
+                None => Some(not_hosted(&self.shared, &response.partition.partition)),
             };
             match answer {
                 None => done = false,

@@ -79,7 +79,7 @@ impl Cluster {
         let mut partition = builder.partition.clone();
         check_newness(&partition, proposal, self.rules)?;
         if !self.rules.has(Bug::DeposedLeaderProposes) {
-            check_leadership(from, &partition, proposal, self.rules)?;
+            check_leadership(from, &partition, proposal)?;
         }
         check_members(from, &partition, proposal)?;
         if !proposal
@@ -121,8 +121,7 @@ impl Cluster {
             return false;
         }
         let current = registration.map(|registration| registration.broker_epoch);
-        let looked_at = self.rules.isr_broker_epoch_check && !self.rules.has(Bug::BrokerEpochIgnored);
-        !looked_at || epoch.is_none() || current == epoch
+        !self.rules.isr_broker_epoch_check || epoch.is_none() || current == epoch
     }
 }
 
@@ -153,7 +152,6 @@ fn check_leadership(
     from: BrokerId,
     partition: &PartitionRegistration,
     proposal: &AlterPartitionProposal,
-    rules: Rules,
 ) -> Result<(), ErrorCode> {
     if proposal.leader_epoch < partition.leader_epoch {
         return Err(ErrorCode::FencedLeaderEpoch);
@@ -161,8 +159,7 @@ fn check_leadership(
     if partition.leader != Some(from) {
         return Err(ErrorCode::InvalidRequest);
     }
-    let old = proposal.partition_epoch < partition.partition_epoch;
-    if old && !rules.has(Bug::PartitionEpochIgnored) {
+    if proposal.partition_epoch < partition.partition_epoch {
         return Err(ErrorCode::InvalidUpdateVersion);
     }
     Ok(())

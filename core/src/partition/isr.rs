@@ -135,7 +135,6 @@ impl Leadership {
         // Below the epoch's start its log may still part from ours, whatever the high watermark says.
         let in_epoch =
             end >= self.epoch_start_offset || !context.rules.isr_expand_requires_epoch_start;
-        let in_epoch = in_epoch || context.rules.has(Bug::EpochStartIgnored);
         let complete = end >= high_watermark || context.rules.has(Bug::JoinsBelowHighWatermark);
         complete && in_epoch
     }

@@ -22,8 +22,7 @@ use crate::view::View;
 use ktrial_core::{BrokerId, ErrorCode, Event, NodeId, TopicPartition};
 
 /// The replicas that may become leader without an unclean election, for a partition that nobody leads:
-/// the members of ISR and ELR, else the last known leader. One that was moved away may be left in the ELR: it
-/// is never elected, and keeps the last known leader from it (`PartitionChangeBuilder`, 4.3.1).
+/// the members of ISR and ELR, else the last known leader.
 pub(super) fn eligible(plan: &Plan, view: &View, partition: &TopicPartition) -> Vec<BrokerId> {
     let state = view.partition(partition);
     let Some(committed) = state.and_then(|state| state.committed.as_ref()) else {
@@ -31,11 +30,12 @@ pub(super) fn eligible(plan: &Plan, view: &View, partition: &TopicPartition) -> 
     };
     let mut eligible = committed.isr.clone();
     eligible.extend(&committed.elr);
-    let nobody = eligible.is_empty();
-    eligible.retain(|id| committed.replicas.contains(id));
-    if nobody && plan.rules.elr_last_known_leader {
+    // Who was moved away is not elected.
+    eligible.retain(|broker| committed.replicas.contains(broker));
+    if eligible.is_empty() && plan.rules.elr_last_known_leader {
         eligible.extend(&committed.last_known_elr);
     }
+    eligible.retain(|broker| committed.replicas.contains(broker));
     eligible.sort();
     eligible.dedup();
     eligible
