@@ -26,6 +26,9 @@ pub enum Truncation {
     /// The answer names the epoch that it is about, and the follower asks again with a lower one
     /// until both logs know it (KIP-279).
     Epoch279,
+    /// KIP-279 as it was proposed, which no release has: asked for an epoch above all that it knows, a leader
+    /// answers with its last one and its log's end, and not that it does not know.
+    Epoch279Proposed,
     /// The leader tells of the divergence in the fetch response (KAFKA-10554).
     OnFetch,
 }
@@ -109,7 +112,7 @@ macro_rules! switches {
                 match key {
                     "truncation" => {
                         self.truncation = serde_json::from_value(value.into())
-                            .map_err(|_| invalid("hw, epoch101, epoch279 or on_fetch"))?;
+                            .map_err(|_| invalid("hw, epoch101, epoch279, epoch279_proposed or on_fetch"))?;
                     }
                     "planted" => {
                         let bug = (value != "none").then(|| value.parse()).transpose();
@@ -145,7 +148,8 @@ pub const TRUNCATION: Switch = Switch {
     since: "0.11, 2.0, 2.7",
     source: "KIP-101, KIP-279, KAFKA-10554",
     meaning: "How a follower finds where its log parts from the leader's: hw cuts at its own high watermark; \
-              epoch101 asks where its last epoch ends; epoch279 asks again until both know the epoch; \
+              epoch101 asks where its last epoch ends; epoch279 asks again until both know the epoch \
+              (epoch279_proposed: as the KIP has it, also where Kafka answers that it knows none); \
               on_fetch hears of it in the fetch response.",
 };
 

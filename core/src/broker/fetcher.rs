@@ -33,7 +33,7 @@ use crate::message::{
 use crate::offset::{LeaderEpoch, Offset};
 use crate::partition::Divergence;
 use crate::planted::Bug;
-use crate::rules::Truncation;
+use crate::rules::{Rules, Truncation};
 use crate::storage::StorageError;
 use crate::time::{Now, Timestamp, earliest};
 use std::collections::BTreeMap;
@@ -337,9 +337,14 @@ impl ReplicaFetcher {
     }
 
     /// The partition, if nothing about it has changed since it was asked for.
-    pub(super) fn unchanged(&mut self, position: &Position) -> Option<&mut Following> {
+    pub(super) fn unchanged(
+        &mut self,
+        position: &Position,
+        rules: Rules,
+    ) -> Option<&mut Following> {
         self.following.get_mut(&position.partition).filter(|one| {
-            one.offset == position.offset && one.leader_epoch == position.leader_epoch
+            let now = one.leader_epoch == position.leader_epoch;
+            one.offset == position.offset && (now || rules.has(Bug::FetchEpochUnchecked))
         })
     }
 
@@ -352,10 +357,11 @@ impl ReplicaFetcher {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
-        if self.unchanged(position).is_none() && !shared.rules.truncate_only_if_owned {
+        if self.unchanged(position, shared.rules).is_none() && !shared.rules.truncate_only_if_owned
+        {
             return cut_unowned(shared, replicas, position, answer, now, out);
         }
-        let Some(following) = self.unchanged(position) else {
+        let Some(following) = self.unchanged(position, shared.rules) else {
             return Ok(());
         };
         if !answer.error.is_none() {

@@ -23,6 +23,7 @@ use crate::machine::Effects;
 use crate::message::ConfigResource;
 use crate::metadata::{MetadataImage, MetadataRecord, PartitionRegistration, TopicImage};
 use crate::partition::Became;
+use crate::planted::Bug;
 use crate::raft::News;
 use crate::storage::StorageError;
 use crate::time::Now;
@@ -285,7 +286,8 @@ impl Broker {
     /// Before KAFKA-7164 a broker did not look at its log again when the leader it follows leads in a
     /// newer epoch. Whether that is so.
     fn goes_on(&mut self, id: &TopicIdPartition, now: &PartitionRegistration) -> bool {
-        let again = !self.shared.rules.truncate_on_every_epoch_change;
+        let rules = self.shared.rules;
+        let again = !rules.truncate_on_every_epoch_change || rules.has(Bug::FetcherGoesOn);
         let leader = now.leader.filter(|_| again);
         let fetcher = leader.and_then(|leader| self.fetchers.get_mut(&leader));
         fetcher.is_some_and(|fetcher| fetcher.go_on(&id.partition, now.leader_epoch))

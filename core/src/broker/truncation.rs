@@ -105,7 +105,7 @@ impl ReplicaFetcher {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
-        let Some(following) = self.unchanged(position) else {
+        let Some(following) = self.unchanged(position, shared.rules) else {
             return Ok(());
         };
         if !answer.error.is_none() {
@@ -177,7 +177,7 @@ impl ReplicaFetcher {
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         let (position, is_end) = asked;
-        let Some(following) = self.unchanged(position) else {
+        let Some(following) = self.unchanged(position, shared.rules) else {
             return Ok(());
         };
         let Some(offset) = answer.offset.filter(|_| answer.error.is_none()) else {
