@@ -157,6 +157,7 @@ pub(super) fn not_controller(request: &Request) -> Option<Response> {
         | Request::Vote(_)
         | Request::BeginQuorumEpoch(_)
         | Request::EndQuorumEpoch(_)
+        | Request::FetchSnapshot(_)
         | Request::Produce(_)
         | Request::ListOffsets(_)
         | Request::Metadata(_)
