@@ -103,7 +103,7 @@ fn known(directories: &[DirectoryId]) -> impl Iterator<Item = &DirectoryId> {
     directories.iter().filter(real)
 }
 
-fn list<K: Ord>(sets: &Sets<K>, of: K) -> Vec<PartitionKey> {
+fn list<K: Ord + Copy>(sets: &Sets<K>, of: K) -> Vec<PartitionKey> {
     sets.get(&of).into_iter().flatten().copied().collect()
 }
 

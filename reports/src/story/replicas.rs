@@ -69,10 +69,6 @@ impl Narrator<'_> {
                 let text = format!("has {partition} no more: its folder is put aside");
                 self.lines.plain(at, who, text);
             }
-            Event::ReplicaOffline { partition } => {
-                let text = format!("{partition} is offline: its log directory is, or may be, lost");
-                self.lines.plain(at, who, text);
-            }
             Event::BecameLeader {
                 partition,
                 leader_epoch,
@@ -93,6 +89,17 @@ impl Narrator<'_> {
                     let text = format!("high watermark back {before} → {offset}");
                     self.lines.append(at, who, &text);
                 }
+            }
+            _ => self.disk_failed(at, who, event),
+        }
+    }
+
+    /// What a broker has lost with a disk.
+    fn disk_failed(&mut self, at: Timestamp, who: &str, event: &Event) {
+        match event {
+            Event::ReplicaOffline { partition } => {
+                let text = format!("{partition} is offline: its log directory is, or may be, lost");
+                self.lines.plain(at, who, text);
             }
             Event::LogDirectoryFailed {
                 directory,
