@@ -241,18 +241,17 @@ impl Replicas {
         shared: &Shared,
         partition: &TopicPartition,
     ) -> Result<&mut Partition, ErrorCode> {
-        let known = shared.image.partition(partition).is_some();
-        let absent = match self.why_absent(partition) {
-            ErrorCode::UnknownTopicOrPartition if known => ErrorCode::NotLeaderOrFollower,
-            other => other,
-        };
+        let absent = self.why_absent(shared, partition);
         self.partitions.get_mut(partition).ok_or(absent)
     }
 
-    /// How a request is refused that has waited for a replica that is not there any more.
-    pub(super) fn why_absent(&self, partition: &TopicPartition) -> ErrorCode {
+    /// Why a request is refused for a partition without a replica here that works.
+    /// Source: `ReplicaManager.getPartitionOrError`.
+    pub(super) fn why_absent(&self, shared: &Shared, partition: &TopicPartition) -> ErrorCode {
         if self.lost.contains_key(partition) {
             ErrorCode::KafkaStorageError
+        } else if shared.image.partition(partition).is_some() {
+            ErrorCode::NotLeaderOrFollower
         } else {
             ErrorCode::UnknownTopicOrPartition
         }

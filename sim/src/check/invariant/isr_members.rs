@@ -13,9 +13,9 @@
 //! False positives avoided: whether a full ISR empties the ELR is asked only of a record that changes the
 //! partition, for the setting may change between. A full ISR has `min.insync.replicas` members, or as many as
 //! the topic's first partition had replicas when the change was built
-//! (`ReplicationControlManager.getTopicEffectiveMinIsr`): here, the most it ever had. Fenced members are looked for when a broker is fenced
-//! (the record that fences it follows the one that takes it out) and when a record takes one in; and
-//! only with the rules that forbid them.
+//! (`ReplicationControlManager.getTopicEffectiveMinIsr`): here, the most it ever had. Fenced members are
+//! looked for when a broker is fenced (the record that fences it follows the one that takes it out) and when a
+//! record takes one in; and only with the rules that forbid them.
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::Committed;
@@ -54,7 +54,7 @@ impl Invariant for IsrMembers {
         let Some(committed) = &partition.committed else {
             return;
         };
-        if let Some(id) = former_in_elr(committed) {
+        if let Some(id) = committed.moved_away_in_elr() {
             let what =
                 format!("{name} at the controller: broker {id} is in the ELR but not a replica");
             let were = self.replicas.get(name);
@@ -155,12 +155,6 @@ fn put_in(before: &Committed, now: &Committed) -> Option<BrokerId> {
     let cancelled = moves(before) && !moves(now);
     let first = *now.replicas.first()?;
     (cancelled && left.next().is_none() && now.isr == [first]).then_some(first)
-}
-
-/// A member of the ELR that is no replica.
-fn former_in_elr(committed: &Committed) -> Option<BrokerId> {
-    let mut elr = committed.elr.iter();
-    elr.find(|id| !committed.replicas.contains(id)).copied()
 }
 
 fn problem(committed: &Committed) -> Option<String> {
