@@ -167,10 +167,10 @@ impl Broker {
             let Some(offset) = *required else { continue };
             let answer = match self.replicas.get(&response.partition.partition) {
                 Some(partition) => partition.replicated(offset),
-                None => Some(
-                    self.replicas
-                        .why_absent(&self.shared, &response.partition.partition),
-                ),
+                None => {
+                    let name = &response.partition.partition;
+                    Some(self.replicas.why_absent(&self.shared, name))
+                }
             };
             match answer {
                 None => done = false,

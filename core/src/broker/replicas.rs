@@ -245,7 +245,8 @@ impl Replicas {
         self.partitions.get_mut(partition).ok_or(absent)
     }
 
-    /// How a request is refused for a replica that is not there, or is not there any more.
+    /// Why a request is refused for a partition without a replica here that works.
+    /// Source: `ReplicaManager.getPartitionOrError`.
     pub(super) fn why_absent(&self, shared: &Shared, partition: &TopicPartition) -> ErrorCode {
         if self.lost.contains_key(partition) {
             ErrorCode::KafkaStorageError

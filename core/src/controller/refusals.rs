@@ -102,6 +102,10 @@ pub(super) fn not_controller(request: &Request) -> Option<Response> {
                 topics: request.topics.iter().map(refused).collect(),
             })
         }
+        Request::CreatePartitions(_) => Response::CreatePartitions(CreatePartitionsResponse {
+            error: ERROR,
+            message: None,
+        }),
         Request::DeleteTopics(request) => {
             let refused = request.topics.iter().map(|topic| (topic.clone(), ERROR));
             Response::DeleteTopics(DeleteTopicsResponse {
@@ -114,10 +118,6 @@ pub(super) fn not_controller(request: &Request) -> Option<Response> {
                 partitions: request.partitions.iter().map(refused).collect(),
             })
         }
-        Request::CreatePartitions(_) => Response::CreatePartitions(CreatePartitionsResponse {
-            error: ERROR,
-            message: None,
-        }),
         Request::ElectLeaders(_) => Response::ElectLeaders(ElectLeadersResponse {
             error: ERROR,
             partitions: Vec::new(),
