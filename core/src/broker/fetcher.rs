@@ -334,7 +334,8 @@ impl ReplicaFetcher {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
-        if self.unchanged(position, shared.rules).is_none() && !shared.rules.truncate_only_if_owned {
+        if self.unchanged(position, shared.rules).is_none() && !shared.rules.truncate_only_if_owned
+        {
             return cut_unowned(shared, replicas, position, answer, now, out);
         }
         let Some(following) = self.unchanged(position, shared.rules) else {

@@ -148,10 +148,17 @@ fn release_lines(row: &Release) -> String {
     for (switches, (trials, seed)) in causes {
         let switches: Vec<&str> = switches.iter().copied().collect();
         let switches = switches.join(" + ");
-        let _ = writeln!(text, "    {trials:>5} mended by {switches}, first seed {seed}");
+        let _ = writeln!(
+            text,
+            "    {trials:>5} mended by {switches}, first seed {seed}"
+        );
     }
     if !row.unexplained.is_empty() {
-        let _ = writeln!(text, "    NOT mended by any later rule: seeds {:?}", row.unexplained);
+        let _ = writeln!(
+            text,
+            "    NOT mended by any later rule: seeds {:?}",
+            row.unexplained
+        );
     }
     text
 }

@@ -182,7 +182,12 @@ pub(super) fn fenced(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
 
 pub(super) fn held_fetch(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
     let one = scene.broker(dice);
-    let others: Vec<BrokerId> = scene.brokers.iter().copied().filter(|b| *b != one).collect();
+    let others: Vec<BrokerId> = scene
+        .brokers
+        .iter()
+        .copied()
+        .filter(|b| *b != one)
+        .collect();
     let others = match dice.percent(50) {
         true => others,
         false => dice.some(&others, 1),

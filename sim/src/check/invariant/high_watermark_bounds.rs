@@ -51,9 +51,12 @@ fn within(
     let (start, end) = (replica.log.start(), replica.log.end());
     let high_watermark = replica.high_watermark;
     if high_watermark < start || high_watermark > end {
-        report(false, format!(
-            "broker {broker} has high watermark {high_watermark} on {name}, outside its log [{start}, {end})"
-        ));
+        report(
+            false,
+            format!(
+                "broker {broker} has high watermark {high_watermark} on {name}, outside its log [{start}, {end})"
+            ),
+        );
     }
 }
 
@@ -65,9 +68,12 @@ fn rises(
 ) {
     let (before, now) = (replica.previous_high_watermark, replica.high_watermark);
     if now < before {
-        report(false, format!(
-            "the high watermark of {name} fell from {before} to {now} while broker {broker} led"
-        ));
+        report(
+            false,
+            format!(
+                "the high watermark of {name} fell from {before} to {now} while broker {broker} led"
+            ),
+        );
     }
 }
 
@@ -91,12 +97,15 @@ fn on_every_member(
         let follows = follower.role == Role::Follower(epoch, Some(leader)) && follower.agreed;
         if follows && follower.log.end() < replica.high_watermark {
             let permitted = !replica.isr.contains(member) && replica.proposed.contains(member);
-            report(permitted, format!(
-                "leader {leader} of {name} has high watermark {}, but broker {member}, a member of the \
+            report(
+                permitted,
+                format!(
+                    "leader {leader} of {name} has high watermark {}, but broker {member}, a member of the \
                  ISR, has its log's end at {}",
-                replica.high_watermark,
-                follower.log.end()
-            ));
+                    replica.high_watermark,
+                    follower.log.end()
+                ),
+            );
         }
     }
 }
