@@ -100,10 +100,6 @@ bugs! {
     JoinsBelowHighWatermark = "joins_below_high_watermark",
         "`Partition.isFollowerInSync`; kafka_replication.tla, CHECK: log end at the high watermark"
         => "a member of the ISR lacks a record below the high watermark";
-    /// A follower may join the ISR though it lacks records from before the leader's epoch.
-    EpochStartIgnored = "epoch_start_ignored",
-        "KAFKA-7128, `Partition.isFollowerInSync`; kafka_replication.tla, CHECK: log end at the epoch's start"
-        => "a member of the ISR lacks records that an earlier leader exposed";
     /// A new leader cuts its log at its own high watermark.
     NewLeaderTruncates = "new_leader_truncates",
         "`Partition.makeLeader`" => "acknowledged records are lost by an election";
@@ -125,10 +121,6 @@ bugs! {
     /// A follower does not look for divergence in a new epoch of the leader that it follows already.
     FetcherGoesOn = "fetcher_goes_on",
         "KAFKA-7164; kafka_replication.tla, CHECK: fetcher added anew for a newer leader epoch" => "two logs differ";
-    /// What comes of a fetch is taken though the follower fetches from another offset by now.
-    FetchOffsetUnchecked = "fetch_offset_unchecked",
-        "`AbstractFetcherThread.processFetchRequest`; kafka_replication.tla, CHECK: fetch offset of the response"
-        => "records are at the wrong place";
     /// What comes of a fetch is taken though it was asked in an older leader epoch.
     FetchEpochUnchecked = "fetch_epoch_unchecked",
         "`AbstractFetcherThread.processFetchRequest`; kafka_replication.tla, CHECK: leader epoch of the response"
@@ -180,14 +172,6 @@ bugs! {
     DeposedLeaderProposes = "deposed_leader_proposes",
         "`ReplicationControlManager.validateAlterPartitionData`, KIP-497"
         => "an isolated leader takes the leadership back and acknowledged records are lost";
-    /// A proposal that knows only an older ISR is taken.
-    PartitionEpochIgnored = "partition_epoch_ignored",
-        "`ReplicationControlManager.validateAlterPartitionData`; kafka_replication.tla, CHECK: partition epoch"
-        => "a replica is in the ISR again that the controller took out";
-    /// A member of a proposed ISR may be another process than the one that the leader saw.
-    BrokerEpochIgnored = "broker_epoch_ignored",
-        "KIP-903, `ReplicationControlManager.ineligibleReplicasForIsr`; kafka_replication.tla, CHECK: broker epoch"
-        => "a replica that lost records with its power is in the ISR";
     /// The ELR is kept while the ISR has enough members.
     ElrNotEmptied = "elr_not_emptied",
         "`PartitionChangeBuilder.maybePopulateTargetElr`, KIP-966" => "an eligible leader lacks acknowledged records";

@@ -69,6 +69,12 @@ impl FuzzSource {
             target.apply(&mut plan, value);
             plan.cell.insert(key.clone(), value.clone());
         }
+        // What is neither drawn nor set is as the release has it.
+        for (key, value) in Rules::default_settings(&plan.release).unwrap_or_default() {
+            if let Ok(target) = target(key, &plan) {
+                target.fill(&mut plan, value);
+            }
+        }
         Ok(plan)
     }
 

@@ -25,14 +25,20 @@ pub fn cause(plan: &Plan, later: Rules) -> Result<Option<BTreeSet<&'static str>>
     if breaks(plan, later, &mended)? {
         return Ok(None);
     }
-    // The newest first: what is left is what was mended first.
-    for key in mended.clone().into_iter().rev() {
-        let fewer: Vec<_> = mended.iter().copied().filter(|k| *k != key).collect();
-        if !breaks(plan, later, &fewer)? {
-            mended = fewer;
+    // The newest first: what is left is what was mended first. Some are needed only as long as others are
+    // there (who may be elected from an ELR, without any ELR), so until nothing goes.
+    loop {
+        let before = mended.len();
+        for key in mended.clone().into_iter().rev() {
+            let fewer: Vec<_> = mended.iter().copied().filter(|k| *k != key).collect();
+            if !breaks(plan, later, &fewer)? {
+                mended = fewer;
+            }
+        }
+        if mended.len() == before {
+            return Ok(Some(mended.into_iter().collect()));
         }
     }
-    Ok(Some(mended.into_iter().collect()))
 }
 
 /// The switches that differ, in the order of their releases.
