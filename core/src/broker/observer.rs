@@ -67,7 +67,7 @@ impl Observer {
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         self.raft.work(&mut context(shared, now, out))?;
-        shared.active_controller = self.raft.leader();
+        shared.active_controller = self.raft.leader().map(NodeId::Controller);
         Ok(())
     }
 
@@ -98,7 +98,7 @@ impl Observer {
     ) -> Result<Vec<Committed>, StorageError> {
         self.raft
             .response(&mut context(shared, now, out), request, response)?;
-        shared.active_controller = self.raft.leader();
+        shared.active_controller = self.raft.leader().map(NodeId::Controller);
         let storage = shared.storage.as_mut();
         let (batches, next) = self.raft.committed(storage, self.next_to_apply)?;
         self.next_to_apply = next;

@@ -31,9 +31,9 @@ mod index;
 mod leadership;
 mod metadata_log;
 mod partition_change;
-mod placement;
+pub(crate) mod placement;
 mod reassignment;
-mod refusals;
+pub(crate) mod refusals;
 mod registry;
 mod snapshot;
 mod standing;
@@ -186,6 +186,10 @@ impl Controller {
             | Request::ListOffsets(_)
             | Request::Metadata(_)
             | Request::OffsetForLeaderEpoch(_)
+            | Request::LeaderAndIsr(_)
+            | Request::StopReplica(_)
+            | Request::UpdateMetadata(_)
+            | Request::ControlledShutdown(_)
             | Request::ZooKeeper(_)
             | Request::ZooKeeperPeer(_) => {
                 out.observe(Event::Refused {

@@ -14,7 +14,7 @@ use crate::message::{
 };
 
 /// Reports each refusal in `response` to `from`.
-pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
+pub(crate) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
     let mut refuse = |partition: Option<&TopicPartition>, error: ErrorCode| {
         if !error.is_none() {
             let api = response.api();
@@ -72,6 +72,10 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
         | Response::Vote(_)
         | Response::BeginQuorumEpoch(_)
         | Response::EndQuorumEpoch(_)
+        | Response::LeaderAndIsr(_)
+        | Response::StopReplica(_)
+        | Response::UpdateMetadata(_)
+        | Response::ControlledShutdown(_)
         | Response::ZooKeeper(_)
         | Response::ZooKeeperPeer(_) => {}
     }
@@ -79,7 +83,7 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
 
 /// The answer of a controller that is not the active one; `None` if it would not answer at all.
 /// Source: `QuorumController.newNotControllerException`, `ControllerApis`.
-pub(super) fn not_controller(request: &Request) -> Option<Response> {
+pub(crate) fn not_controller(request: &Request) -> Option<Response> {
     const ERROR: ErrorCode = ErrorCode::NotController;
     Some(match request {
         Request::CreateTopics(request) => {
