@@ -284,7 +284,7 @@ impl Database {
 
 /// Whether an event is a record: those can be told twice. An election that was decided as the leader of
 /// the ensemble ended is told without its candidates.
-fn is_record(event: &Event) -> bool {
+pub(super) fn is_record(event: &Event) -> bool {
     matches!(event, Event::MetadataWritten { .. })
 }
 

@@ -252,7 +252,11 @@ impl Server {
     /// Applies everything up to `to`, and tells those whom it concerns.
     fn apply(&mut self, now: Now, to: Zxid, out: &mut Effects) -> Result<(), StorageError> {
         for done in self.database.commit(to) {
-            done.told.into_iter().for_each(|event| out.observe(event));
+            // Everybody tells the records, for nobody knows what others told; elections only the leader.
+            let leads = matches!(self.role, Role::Leading(_));
+            let told = done.told.into_iter();
+            told.filter(|event| leads || database::is_record(event))
+                .for_each(|event| out.observe(event));
             let tree = self.database.tree();
             let applied = (&*done.txn, done.happened.as_slice());
             let further = self.serving.applied(tree, applied, out);
