@@ -186,12 +186,12 @@ impl ErrorCode {
     }
 
     /// Whether the records of a produce request with this error are certainly not in the log. Every
-    /// other error leaves the outcome unknown: the records may be there and may be read.
+    /// other error leaves the outcome unknown: the records may be there and may be read. So does an
+    /// unknown topic: a produce that waits for followers ends with it when the topic is deleted.
     pub fn is_definite(self) -> bool {
         matches!(
             self,
             Self::CorruptMessage
-                | Self::UnknownTopicOrPartition
                 | Self::MessageTooLarge
                 | Self::InvalidTopicException
                 | Self::RecordListTooLarge
@@ -200,7 +200,6 @@ impl ErrorCode {
                 | Self::InvalidTimestamp
                 | Self::UnsupportedVersion
                 | Self::InvalidRecord
-                | Self::UnknownTopicId
         )
     }
 }

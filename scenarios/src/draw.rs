@@ -10,6 +10,7 @@
 use crate::diagnostic::{Diagnostic, Span};
 use ktrial_core::{NodeId, Random};
 use ktrial_sim::plan::{Action, Plan, Step, Target, When};
+use ktrial_sim::trial;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -43,7 +44,7 @@ pub enum Draw {
 /// Draws all of it.
 ///
 /// # Errors
-/// Nobody is left to be drawn.
+/// Nobody is left to be drawn, or who is drawn contradicts the file.
 pub(crate) fn draw(draws: &[Draw], plan: &mut Plan) -> Result<(), Diagnostic> {
     let mut targets = Random::stream(plan.seed, "targets");
     let mut taken: BTreeSet<NodeId> = plan.steps.iter().flat_map(held).collect();
@@ -92,7 +93,22 @@ pub(crate) fn draw(draws: &[Draw], plan: &mut Plan) -> Result<(), Diagnostic> {
             }
         }
     }
-    Ok(())
+    possible(draws, plan)
+}
+
+/// A file can ask for what no drawing makes possible: a broker that nobody stops is started by name.
+fn possible(draws: &[Draw], plan: &Plan) -> Result<(), Diagnostic> {
+    let mut drawn = draws.iter().filter_map(|draw| match draw {
+        Draw::Node { span, .. } => Some(*span),
+        Draw::Jitter { .. } => None,
+    });
+    let Some(span) = drawn.next() else {
+        return Ok(());
+    };
+    trial::check(plan).map_err(|error| {
+        let help = "nobody is drawn whom another step stops, freezes or starts by name";
+        Diagnostic::at(span, error.to_string()).with_help(Some(help.to_owned()))
+    })
 }
 
 fn nobody(span: Span) -> Diagnostic {

@@ -306,6 +306,9 @@ fn targets() {
     let kills = step("kill = { node = \"random-broker\" }").repeat(3);
     let more = step("kill = { broker = 2 }");
     check("nobody_left_to_draw", &format!("{kills}{more}"));
+    let drawn = "[[step]]\nshutdown = { broker = \"random-broker\" }\n";
+    let started = "[[step]]\nstart = { broker = 2 }\n";
+    check("started_but_never_drawn", &format!("{drawn}{started}"));
     check(
         "names_that_are_roles",
         "[consumers.rest]\n[[step]]\nheal = {}\n",

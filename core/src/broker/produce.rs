@@ -10,6 +10,7 @@
 
 use super::Broker;
 use super::purgatory::{DelayedProduce, Parked, Ticket};
+use super::replicas::not_hosted;
 use crate::error::ErrorCode;
 use crate::event::Event;
 use crate::id::TopicPartition;
@@ -167,7 +168,7 @@ impl Broker {
             let Some(offset) = *required else { continue };
             let answer = match self.replicas.get(&response.partition.partition) {
                 Some(partition) => partition.replicated(offset),
-                None => Some(ErrorCode::UnknownTopicOrPartition),
+                None => Some(not_hosted(&self.shared, &response.partition.partition)),
             };
             match answer {
                 None => done = false,

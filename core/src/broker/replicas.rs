@@ -134,12 +134,8 @@ impl Replicas {
         shared: &Shared,
         partition: &TopicPartition,
     ) -> Result<&mut Partition, ErrorCode> {
-        let known = shared.image.partition(partition).is_some();
-        self.partitions.get_mut(partition).ok_or(if known {
-            ErrorCode::NotLeaderOrFollower
-        } else {
-            ErrorCode::UnknownTopicOrPartition
-        })
+        let hosted = self.partitions.get_mut(partition);
+        hosted.ok_or_else(|| not_hosted(shared, partition))
     }
 
     /// As [`Replicas::hosted`], with the topic's id checked too.
@@ -240,5 +236,14 @@ impl Replicas {
         }
         self.checkpoint_recovery_points(storage)?;
         checkpoint::write_clean_shutdown(storage, LOG_DIRECTORY, epoch)
+    }
+}
+
+/// Why a request is refused for a partition without a replica here.
+pub(super) fn not_hosted(shared: &Shared, partition: &TopicPartition) -> ErrorCode {
+    if shared.image.partition(partition).is_some() {
+        ErrorCode::NotLeaderOrFollower
+    } else {
+        ErrorCode::UnknownTopicOrPartition
     }
 }

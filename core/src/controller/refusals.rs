@@ -8,9 +8,10 @@ use crate::event::Event;
 use crate::id::{NodeId, TopicPartition};
 use crate::machine::Effects;
 use crate::message::{
-    AlterPartitionResponse, BrokerHeartbeatResponse, BrokerRegistrationResponse, ConfigChange,
-    CreateTopicsResponse, CreatedTopic, ElectLeadersResponse, IncrementalAlterConfigsResponse,
-    NewTopic, Request, Response,
+    AlterPartitionReassignmentsResponse, AlterPartitionResponse, BrokerHeartbeatResponse,
+    BrokerRegistrationResponse, ConfigChange, CreateTopicsResponse, CreatedTopic,
+    DeleteTopicsResponse, ElectLeadersResponse, IncrementalAlterConfigsResponse, NewTopic,
+    Reassignment, Request, Response,
 };
 
 /// Reports each refusal in `response` to `from`.
@@ -97,6 +98,18 @@ pub(crate) fn not_controller(request: &Request) -> Option<Response> {
                 topics: request.topics.iter().map(refused).collect(),
             })
         }
+        Request::DeleteTopics(request) => {
+            let refused = request.topics.iter().map(|topic| (topic.clone(), ERROR));
+            Response::DeleteTopics(DeleteTopicsResponse {
+                topics: refused.collect(),
+            })
+        }
+        Request::AlterPartitionReassignments(request) => {
+            let refused = |one: &Reassignment| (one.partition.clone(), ERROR, None);
+            Response::AlterPartitionReassignments(AlterPartitionReassignmentsResponse {
+                partitions: request.partitions.iter().map(refused).collect(),
+            })
+        }
         Request::ElectLeaders(_) => Response::ElectLeaders(ElectLeadersResponse {
             error: ERROR,
             partitions: Vec::new(),
@@ -124,6 +137,50 @@ pub(crate) fn not_controller(request: &Request) -> Option<Response> {
             is_fenced: true,
             should_shut_down: false,
         }),
-        _ => return None,
+        // The quorum's, which every voter answers, and those that no controller does.
+        Request::Fetch(_)
+        | Request::Vote(_)
+        | Request::BeginQuorumEpoch(_)
+        | Request::EndQuorumEpoch(_)
+        | Request::Produce(_)
+        | Request::ListOffsets(_)
+        | Request::Metadata(_)
+        | Request::OffsetForLeaderEpoch(_)
+        | Request::ZooKeeper(_)
+        | Request::ZooKeeperPeer(_) => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{AlterPartitionReassignmentsRequest, DeleteTopicsRequest};
+
+    /// Else a standby would decide by what it knows, and write it when it is elected.
+    #[test]
+    fn a_standby_moves_and_deletes_nothing() {
+        let partition = TopicPartition::new("orders", 0);
+        let moves = Request::AlterPartitionReassignments(AlterPartitionReassignmentsRequest {
+            partitions: vec![Reassignment {
+                partition: partition.clone(),
+                replicas: None,
+            }],
+        });
+        let refused = vec![(partition.clone(), ErrorCode::NotController, None)];
+        assert_eq!(
+            not_controller(&moves),
+            Some(Response::AlterPartitionReassignments(
+                AlterPartitionReassignmentsResponse {
+                    partitions: refused
+                }
+            ))
+        );
+        let topics = vec![partition.topic.clone()];
+        let deletes = Request::DeleteTopics(DeleteTopicsRequest { topics });
+        let topics = vec![(partition.topic, ErrorCode::NotController)];
+        assert_eq!(
+            not_controller(&deletes),
+            Some(Response::DeleteTopics(DeleteTopicsResponse { topics }))
+        );
+    }
 }

@@ -9,6 +9,7 @@
 //! Source: KIP-966, `PartitionChangeBuilder.electLeader`.
 
 use crate::view::Committed;
+use ktrial_core::message::LeaderRecoveryState;
 use ktrial_core::{BrokerId, LeaderEpoch};
 
 /// How a leader was found.
@@ -29,6 +30,7 @@ pub(super) struct Before {
     pub(super) elr: Vec<BrokerId>,
     last_known_elr: Vec<BrokerId>,
     adding: Vec<BrokerId>,
+    moving: bool,
     leader_epoch: LeaderEpoch,
     known: bool,
 }
@@ -40,6 +42,7 @@ impl Before {
             elr: committed.elr.clone(),
             last_known_elr: committed.last_known_elr.clone(),
             adding: committed.adding.clone(),
+            moving: is_moving(committed),
             leader_epoch: committed.leader_epoch,
             known: true,
         }
@@ -52,10 +55,11 @@ impl Before {
             return None;
         }
         // A leader that is on its way out may have taken it into the ISR with its last wish.
+        let recovered = now.leader_recovery_state == LeaderRecoveryState::Recovered;
         let taken_in = now.isr.len() > 1 && now.isr.contains(&leader);
         // So may one whose move away from the partition ends with that wish.
-        let moved_in =
-            self.adding.contains(&leader) && now.adding.is_empty() && now.isr.contains(&leader);
+        let all_came = self.adding.iter().all(|id| now.replicas.contains(id));
+        let moved_in = self.moving && !is_moving(now) && all_came && recovered;
         let taken_in = taken_in || moved_in;
         if self.isr.contains(&leader) || self.elr.contains(&leader) || taken_in {
             return Some((leader, Kind::Clean));
@@ -70,4 +74,8 @@ impl Before {
         };
         Some((leader, kind))
     }
+}
+
+fn is_moving(committed: &Committed) -> bool {
+    !committed.adding.is_empty() || !committed.removing.is_empty()
 }

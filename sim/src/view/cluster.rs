@@ -41,6 +41,14 @@ pub struct Committed {
 }
 
 impl Committed {
+    /// A member of the ELR that is a replica no more. Nobody elects it, and while it is there no last known
+    /// leader is elected either.
+    /// Source: `PartitionChangeBuilder.maybePopulateTargetElr`, `canElectLastKnownLeader` (as of 4.3.1).
+    pub fn moved_away_in_elr(&self) -> Option<BrokerId> {
+        let mut elr = self.elr.iter();
+        elr.find(|id| !self.replicas.contains(id)).copied()
+    }
+
     /// Takes in a record about this partition; a change of an unknown partition is not taken. Tells
     /// whether the record was taken.
     pub(super) fn apply(state: &mut Option<Self>, record: &MetadataRecord) -> bool {

@@ -97,7 +97,10 @@ fn waiting(
     let none = committed.isr.is_empty() && committed.elr.is_empty();
     let alive = if none { "left" } else { "alive" };
     let mut why = format!("no replica of the {sets} is {alive} and unclean election is off");
-    if eligible.is_empty() {
+    if let Some(away) = committed.moved_away_in_elr() {
+        let blocks = format!(": broker {away}, which was moved away, is still in the ELR");
+        why.push_str(&blocks);
+    } else if eligible.is_empty() {
         why.push_str(": nobody may lead");
     } else {
         why.push_str(": waiting for ");

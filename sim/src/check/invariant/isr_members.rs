@@ -6,25 +6,35 @@
 //! Permitted: a replica that was moved away and stays in the ELR. When a move ends with fewer than
 //! `min.insync.replicas` members in the ISR, Kafka counts those who leave the assignment among the ELR, for
 //! they were in the ISR before (`PartitionChangeBuilder.maybePopulateTargetElr`, as of 4.3.1). Nobody
-//! elects them.
+//! elects them. And a fenced replica in the ISR after a move was cancelled that had left nobody else in it:
+//! Kafka takes the first replica, whether it is alive or not, where unclean election is on
+//! (`PartitionReassignmentRevert`).
 //!
 //! False positives avoided: whether a full ISR empties the ELR is asked only of a record that changes the
-//! partition, for the setting may change between. Fenced members are looked for when a broker is fenced
-//! (the record that fences it follows the one that takes it out) and when a record takes one in; and
-//! only with the rules that forbid them.
+//! partition, for the setting may change between. A full ISR has `min.insync.replicas` members, or as many as
+//! the topic's first partition had replicas when the change was built
+//! (`ReplicationControlManager.getTopicEffectiveMinIsr`): here, the most it ever had. Fenced members are
+//! looked for when a broker is fenced (the record that fences it follows the one that takes it out) and when a
+//! record takes one in; and only with the rules that forbid them.
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::Committed;
 use ktrial_core::metadata::MetadataRecord;
-use ktrial_core::{BrokerId, Event, TopicPartition};
-use std::collections::BTreeSet;
+use ktrial_core::{BrokerId, Event, TopicName, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
 
 const NAME: &str = "isr_members";
 
 #[derive(Default)]
 pub(super) struct IsrMembers {
-    /// Partitions whose replicas were ever moved.
-    moved: BTreeSet<TopicPartition>,
+    /// All that were ever replicas.
+    replicas: BTreeMap<TopicPartition, BTreeSet<BrokerId>>,
+    /// The state before the next record.
+    before: BTreeMap<TopicPartition, Committed>,
+    /// The only member of the ISR, since a move was cancelled.
+    put_in: BTreeMap<TopicPartition, BrokerId>,
+    /// The most replicas that a topic's first partition ever had.
+    factors: BTreeMap<TopicName, usize>,
 }
 
 impl Invariant for IsrMembers {
@@ -44,25 +54,76 @@ impl Invariant for IsrMembers {
         let Some(committed) = &partition.committed else {
             return;
         };
-        if let Some(id) = former_in_elr(committed) {
+        if let Some(id) = committed.moved_away_in_elr() {
             let what =
                 format!("{name} at the controller: broker {id} is in the ELR but not a replica");
-            let moved = self.moved.contains(name);
+            let were = self.replicas.get(name);
+            let moved = were.is_some_and(|were| were.contains(&id));
             findings.report(NAME, Some(name), Some(moment.at()), moved, what);
         }
-        if !committed.removing.is_empty() || !committed.adding.is_empty() {
-            self.moved.insert(name.clone());
-        }
+        self.remember(name, committed);
         let problem = problem(committed).or_else(|| {
             let elr = excuses.promises.elr;
-            elr.then(|| elr_problem(moment, committed, &name.topic))
+            elr.then(|| self.not_empty(moment, committed, &name.topic))
                 .flatten()
         });
         if let Some(problem) = problem {
             let what = format!("{name} at the controller: {problem}");
             findings.broken(NAME, name, moment.at(), what);
         }
+        let fenced = fenced_in_isr(moment, committed).filter(|_| excuses.promises.elr);
+        if let Some(id) = fenced {
+            let what = format!("{name} at the controller: broker {id} is in the ISR and fenced");
+            let put_in = self.put_in.get(name) == Some(&id);
+            findings.report(NAME, Some(name), Some(moment.at()), put_in, what);
+        }
     }
+}
+
+impl IsrMembers {
+    fn remember(&mut self, name: &TopicPartition, committed: &Committed) {
+        let were = self.replicas.entry(name.clone()).or_default();
+        were.extend(&committed.replicas);
+        let before = self.before.insert(name.clone(), committed.clone());
+        if let Some(id) = before.and_then(|before| put_in(&before, committed)) {
+            self.put_in.insert(name.clone(), id);
+        } else if committed.leader.is_some() || committed.isr.len() != 1 {
+            self.put_in.remove(name);
+        }
+        if name.partition == 0 {
+            let most = self.factors.entry(name.topic.clone()).or_default();
+            *most = committed.replicas.len().max(*most);
+        }
+    }
+
+    /// An ELR although the ISR is large enough.
+    fn not_empty(
+        &self,
+        moment: &Moment<'_>,
+        committed: &Committed,
+        topic: &TopicName,
+    ) -> Option<String> {
+        let min = moment.view.settings().min_insync_replicas(topic);
+        let min = usize::try_from(min).unwrap_or(usize::MAX);
+        let factor = self.factors.get(topic).copied().unwrap_or(usize::MAX);
+        let Committed { isr, elr, .. } = committed;
+        if isr.len() >= min.min(factor) && !elr.is_empty() {
+            return Some(format!(
+                "{} member(s) in the ISR are enough, and the ELR is not empty",
+                isr.len()
+            ));
+        }
+        None
+    }
+}
+
+/// A member of the ISR that is fenced.
+fn fenced_in_isr(moment: &Moment<'_>, committed: &Committed) -> Option<BrokerId> {
+    let is_fenced = |id: &&BrokerId| {
+        let registration = moment.view.registration(**id);
+        registration.is_some_and(|registration| registration.fenced)
+    };
+    committed.isr.iter().find(is_fenced).copied()
 }
 
 /// The broker that a record fences.
@@ -87,31 +148,13 @@ fn fenced(moment: &Moment<'_>, broker: BrokerId, findings: &mut Findings) {
     }
 }
 
-/// What the rules of ELR forbid.
-fn elr_problem(moment: &Moment<'_>, committed: &Committed, topic: &str) -> Option<String> {
-    let min = moment.view.settings().min_insync_replicas(topic);
-    let min = usize::try_from(min).unwrap_or(usize::MAX);
-    let Committed {
-        replicas, isr, elr, ..
-    } = committed;
-    if isr.len() >= min.min(replicas.len()) && !elr.is_empty() {
-        return Some(format!(
-            "{} member(s) in the ISR are enough, and the ELR is not empty",
-            isr.len()
-        ));
-    }
-    let is_fenced = |id: &&BrokerId| {
-        let registration = moment.view.registration(**id);
-        registration.is_some_and(|registration| registration.fenced)
-    };
-    let fenced = isr.iter().find(is_fenced);
-    fenced.map(|id| format!("broker {id} is in the ISR and fenced"))
-}
-
-/// A member of the ELR that is no replica.
-fn former_in_elr(committed: &Committed) -> Option<BrokerId> {
-    let mut elr = committed.elr.iter();
-    elr.find(|id| !committed.replicas.contains(id)).copied()
+/// Who is the ISR after a move was cancelled, if nobody else was left in it.
+fn put_in(before: &Committed, now: &Committed) -> Option<BrokerId> {
+    let mut left = before.isr.iter().filter(|id| !before.adding.contains(id));
+    let moves = |one: &Committed| !one.adding.is_empty() || !one.removing.is_empty();
+    let cancelled = moves(before) && !moves(now);
+    let first = *now.replicas.first()?;
+    (cancelled && left.next().is_none() && now.isr == [first]).then_some(first)
 }
 
 fn problem(committed: &Committed) -> Option<String> {

@@ -1,6 +1,8 @@
 //! `stuck_partition`: nobody leads a partition although a replica that may lead is alive, or whom the
 //! controller made leader runs and does not take it up.
 //!
+//! Permitted: with a replica in the ELR that was moved away, Kafka elects no last known leader, for ever.
+//!
 //! False positives avoided: with unclean election on anybody may lead, but Kafka looks for such a leader
 //! at once only if the setting was on before (else every five minutes); so only a plan that never changes
 //! settings is held to that.
@@ -27,7 +29,8 @@ pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
             Some(_) => None,
         };
         if let Some(what) = what {
-            findings.report(NAME, Some(name), None, false, what);
+            let known = committed.leader.is_none() && committed.moved_away_in_elr().is_some();
+            findings.report(NAME, Some(name), None, known, what);
         }
     }
 }

@@ -136,26 +136,72 @@ fn a_replica_that_comes_may_lead_with_the_record_that_ends_the_move() {
     caught(&moved(&[1]), "unclean_election");
 }
 
+/// The one that stays was not in the ISR: the leader whose removal it was has asked for it.
+#[test]
+fn a_replica_that_stays_may_lead_with_the_record_that_ends_the_move() {
+    let moved = |removing: &[i32], state| {
+        let mut story = Story::new();
+        story.write_change(PartitionChangeRecord {
+            removing: Some(brokers(removing)),
+            ..change()
+        });
+        story.isr(&[0]);
+        story.elected(Some(2), ElectionRule::Isr, Vec::new());
+        story.write_change(PartitionChangeRecord {
+            replicas: Some(brokers(&[2])),
+            removing: Some(Vec::new()),
+            isr: Some(brokers(&[2])),
+            leader: LeaderChange::Leader(BrokerId(2)),
+            leader_recovery_state: Some(state),
+            ..change()
+        });
+        story
+    };
+    let recovered = LeaderRecoveryState::Recovered;
+    passed(&moved(&[0, 1], recovered), "unclean_election");
+    caught(&moved(&[], recovered), "unclean_election");
+    let recovering = LeaderRecoveryState::Recovering;
+    caught(&moved(&[0, 1], recovering), "unclean_election");
+}
+
 #[test]
 fn a_replica_that_was_moved_away_may_stay_in_the_elr() {
-    let elr = |story: &mut Story| {
+    let left_with = |elr: i32| {
+        let mut story = Story::new().topic_setting("min.insync.replicas", "2");
         story.write_change(PartitionChangeRecord {
-            replicas: Some(brokers(&[1, 2])),
+            replicas: Some(brokers(&[1])),
             isr: Some(brokers(&[1])),
-            elr: Some(brokers(&[0])),
-            removing: Some(Vec::new()),
+            elr: Some(brokers(&[elr])),
             leader: LeaderChange::Leader(BrokerId(1)),
             ..change()
         });
+        story
     };
-    let mut story = Story::new().topic_setting("min.insync.replicas", "2");
-    elr(&mut story);
-    caught(&story, "isr_members");
-    let mut story = Story::new().topic_setting("min.insync.replicas", "2");
-    story.write_change(PartitionChangeRecord {
-        removing: Some(brokers(&[0])),
-        ..change()
-    });
-    elr(&mut story);
-    excused(&story, "isr_members");
+    excused(&left_with(0), "isr_members");
+    caught(&left_with(7), "isr_members");
+}
+
+#[test]
+fn a_cancelled_move_may_put_a_fenced_replica_into_the_isr() {
+    let story = |isr: &[i32]| {
+        let mut story = Story::new();
+        story.write_change(PartitionChangeRecord {
+            replicas: Some(brokers(&[0, 1, 2])),
+            adding: Some(brokers(&[2])),
+            isr: Some(brokers(isr)),
+            leader: LeaderChange::NoLeader,
+            ..change()
+        });
+        story.fence(0);
+        story.write_change(PartitionChangeRecord {
+            replicas: Some(brokers(&[0, 1])),
+            adding: Some(Vec::new()),
+            isr: Some(brokers(&[0])),
+            leader: LeaderChange::NoLeader,
+            ..change()
+        });
+        story
+    };
+    excused(&story(&[2]), "isr_members");
+    caught(&story(&[1, 2]), "isr_members");
 }

@@ -1,6 +1,6 @@
 //! What must not stand still, and what a trial has exercised.
 
-use super::{caught, judged, passed};
+use super::{caught, excused, judged, passed};
 use crate::check::goals::GOALS;
 use crate::check::story::{Story, brokers, change, orders};
 use crate::history::{EndReason, What};
@@ -53,6 +53,17 @@ fn stuck_partition() {
             .also(rest),
         name,
     );
+    // One that was moved away keeps the last known leader from leading.
+    let mut story = Story::new();
+    story.write_change(PartitionChangeRecord {
+        replicas: Some(brokers(&[1, 2])),
+        isr: Some(brokers(&[])),
+        elr: Some(brokers(&[0])),
+        last_known_elr: Some(brokers(&[1])),
+        leader: LeaderChange::NoLeader,
+        ..change()
+    });
+    excused(&story.also(rest), name);
     // With unclean election on anybody will do.
     let mut story = nobody(&[]);
     passed(&story.clone().also(rest), name);
