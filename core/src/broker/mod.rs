@@ -125,7 +125,8 @@ impl Broker {
         out.observe(Event::BrokerStarted { clean });
         let voters = start.controllers.clone();
         let mode = start.zookeeper.clone();
-        let nodes = |mode: &ZooKeeperMode| mode.brokers.iter().copied().map(NodeId::Broker).collect();
+        let nodes =
+            |mode: &ZooKeeperMode| mode.brokers.iter().copied().map(NodeId::Broker).collect();
         let quorum = || voters.iter().copied().map(NodeId::Controller).collect();
         let controllers: Vec<NodeId> = mode.as_ref().map_or_else(quorum, nodes);
         let incarnation = start.incarnation;
@@ -264,11 +265,19 @@ impl Broker {
                 .answered(shared, connection, correlation, response, at, out);
             return self.turn(now, turn, out);
         }
-        if self.zookeeper.as_ref().is_some_and(|one| one.owns(connection)) {
+        if self
+            .zookeeper
+            .as_ref()
+            .is_some_and(|one| one.owns(connection))
+        {
             let request = (connection, correlation);
             return self.zookeeper_response(now, request, response, out);
         }
-        if self.observer.as_ref().is_some_and(|one| one.owns(connection)) {
+        if self
+            .observer
+            .as_ref()
+            .is_some_and(|one| one.owns(connection))
+        {
             let request = (connection, correlation);
             return self.observed(now, request, response, out);
         }
@@ -339,7 +348,11 @@ impl Broker {
         if let Some(observer) = &mut self.observer {
             observer.disconnected(&mut self.shared, connection, now, out);
         }
-        if self.zookeeper.as_ref().is_some_and(|one| one.owns(connection)) {
+        if self
+            .zookeeper
+            .as_ref()
+            .is_some_and(|one| one.owns(connection))
+        {
             self.zookeeper_disconnected(now, connection, out)?;
         }
         self.alter_partitions

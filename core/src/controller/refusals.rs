@@ -146,6 +146,10 @@ pub(crate) fn not_controller(request: &Request) -> Option<Response> {
         | Request::ListOffsets(_)
         | Request::Metadata(_)
         | Request::OffsetForLeaderEpoch(_)
+        | Request::LeaderAndIsr(_)
+        | Request::StopReplica(_)
+        | Request::UpdateMetadata(_)
+        | Request::ControlledShutdown(_)
         | Request::ZooKeeper(_)
         | Request::ZooKeeperPeer(_) => return None,
     })

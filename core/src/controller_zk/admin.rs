@@ -16,7 +16,9 @@
 
 use super::elections::Plan;
 use super::task::Task;
-use super::znodes::{ConfigNode, DEFAULT_BROKER_CONFIG, LeaderAndIsr, decode, encode, topic_config};
+use super::znodes::{
+    ConfigNode, DEFAULT_BROKER_CONFIG, LeaderAndIsr, decode, encode, topic_config,
+};
 use super::{ControllerZk, Env, Reply};
 use crate::config::{Config, TopicConfig};
 use crate::controller::refusals;
@@ -25,17 +27,20 @@ use crate::event::Event;
 use crate::id::{NodeId, TopicPartition};
 use crate::machine::{Effects, ReplyTo};
 use crate::message::{
-    Answer, ConfigResource, ControlledShutdownResponse, DeleteTopicsResponse, ElectLeadersRequest, ElectLeadersResponse,
-    ElectionType, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, Request, Response,
+    Answer, ConfigResource, ControlledShutdownResponse, ElectLeadersRequest, ElectLeadersResponse,
+    ElectionType, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, Request,
+    Response,
 };
 
 /// How a request is refused as a whole.
 pub(super) fn refusal(request: &Request, error: ErrorCode) -> Response {
     match request {
-        Request::ControlledShutdown(_) => Response::ControlledShutdown(ControlledShutdownResponse {
-            error,
-            remaining: Vec::new(),
-        }),
+        Request::ControlledShutdown(_) => {
+            Response::ControlledShutdown(ControlledShutdownResponse {
+                error,
+                remaining: Vec::new(),
+            })
+        }
         Request::AlterPartitionReassignments(request) => {
             let partitions = request.partitions.iter();
             let partitions = partitions.map(|one| (one.partition.clone(), error, None));
@@ -43,11 +48,6 @@ pub(super) fn refusal(request: &Request, error: ErrorCode) -> Response {
             Response::AlterPartitionReassignments(
                 crate::message::AlterPartitionReassignmentsResponse { partitions },
             )
-        }
-        Request::DeleteTopics(request) => {
-            let topics = request.topics.iter().map(|name| (name.clone(), error));
-            let topics = topics.collect();
-            Response::DeleteTopics(DeleteTopicsResponse { topics })
         }
         other => refusals::not_controller(other).unwrap_or_else(|| {
             // Nobody sends anything else.
@@ -122,7 +122,11 @@ impl ControllerZk {
             ElectionType::Unclean => Plan::Offline { unclean: true },
         };
         let needed = |name: &&TopicPartition| {
-            let leader = self.context.leadership.get(*name).and_then(|state| state.leader);
+            let leader = self
+                .context
+                .leadership
+                .get(*name)
+                .and_then(|state| state.leader);
             match request.election {
                 ElectionType::Preferred => leader != self.context.replicas(name).first().copied(),
                 ElectionType::Unclean => !leader.is_some_and(|id| self.context.is_online(id)),
@@ -157,7 +161,9 @@ impl ControllerZk {
             let error = match (before, now) {
                 (_, None) => ErrorCode::UnknownTopicOrPartition,
                 (Some(old), Some(new)) if new.leader_epoch > old.leader_epoch => ErrorCode::None,
-                _ if led.is_some_and(|id| self.context.is_online(id)) => ErrorCode::ElectionNotNeeded,
+                _ if led.is_some_and(|id| self.context.is_online(id)) => {
+                    ErrorCode::ElectionNotNeeded
+                }
                 _ => ErrorCode::EligibleLeadersNotAvailable,
             };
             (name, error)

@@ -131,7 +131,9 @@ impl Channels {
     /// A deadline may have come.
     pub(crate) fn timer(&mut self, wire: &mut Wire<'_>) {
         for sender in self.senders.values_mut() {
-            sender.channel.expire(wire.now, RETRY, wire.random, wire.out);
+            sender
+                .channel
+                .expire(wire.now, RETRY, wire.random, wire.out);
             sender.pump(self.timeout, wire);
         }
     }

@@ -60,7 +60,11 @@ impl Context {
     /// The partition with its topic's id.
     pub(crate) fn id(&self, partition: &TopicPartition) -> TopicIdPartition {
         TopicIdPartition {
-            topic_id: self.topics.get(&partition.topic).copied().unwrap_or_default(),
+            topic_id: self
+                .topics
+                .get(&partition.topic)
+                .copied()
+                .unwrap_or_default(),
             partition: partition.clone(),
         }
     }

@@ -74,8 +74,7 @@ impl ControllerZk {
     /// A live broker is told of all its replicas.
     pub(super) fn tell_replicas(&mut self, broker: BrokerId) {
         for name in self.context.on_broker(broker) {
-            self.batch
-                .leader_and_isr(&self.context, &[broker], &name);
+            self.batch.leader_and_isr(&self.context, &[broker], &name);
         }
     }
 }

@@ -109,7 +109,10 @@ impl ControllerZk {
         }
         let existing: Vec<BrokerId> = self.context.brokers.keys().copied().collect();
         let new: Vec<BrokerId> = registered.keys().copied().collect();
-        let existing: Vec<BrokerId> = existing.into_iter().filter(|id| !new.contains(id)).collect();
+        let existing: Vec<BrokerId> = existing
+            .into_iter()
+            .filter(|id| !new.contains(id))
+            .collect();
         self.know(registered);
         self.batch.update(&self.context, &existing, &[]);
         self.send(env);
@@ -207,7 +210,9 @@ impl ControllerZk {
     pub(super) fn begin_shutdown(&mut self, reply: ReplyTo, request: &ControlledShutdownRequest) {
         let broker = request.broker;
         let known = self.context.brokers.get(&broker);
-        let stale = request.broker_epoch.is_some_and(|epoch| known.is_some_and(|known| epoch < *known));
+        let stale = request
+            .broker_epoch
+            .is_some_and(|epoch| known.is_some_and(|known| epoch < *known));
         if stale || known.is_none() {
             return self.tasks.push_back(Task::ShutDown { reply, broker });
         }

@@ -23,8 +23,8 @@
 //! Next: `../zookeeper/database.rs`, which asks.
 
 use super::znodes::{
-    BROKER_IDS, BrokerNode, ConfigNode, DEFAULT_BROKER_CONFIG, LeaderAndIsr, StateNode, TOPIC_CONFIGS,
-    TOPICS, TopicNode, decode, partition_of, topic,
+    BROKER_IDS, BrokerNode, ConfigNode, DEFAULT_BROKER_CONFIG, LeaderAndIsr, StateNode,
+    TOPIC_CONFIGS, TOPICS, TopicNode, decode, partition_of, topic,
 };
 use crate::event::{Candidate, ElectionRule, Event};
 use crate::id::{BrokerId, TopicId, TopicPartition};

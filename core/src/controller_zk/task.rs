@@ -9,15 +9,15 @@
 use super::elections::Plan;
 use super::membership::Registered;
 use super::znodes::{
-    BROKER_IDS, ConfigChangeNode, CONFIG_CHANGES, DELETE_TOPICS, ISR_CHANGE_NOTIFICATION, LeaderAndIsr,
-    StateNode, TOPICS, broker, decode, encode, state, topic, topic_config,
+    BROKER_IDS, CONFIG_CHANGES, ConfigChangeNode, DELETE_TOPICS, ISR_CHANGE_NOTIFICATION,
+    LeaderAndIsr, StateNode, TOPICS, broker, decode, encode, state, topic, topic_config,
 };
 use super::{ControllerZk, Env, Happening, Reply};
 use crate::id::{BrokerId, TopicId, TopicName, TopicPartition};
 use crate::machine::ReplyTo;
 use crate::message::{
-    AlterPartitionOutcome, Answer, Change, ConfigResource, CreatedTopic, IncrementalAlterConfigsRequest, NewTopic,
-    Operation, Response,
+    AlterPartitionOutcome, Answer, Change, ConfigResource, CreatedTopic,
+    IncrementalAlterConfigsRequest, NewTopic, Operation, Response,
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -150,17 +150,25 @@ impl ControllerZk {
             Task::Initialise(partitions) => self.ask_initialise(partitions),
             Task::Elect { partitions, .. } => {
                 let states = partitions.iter().map(|name| read(state(name)));
-                let topics: BTreeSet<&TopicName> = partitions.iter().map(|one| &one.topic).collect();
+                let topics: BTreeSet<&TopicName> =
+                    partitions.iter().map(|one| &one.topic).collect();
                 let configs = topics.into_iter().map(|name| read(topic_config(name)));
                 states.chain(configs).collect()
             }
-            Task::WriteElected { elected: states, .. } | Task::WriteRemoved { states, .. } => {
+            Task::WriteElected {
+                elected: states, ..
+            }
+            | Task::WriteRemoved { states, .. } => {
                 let states = states.iter();
-                states.map(|(name, now)| self.write_state(name, now)).collect()
+                states
+                    .map(|(name, now)| self.write_state(name, now))
+                    .collect()
             }
             Task::WriteIsrs { states, .. } => {
                 let states = states.iter();
-                states.map(|(_, name, now)| self.write_state(name, now)).collect()
+                states
+                    .map(|(_, name, now)| self.write_state(name, now))
+                    .collect()
             }
             Task::CreateTopics { topics, .. } => topics
                 .iter()
@@ -169,7 +177,9 @@ impl ControllerZk {
             Task::NoteDeletions { topics, .. } => {
                 let path = |name: &TopicName| format!("{DELETE_TOPICS}/{name}");
                 let topics = topics.iter();
-                topics.map(|name| create(path(name), Bytes::new(), false)).collect()
+                topics
+                    .map(|name| create(path(name), Bytes::new(), false))
+                    .collect()
             }
             Task::ForgetTopic(name) => self.ask_forget(name),
             Task::ReadConfigs { resources, .. } => {

@@ -15,7 +15,9 @@
 
 use super::context::Phase;
 use super::task::{Creation, Task, create as create_znode, read};
-use super::znodes::{ConfigNode, DELETE_TOPICS, TopicNode, decode, encode, state, topic, topic_config};
+use super::znodes::{
+    ConfigNode, DELETE_TOPICS, TopicNode, decode, encode, state, topic, topic_config,
+};
 use super::{ControllerZk, Env, Reply};
 use crate::controller::placement::place;
 use crate::error::ErrorCode;
@@ -61,7 +63,9 @@ impl ControllerZk {
                 continue;
             };
             let id = node.topic_id.as_ref().and_then(|text| text.parse().ok());
-            self.context.topics.insert(name.clone(), id.unwrap_or_default());
+            self.context
+                .topics
+                .insert(name.clone(), id.unwrap_or_default());
             for (number, replicas) in node.partitions {
                 let Ok(number) = number.parse() else { continue };
                 let partition = TopicPartition::new(name.clone(), number);
@@ -87,7 +91,8 @@ impl ControllerZk {
         let (mut outcomes, mut topics) = (Vec::new(), Vec::new());
         for (index, new) in request.topics.into_iter().enumerate() {
             let placed = self.placed(&new);
-            let id = TopicId((u128::from(self.random.draw()) << 64) | u128::from(self.random.draw()));
+            let id =
+                TopicId((u128::from(self.random.draw()) << 64) | u128::from(self.random.draw()));
             let mut outcome = CreatedTopic {
                 topic: new.topic.clone(),
                 topic_id: Some(id),
@@ -195,8 +200,10 @@ impl ControllerZk {
             if !all.all(|broker| self.context.brokers.contains_key(&broker)) {
                 continue;
             }
-            let ids: Vec<TopicIdPartition> =
-                partitions.iter().map(|name| self.context.id(name)).collect();
+            let ids: Vec<TopicIdPartition> = partitions
+                .iter()
+                .map(|name| self.context.id(name))
+                .collect();
             self.batch.deleted(&self.context, ids);
             for name in &partitions {
                 for broker in self.context.replicas(name) {

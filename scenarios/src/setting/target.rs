@@ -49,7 +49,10 @@ pub fn target(key: &str, plan: &Plan) -> Result<Target, Nowhere> {
     if let Some(switch) = key.strip_prefix("rules.") {
         return rule(switch);
     }
-    if let Some(key) = key.strip_prefix("zookeeper.").filter(|key| is_ensemble(key)) {
+    if let Some(key) = key
+        .strip_prefix("zookeeper.")
+        .filter(|key| is_ensemble(key))
+    {
         return Ok(Target::Ensemble(key.to_owned()));
     }
     if key.starts_with('$') {

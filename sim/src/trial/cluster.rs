@@ -163,6 +163,11 @@ impl Cluster {
         self.brokers.keys().copied()
     }
 
+    /// Whether the controller is one of the brokers.
+    pub(super) fn has_zookeeper(&self) -> bool {
+        !self.zookeeper.is_empty()
+    }
+
     /// The controllers, in order; with ZooKeeper the brokers, of whom one is it.
     pub(super) fn controllers(&self) -> Vec<NodeId> {
         if !self.zookeeper.is_empty() {
@@ -287,14 +292,16 @@ impl Cluster {
         if self.zookeeper.is_empty() {
             return Ok(None);
         }
-        let controller: ControllerConfig =
-            parse("controllers", &self.controller_settings).map_err(|reason| {
+        let controller: ControllerConfig = parse("controllers", &self.controller_settings)
+            .map_err(|reason| {
                 let path = "controllers".to_owned();
                 StartError::Unusable { path, reason }
             })?;
         let own = config.zookeeper_session_timeout;
         let by_default = own == BrokerConfig::default().zookeeper_session_timeout;
-        let of_plan = self.controller_settings.contains_key("broker.session.timeout.ms");
+        let of_plan = self
+            .controller_settings
+            .contains_key("broker.session.timeout.ms");
         Ok(Some(ZooKeeperMode {
             servers: self.zookeeper.keys().copied().collect(),
             session_timeout: if by_default && of_plan {

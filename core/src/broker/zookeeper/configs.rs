@@ -56,7 +56,8 @@ pub(super) struct Configs {
 impl Configs {
     /// Whether a topic's settings are known.
     pub(super) fn knows(&self, topic: &TopicName) -> bool {
-        self.known.contains_key(&ConfigResource::Topic(topic.clone()))
+        self.known
+            .contains_key(&ConfigResource::Topic(topic.clone()))
     }
 }
 
@@ -102,7 +103,12 @@ impl Broker {
     }
 
     /// Reads the settings of topics that are not known.
-    pub(super) fn read_topic_configs(&mut self, now: Now, topics: BTreeSet<TopicName>, out: &mut Effects) {
+    pub(super) fn read_topic_configs(
+        &mut self,
+        now: Now,
+        topics: BTreeSet<TopicName>,
+        out: &mut Effects,
+    ) {
         for topic in topics {
             let Some((zookeeper, _)) = self.zookeeper() else {
                 return;
@@ -168,15 +174,27 @@ impl Broker {
     }
 
     /// Takes over settings.
-    fn configure(&mut self, now: Now, resource: ConfigResource, settings: Settings, out: &mut Effects) {
+    fn configure(
+        &mut self,
+        now: Now,
+        resource: ConfigResource,
+        settings: Settings,
+        out: &mut Effects,
+    ) {
         let Some((zookeeper, shared)) = self.zookeeper() else {
             return;
         };
-        let before = zookeeper.configs.known.insert(resource.clone(), settings.clone());
+        let before = zookeeper
+            .configs
+            .known
+            .insert(resource.clone(), settings.clone());
         let first = before.is_none();
         let before = before.unwrap_or_default();
         let keys: BTreeSet<&String> = before.keys().chain(settings.keys()).collect();
-        for key in keys.into_iter().filter(|key| before.get(*key) != settings.get(*key)) {
+        for key in keys
+            .into_iter()
+            .filter(|key| before.get(*key) != settings.get(*key))
+        {
             let record = MetadataRecord::Config(ConfigRecord {
                 resource: resource.clone(),
                 key: key.clone(),
@@ -191,7 +209,10 @@ impl Broker {
         };
         self.replicas.reconfigure(&self.shared, topic.as_ref());
         let allowed = settings.get(UNCLEAN).is_some_and(|value| value == "true");
-        let defaults = self.shared.image.topic_config("", &self.shared.topic_defaults);
+        let defaults = self
+            .shared
+            .image
+            .topic_config("", &self.shared.topic_defaults);
         self.with_controller(now, out, |controller: &mut ControllerZk, env| {
             controller.set_topic_defaults(defaults);
             if allowed && !first {

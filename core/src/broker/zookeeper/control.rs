@@ -92,7 +92,11 @@ impl Broker {
     }
 
     /// Deals with what waits for nothing.
-    pub(super) fn control_waiting(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
+    pub(super) fn control_waiting(
+        &mut self,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
         loop {
             let Some((zookeeper, _)) = self.zookeeper() else {
                 return Ok(());
@@ -103,7 +107,10 @@ impl Broker {
             };
             let unknown: BTreeSet<TopicName> = match request {
                 Request::LeaderAndIsr(request) => {
-                    let topics = request.body.iter().map(|one| &one.partition.partition.topic);
+                    let topics = request
+                        .body
+                        .iter()
+                        .map(|one| &one.partition.partition.topic);
                     topics
                         .filter(|topic| !zookeeper.configs.knows(topic))
                         .cloned()

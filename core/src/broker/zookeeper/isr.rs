@@ -114,8 +114,9 @@ impl Broker {
             }
             (Ask::Look(id, number, wanted), answer) => {
                 let found = match answer {
-                    Ok(Answer::Data(data, stat)) => decode::<StateNode>(data)
-                        .map(|node| LeaderAndIsr::of(&node, stat.version)),
+                    Ok(Answer::Data(data, stat)) => {
+                        decode::<StateNode>(data).map(|node| LeaderAndIsr::of(&node, stat.version))
+                    }
                     _ => None,
                 };
                 let own = found.filter(|found| {
@@ -169,7 +170,11 @@ impl Broker {
     }
 
     /// Hands the answers to the leaders.
-    pub(in crate::broker) fn isr_answers(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
+    pub(in crate::broker) fn isr_answers(
+        &mut self,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
         loop {
             let Some((zookeeper, _)) = self.zookeeper() else {
                 return Ok(());

@@ -235,7 +235,9 @@ impl Broker {
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         match response {
-            Response::ZooKeeper(response) => self.zookeeper_says(now, request, response.clone(), out),
+            Response::ZooKeeper(response) => {
+                self.zookeeper_says(now, request, response.clone(), out)
+            }
             Response::ControlledShutdown(response) => self.let_go(now, request, response, out),
             response => {
                 self.with_controller(now, out, |controller, env| {
@@ -276,13 +278,19 @@ impl Broker {
             return Ok(());
         };
         let random = &mut zookeeper.random;
-        zookeeper.shut_down.disconnected(now.monotonic, connection, random);
+        zookeeper
+            .shut_down
+            .disconnected(now.monotonic, connection, random);
         let told = zookeeper.client.disconnected(now.monotonic, connection);
         self.told(now, told, out)
     }
 
     /// A deadline of the session, the controller or a shutdown may have come.
-    pub(super) fn zookeeper_timer(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
+    pub(super) fn zookeeper_timer(
+        &mut self,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
         let at = now.monotonic;
         let Some((zookeeper, shared)) = self.zookeeper() else {
             return Ok(());
@@ -366,7 +374,8 @@ impl Broker {
         result: Reply,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
-        let lost = matches!(&result, Err(refusal) if refusal.error == ZooKeeperError::ConnectionLoss);
+        let lost =
+            matches!(&result, Err(refusal) if refusal.error == ZooKeeperError::ConnectionLoss);
         let elector = matches!(tag, Tag::Controller(controller_zk::Tag::Elector(_)));
         if lost && !elector {
             self.ask(now, operation, tag, out);
@@ -398,7 +407,11 @@ impl Broker {
     }
 
     /// Opens the logs if that is due, else works on what the controller has sent.
-    pub(super) fn zookeeper_metadata(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
+    pub(super) fn zookeeper_metadata(
+        &mut self,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
         let Some((zookeeper, _)) = self.zookeeper() else {
             return Ok(());
         };
@@ -446,7 +459,12 @@ impl Broker {
     fn register_answered(&mut self, now: Now, result: &Reply, out: &mut Effects) {
         let path = znodes::broker(self.shared.id);
         let _ = result; // Created now, or before a connection was lost, or by another session: the znode tells.
-        self.ask(now, Operation::GetData { path, watch: false }, Tag::Registered, out);
+        self.ask(
+            now,
+            Operation::GetData { path, watch: false },
+            Tag::Registered,
+            out,
+        );
     }
 
     fn registered(&mut self, now: Now, result: &Reply, out: &mut Effects) {
@@ -471,7 +489,13 @@ impl Broker {
     }
 
     /// Passes a request to the controller, if this broker is it.
-    pub(super) fn ask_controller(&mut self, now: Now, reply: ReplyTo, request: Request, out: &mut Effects) {
+    pub(super) fn ask_controller(
+        &mut self,
+        now: Now,
+        reply: ReplyTo,
+        request: Request,
+        out: &mut Effects,
+    ) {
         self.with_controller(now, out, |controller, env| {
             controller.request(reply, request, env);
         });

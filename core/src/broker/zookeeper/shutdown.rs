@@ -66,7 +66,12 @@ impl ShutDown {
         }
     }
 
-    pub(super) fn disconnected(&mut self, now: Timestamp, connection: ConnectionId, random: &mut Random) {
+    pub(super) fn disconnected(
+        &mut self,
+        now: Timestamp,
+        connection: ConnectionId,
+        random: &mut Random,
+    ) {
         if let Some(channel) = self.channel.as_mut().filter(|one| one.owns(connection)) {
             channel.disconnected(connection, now, AT_ONCE, random);
             self.channel = None;
@@ -87,7 +92,10 @@ impl Broker {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
-        if !self.lifecycle.stops(self.shared.config.controlled_shutdown_enable) {
+        if !self
+            .lifecycle
+            .stops(self.shared.config.controlled_shutdown_enable)
+        {
             return self.turn(now, Turn::Stop, out);
         }
         out.observe(Event::ControlledShutdownStarted);
@@ -154,14 +162,20 @@ impl Broker {
     }
 
     /// It may be time to ask again, or to stop anyway.
-    pub(super) fn shut_down_timer(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
+    pub(super) fn shut_down_timer(
+        &mut self,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
         let at = now.monotonic;
         let Some((zookeeper, shared)) = self.zookeeper() else {
             return Ok(());
         };
         let shut_down = &mut zookeeper.shut_down;
         if let Some(channel) = &mut shut_down.channel
-            && channel.expire(at, AT_ONCE, &mut shared.random, out).is_some()
+            && channel
+                .expire(at, AT_ONCE, &mut shared.random, out)
+                .is_some()
         {
             shut_down.channel = None;
             shut_down.again_at = Some(at + BACKOFF);

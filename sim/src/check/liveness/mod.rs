@@ -63,7 +63,12 @@ pub(super) fn demanded(case: &Case<'_>) -> bool {
     };
     let ensemble = case.plan.zookeeper.as_ref();
     let controllers: Vec<NodeId> = match ensemble {
-        Some(ensemble) => ensemble.servers.iter().copied().map(NodeId::ZooKeeper).collect(),
+        Some(ensemble) => ensemble
+            .servers
+            .iter()
+            .copied()
+            .map(NodeId::ZooKeeper)
+            .collect(),
         None => {
             let controllers = case.plan.controllers.iter();
             controllers.map(|one| NodeId::Controller(one.id)).collect()
