@@ -134,8 +134,7 @@ impl Lifecycle {
         }
     }
 
-    /// It was told to stop, with ZooKeeper. Returns whether it has to ask the controller first: `false` too if
-    /// it is asking already.
+    /// It was told to stop, with ZooKeeper. Returns whether it has to ask the controller first.
     pub(super) fn stops(&mut self, controlled: bool) -> bool {
         let asks = self.state == State::Running && controlled;
         if asks {

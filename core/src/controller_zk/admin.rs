@@ -11,7 +11,8 @@
 //!
 //! Simplified: in Kafka any broker writes settings; here the controller does, so that an operator has one to
 //! ask. Reassignments are not there: a plan with ZooKeeper that has one is refused.
-//! Source: `KafkaApis`, `ZkAdminManager.incrementalAlterConfigs`, `KafkaController.processReplicaLeaderElection`.
+//! Source: `KafkaApis`, `ZkAdminManager.incrementalAlterConfigs`;
+//! `KafkaController.processReplicaLeaderElection`.
 //! Next: `../broker/zookeeper/mod.rs`.
 
 use super::elections::Plan;

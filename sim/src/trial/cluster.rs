@@ -68,7 +68,7 @@ impl Cluster {
             clients: Vec::new(),
             topics: plan.topics.clone(),
         };
-        // With ZooKeeper the controllers are among the brokers, and have the settings of the plan's first one.
+        // With ZooKeeper the controllers are among the brokers, with the settings of the plan's first one.
         if plan.zookeeper.is_some() {
             let first = plan.controllers.first();
             let settings = first.map(|controller| controller.config.clone());
@@ -286,8 +286,8 @@ impl Cluster {
         Ok(Box::new(Broker::start(start, disk, birth.now, out)?))
     }
 
-    /// What a broker has to know of the ensemble, if there is one. A plan's session timeout holds for sessions
-    /// with ZooKeeper too, unless they have their own.
+    /// What a broker has to know of the ensemble, if there is one. A plan's session timeout holds for
+    /// sessions with ZooKeeper too, unless they have their own.
     fn zookeeper_mode(&self, config: &BrokerConfig) -> Result<Option<ZooKeeperMode>, StartError> {
         if self.zookeeper.is_empty() {
             return Ok(None);

@@ -2,8 +2,8 @@
 //!
 //! Rules:
 //! - A broker that starts reads the settings of all topics, and those of the cluster.
-//! - Whoever changes settings leaves a notification in `/config/changes`. Each broker watches that folder, and
-//!   reads anew whatever the notifications that it has not seen are about.
+//! - Whoever changes settings leaves a notification in `/config/changes`. Each broker watches that
+//!   folder, and reads anew whatever the notifications that it has not seen are about.
 //! - A topic that it has no settings of is read before a replica of it is opened.
 //! - Where unclean election is allowed from now on, the controller looks for leaders at once.
 //!

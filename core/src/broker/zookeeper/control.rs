@@ -10,12 +10,12 @@
 //! - From a controller that is older than one it has heard of: STALE_CONTROLLER_EPOCH.
 //! - For a registration before its own: STALE_BROKER_EPOCH, since KIP-380. Before, it did what was meant for
 //!   the process before it.
-//! - StopReplica of a leader epoch before its own is refused, since KIP-570. Before, a replica that was made to
-//!   follow meanwhile was stopped too.
+//! - StopReplica of a leader epoch before its own is refused, since KIP-570. Before, a replica that was made
+//!   to follow meanwhile was stopped too.
 //! - They are dealt with one after the other. One that needs a topic's settings waits for them.
 //!
-//! Source: `KafkaApis.handleLeaderAndIsrRequest`, `isBrokerEpochStale`, `ReplicaManager.becomeLeaderOrFollower`,
-//! `stopReplicas`, `maybeUpdateMetadataCache`, `ZkMetadataCache.updateMetadata`.
+//! Source: `KafkaApis.handleLeaderAndIsrRequest`, `isBrokerEpochStale`;
+//! `ReplicaManager.becomeLeaderOrFollower`, `stopReplicas`, `maybeUpdateMetadataCache`, `ZkMetadataCache.updateMetadata`.
 //! Next: `configs.rs`.
 
 use crate::broker::Broker;

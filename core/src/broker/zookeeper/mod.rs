@@ -14,8 +14,8 @@
 //! - When its session has ended it goes on serving. It begins another one and registers anew.
 //! - A request to ZooKeeper that was lost with its connection is sent again, in whatever session there is.
 //!
-//! Simplified: a broker whose znode of the run before is still there waits for it to go, where Kafka's process
-//! ends and somebody starts it again. Logs are opened before it registers, as in Kafka; those of topics that
+//! Simplified: a broker whose znode of the run before is still there waits for it to go, where Kafka's
+//! process ends and somebody starts it again. Logs are opened before it registers, as in Kafka; those of topics that
 //! were deleted meanwhile stay until the controller says so.
 //! Source: `KafkaServer.startup`, `KafkaZkClient.registerBroker`, `ZooKeeperClient`, `KafkaHealthcheck`.
 //! Next: `control.rs`.
@@ -386,7 +386,7 @@ impl Broker {
                 controller.answered(tag, result, env);
             }),
             Tag::Made => {}
-            Tag::Register => self.register_answered(now, &result, out),
+            Tag::Register => self.look_registered(now, out),
             Tag::Registered => self.registered(now, &result, out),
             Tag::Config(ask) => self.config_came(now, ask, &result, out),
             Tag::Isr(ask) => self.isr_answered(now, ask, &result, out),
@@ -456,9 +456,9 @@ impl Broker {
         self.ask(now, create, Tag::Register, out);
     }
 
-    fn register_answered(&mut self, now: Now, result: &Reply, out: &mut Effects) {
+    /// The znode is there: made now, or before a connection was lost, or by another session. It tells itself.
+    fn look_registered(&mut self, now: Now, out: &mut Effects) {
         let path = znodes::broker(self.shared.id);
-        let _ = result; // Created now, or before a connection was lost, or by another session: the znode tells.
         self.ask(
             now,
             Operation::GetData { path, watch: false },

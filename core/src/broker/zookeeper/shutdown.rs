@@ -14,7 +14,7 @@
 
 use super::{Reply, Tag};
 use crate::broker::Broker;
-use crate::broker::lifecycle::Turn;
+use crate::broker::lifecycle::{State, Turn};
 use crate::channel::{Backoff, Channel};
 use crate::controller_zk::znodes::{CONTROLLER, ControllerNode, decode};
 use crate::event::Event;
@@ -92,6 +92,9 @@ impl Broker {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
+        if self.lifecycle.state() == State::Stopping {
+            return Ok(()); // It is asking already.
+        }
         if !self
             .lifecycle
             .stops(self.shared.config.controlled_shutdown_enable)
