@@ -271,7 +271,7 @@ impl ControllerZk {
             let steps = self.elector.moved();
             return self.follow(steps, env);
         }
-        self.finish(waiting.task, answers, env);
+        self.finish(waiting.task, &answers, env);
         self.run(env);
     }
 
@@ -290,7 +290,7 @@ impl ControllerZk {
             };
             let asked = self.ask(&task);
             if asked.is_empty() {
-                self.finish(task, Vec::new(), env);
+                self.finish(task, &[], env);
                 continue;
             }
             self.steps += 1;

@@ -200,25 +200,25 @@ impl ControllerZk {
     }
 
     /// A step's answers are there, in the order of what was asked.
-    pub(super) fn finish(&mut self, task: Task, answers: Vec<Reply>, env: &mut Env<'_>) {
+    pub(super) fn finish(&mut self, task: Task, answers: &[Reply], env: &mut Env<'_>) {
         match task {
-            Task::ListIsrChanges { forget } => self.isr_changes_listed(forget, names(&answers)),
-            Task::ReadIsrChanges(names) => self.isr_changes_read(&names, &answers),
+            Task::ListIsrChanges { forget } => self.isr_changes_listed(forget, names(answers)),
+            Task::ReadIsrChanges(names) => self.isr_changes_read(&names, answers),
             Task::Delete(_) => {}
-            Task::ListBrokers { load } => self.brokers_listed(load, &names(&answers)),
-            Task::ReadBrokers { ids, load } => self.brokers_read(&ids, load, &answers, env),
-            Task::ListTopics { load } => self.topics_listed(load, &names(&answers)),
-            Task::ReadTopics { names, load } => self.topics_read(&names, load, &answers),
-            Task::ListDeletions => self.deletions_listed(&names(&answers)),
+            Task::ListBrokers { load } => self.brokers_listed(load, &names(answers)),
+            Task::ReadBrokers { ids, load } => self.brokers_read(&ids, load, answers, env),
+            Task::ListTopics { load } => self.topics_listed(load, &names(answers)),
+            Task::ReadTopics { names, load } => self.topics_read(&names, load, answers),
+            Task::ListDeletions => self.deletions_listed(&names(answers)),
             Task::ReadStates { partitions, tell } => {
-                self.states_read(&partitions, tell, &answers, env);
+                self.states_read(&partitions, tell, answers, env);
             }
             Task::Start => self.start(env),
-            Task::Initialise(partitions) => self.initialised(&partitions, &answers),
-            Task::Elect { partitions, plan } => self.elect(&partitions, plan, &answers),
-            Task::WriteElected { elected, plan } => self.elected(elected, plan, &answers),
-            Task::Remove { broker, partitions } => self.remove(broker, &partitions, &answers),
-            Task::WriteRemoved { broker, states } => self.removed(broker, states, &answers),
+            Task::Initialise(partitions) => self.initialised(&partitions, answers),
+            Task::Elect { partitions, plan } => self.elect(&partitions, plan, answers),
+            Task::WriteElected { elected, plan } => self.elected(elected, plan, answers),
+            Task::Remove { broker, partitions } => self.remove(broker, &partitions, answers),
+            Task::WriteRemoved { broker, states } => self.removed(broker, states, answers),
             Task::ElectOffline => self.elect_offline(None),
             Task::TellBrokers => {
                 self.batch.update_all(&self.context, &[]);
@@ -232,7 +232,7 @@ impl ControllerZk {
                 reply,
                 outcomes,
                 states,
-            } => self.isrs_written(reply, outcomes, &states, &answers, env),
+            } => self.isrs_written(reply, outcomes, &states, answers, env),
             Task::ShutDown { reply, broker } => self.shut_down(reply, broker, env),
             Task::CreateTopics {
                 reply,
@@ -240,14 +240,14 @@ impl ControllerZk {
                 topics,
             } => self.topics_created(reply, outcomes, &topics, answers, env),
             Task::NoteDeletions { reply, topics } => {
-                self.deletions_noted(reply, topics, &answers, env);
+                self.deletions_noted(reply, topics, answers, env);
             }
             Task::ForgetTopic(name) => self.context.remove_topic(&name),
             Task::ReadConfigs {
                 reply,
                 request,
                 resources,
-            } => self.configs_read(reply, &request, resources, &answers),
+            } => self.configs_read(reply, &request, resources, answers),
             Task::WriteConfigs {
                 reply, response, ..
             } => self.answer(reply, *response, env),

@@ -144,7 +144,7 @@ impl ControllerZk {
         reply: ReplyTo,
         mut outcomes: Vec<CreatedTopic>,
         topics: &[Creation],
-        answers: Vec<Reply>,
+        answers: &[Reply],
         env: &mut Env<'_>,
     ) {
         for ((index, ..), answer) in topics.iter().zip(answers.iter().skip(1).step_by(2)) {

@@ -143,7 +143,7 @@ impl Broker {
                     _ => None,
                 };
                 let settings = node.map(|node| node.config).unwrap_or_default();
-                self.configure(now, resource, settings, out);
+                self.configure(now, resource, &settings, out);
                 self.one_came(now);
             }
             (Ask::Changes | Ask::Change, _) => {}
@@ -178,7 +178,7 @@ impl Broker {
         &mut self,
         now: Now,
         resource: ConfigResource,
-        settings: Settings,
+        settings: &Settings,
         out: &mut Effects,
     ) {
         let Some((zookeeper, shared)) = self.zookeeper() else {
