@@ -168,6 +168,16 @@ switches! {
     fetch_epoch_fencing = "2.1", "KIP-320";
     /// A consumer may read from a follower, and a leader names the one that is nearest.
     fetch_from_follower = "2.4", "KIP-392";
+    /// The controller among the brokers checks in each write to ZooKeeper that there is no newer one.
+    controller_epoch_fencing = "2.1", "KAFKA-6082";
+    /// Requests of the controller among the brokers name the registration that they are for.
+    broker_epoch_control_requests = "2.2", "KIP-380";
+    /// StopReplica names the leader epoch, and a replica that is newer goes on.
+    stop_replica_epoch = "2.6", "KIP-570";
+    /// With ZooKeeper, leaders ask the controller for another ISR; before, they wrote it to ZooKeeper.
+    isr_changes_through_controller = "2.7", "KIP-497";
+    /// With ZooKeeper, an ISR that is asked for and holds already is granted, whatever its partition epoch.
+    alter_partition_idempotent = "2.7", "KAFKA-14144";
     /// The high watermark counts members that the leader has proposed for the ISR but that are not in it yet.
     maximal_isr = "2.7", "KIP-497";
     /// A diverging fetch does not count as progress of the follower.
@@ -293,6 +303,7 @@ impl Rules {
             ("0.11", "unclean.leader.election.enable", "true"),
             ("2.1", "retries", "0"),
             ("2.5", "replica.lag.time.max.ms", "10000"),
+            ("2.5", "zookeeper.session.timeout.ms", "6000"),
             ("3.0.1", "acks", "1"),
             ("4.0", "linger.ms", "0"),
         ];

@@ -12,7 +12,7 @@
 
 use super::shared::{ControllerLink, Shared};
 use crate::error::ErrorCode;
-use crate::id::{ConnectionId, ControllerId, CorrelationId, TopicIdPartition, TopicPartition};
+use crate::id::{ConnectionId, CorrelationId, NodeId, TopicIdPartition, TopicPartition};
 use crate::machine::Effects;
 use crate::message::{AssignReplicasToDirsRequest, AssignReplicasToDirsResponse, Request};
 use crate::raft::DirectoryId;
@@ -38,7 +38,7 @@ pub(super) struct Assignments {
 }
 
 impl Assignments {
-    pub(super) fn new(shared: &Shared, controllers: &[ControllerId]) -> Self {
+    pub(super) fn new(shared: &Shared, controllers: &[NodeId]) -> Self {
         Self {
             link: ControllerLink::new(controllers, shared.config.controller_socket_timeout),
             ready: Places::new(),

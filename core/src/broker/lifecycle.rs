@@ -15,7 +15,7 @@
 use super::shared::{ControllerLink, Shared};
 use crate::error::ErrorCode;
 use crate::event::Event;
-use crate::id::{ConnectionId, ControllerId, CorrelationId, Incarnation};
+use crate::id::{ConnectionId, CorrelationId, Incarnation, NodeId};
 use crate::machine::Effects;
 use crate::message::{
     BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
@@ -42,7 +42,7 @@ const HALF_SESSION: Duration = Duration::from_millis(4_500);
 /// How long a heartbeat may take. With other controllers to turn to it must not take a whole session
 /// (KAFKA-14392). Simplified: the session is taken to be the default one, and with one controller, where
 /// there is nobody to turn to, `controller.socket.timeout.ms` holds alone.
-fn heartbeat_timeout(shared: &Shared, controllers: &[ControllerId]) -> Duration {
+fn heartbeat_timeout(shared: &Shared, controllers: &[NodeId]) -> Duration {
     let timeout = shared.config.controller_socket_timeout;
     if controllers.len() > 1 {
         timeout.min(HALF_SESSION)
@@ -108,7 +108,7 @@ impl Lifecycle {
     /// Begins to register at once.
     pub(super) fn start(
         shared: &Shared,
-        controllers: &[ControllerId],
+        controllers: &[NodeId],
         incarnation: Incarnation,
         previous_epoch: Option<BrokerEpoch>,
         now: Timestamp,
@@ -130,6 +130,31 @@ impl Lifecycle {
             telling: 0,
             told: 0,
         }
+    }
+
+    /// The broker of a cluster with ZooKeeper has nothing to say to a controller: it waits to be told that it
+    /// runs.
+    pub(super) fn idle(mut self) -> Self {
+        self.next = None;
+        self.limit = None;
+        self
+    }
+
+    /// It has registered with ZooKeeper.
+    pub(super) fn runs(&mut self) {
+        if self.state == State::Starting {
+            self.state = State::Running;
+            self.fenced = false;
+        }
+    }
+
+    /// It was told to stop, with ZooKeeper. Returns whether it has to ask the controller first.
+    pub(super) fn stops(&mut self, controlled: bool) -> bool {
+        let asks = self.state == State::Running && controlled;
+        if asks {
+            self.state = State::Stopping;
+        }
+        asks
     }
 
     pub(super) fn state(&self) -> State {

@@ -71,7 +71,7 @@ impl Observer {
             let crc = shared.image.checksum();
             out.observe(Event::QuorumState { offset, crc });
         }
-        shared.active_controller = self.raft.leader();
+        shared.active_controller = self.raft.leader().map(NodeId::Controller);
         Ok(())
     }
 
@@ -101,7 +101,7 @@ impl Observer {
     ) -> Result<News, StorageError> {
         self.raft
             .response(&mut context(shared, now, out), request, response)?;
-        shared.active_controller = self.raft.leader();
+        shared.active_controller = self.raft.leader().map(NodeId::Controller);
         let storage = &mut shared.storage;
         let news = self.raft.committed(storage, self.next_to_apply)?;
         self.next_to_apply = news.next;

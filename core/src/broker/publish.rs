@@ -180,9 +180,14 @@ impl Broker {
         for topic in delta.configs {
             self.replicas.reconfigure(&self.shared, topic.as_ref());
         }
-        if !moved {
-            return Ok(());
+        if moved {
+            self.after_moves(now, out)?;
         }
+        Ok(())
+    }
+
+    /// The fetchers take up what they follow now.
+    pub(super) fn after_moves(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
         for fetcher in self.fetchers.values_mut() {
             fetcher.retire_if_idle();
             fetcher.work(&mut self.shared, &mut self.replicas, now, out)?;
@@ -209,7 +214,7 @@ impl Broker {
 
     /// This broker has the replica no more: nobody follows, leads or waits here, and its folder goes.
     /// Source: `ReplicaManager.stopPartitions`.
-    fn stop_replica(
+    pub(super) fn stop_replica(
         &mut self,
         partition: &TopicPartition,
         now: Now,
@@ -233,6 +238,17 @@ impl Broker {
         let Some(registration) = self.shared.image.partition(&id.partition).cloned() else {
             return Ok(());
         };
+        self.become_leader_or_follower(id, &registration, now, out)
+    }
+
+    /// A replica of this broker leads or follows as the controller says.
+    pub(super) fn become_leader_or_follower(
+        &mut self,
+        id: &TopicIdPartition,
+        registration: &PartitionRegistration,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
         let stopping = self.lifecycle.state() == State::Stopping;
         let follows = registration.leader != Some(self.shared.id);
         if stopping && follows && !self.shared.rules.stopping_broker_steps_down {
@@ -243,7 +259,7 @@ impl Broker {
             return Ok(()); // It is in a lost directory.
         };
         let mut context = self.shared.context(now);
-        let applied = partition.apply(&mut context, &registration, out);
+        let applied = partition.apply(&mut context, registration, out);
         let directory = self.shared.storage.id_of(partition.log().directory());
         let Some((became, changes)) = self.shared.survive(applied)? else {
             return Ok(());
@@ -258,7 +274,7 @@ impl Broker {
             Became::Leader { new_epoch: true } => self.leave(&id.partition),
             // The same epoch has the same leader: each change of it raises the epoch.
             Became::Leader { new_epoch: false } | Became::Follower { new_epoch: false } => {}
-            Became::Follower { new_epoch: true } if self.goes_on(id, &registration) => {}
+            Became::Follower { new_epoch: true } if self.goes_on(id, registration) => {}
             Became::Follower { new_epoch: true } => {
                 self.leave(&id.partition);
                 if let Some(leader) = registration.leader {

@@ -263,7 +263,10 @@ impl Replicas {
         shared: &Shared,
         id: &TopicIdPartition,
     ) -> Result<&mut Partition, ErrorCode> {
-        if shared.image.topic_by_id(id.topic_id).is_none() {
+        let hosted = self.partitions.get(&id.partition);
+        let same = hosted.is_some_and(|partition| partition.id() == id);
+        // With ZooKeeper a replica leads before the broker has been told of its topic.
+        if !same && shared.image.topic_by_id(id.topic_id).is_none() {
             return Err(ErrorCode::UnknownTopicId);
         }
         let partition = self.hosted(shared, &id.partition)?;

@@ -4,7 +4,7 @@ use super::BrokerStart;
 use super::log_dirs::LogDirs;
 use crate::channel::{Backoff, Channel, Connector};
 use crate::config::{BrokerConfig, TopicConfig};
-use crate::id::{BrokerId, ConnectionId, ControllerId, CorrelationId, NodeId};
+use crate::id::{BrokerId, ConnectionId, CorrelationId, NodeId};
 use crate::machine::Effects;
 use crate::message::Request;
 use crate::metadata::MetadataImage;
@@ -28,14 +28,26 @@ pub(super) struct Shared {
     pub(super) image: MetadataImage,
     /// Its registration.
     pub(super) broker_epoch: Option<BrokerEpoch>,
-    /// The controller that leads the quorum, as far as the broker's copy of the metadata log says.
-    pub(super) active_controller: Option<ControllerId>,
+    /// The controller that leads the quorum, as far as the broker's copy of the metadata log says; with
+    /// ZooKeeper the one that UpdateMetadata came from.
+    pub(super) active_controller: Option<NodeId>,
     /// An append has rolled a log: what is behind is to be flushed.
     pub(super) rolled: bool,
 }
 
+/// With ZooKeeper a leader does not know the registrations of others, nor who may lead without the ISR.
+fn rules_of(start: &BrokerStart) -> Rules {
+    let mut rules = start.rules;
+    if start.zookeeper.is_some() {
+        rules.isr_broker_epoch_check = false;
+        rules.elr = false;
+    }
+    rules
+}
+
 impl Shared {
     pub(super) fn new(start: BrokerStart, storage: LogDirs) -> Self {
+        let rules = rules_of(&start);
         Self {
             id: start.id,
             connector: Connector::new(
@@ -46,10 +58,10 @@ impl Shared {
             ),
             config: start.config,
             topic_defaults: start.topic_defaults,
-            rules: start.rules,
+            rules,
             storage,
             random: start.random,
-            image: MetadataImage::new(start.rules),
+            image: MetadataImage::new(rules),
             broker_epoch: None,
             active_controller: None,
             rolled: false,
@@ -98,14 +110,14 @@ pub(super) struct ControllerLink<T> {
     channels: Vec<Channel<T>>,
     current: usize,
     /// The active controller that was known when `current` was chosen.
-    known: Option<ControllerId>,
+    known: Option<NodeId>,
     timeout: Duration,
 }
 
 impl<T> ControllerLink<T> {
     /// A link, not connected. A request that takes longer than `timeout` has failed.
-    pub(super) fn new(controllers: &[ControllerId], timeout: Duration) -> Self {
-        let channel = |id: &ControllerId| Channel::new(NodeId::Controller(*id));
+    pub(super) fn new(controllers: &[NodeId], timeout: Duration) -> Self {
+        let channel = |id: &NodeId| Channel::new(*id);
         Self {
             channels: controllers.iter().map(channel).collect(),
             current: 0,
@@ -115,12 +127,12 @@ impl<T> ControllerLink<T> {
     }
 
     /// Turns to the active controller when another one is known to be it.
-    pub(super) fn turn_to(&mut self, active: Option<ControllerId>) {
+    pub(super) fn turn_to(&mut self, active: Option<NodeId>) {
         if active == self.known {
             return;
         }
         self.known = active;
-        let is = |channel: &Channel<T>| active.map(NodeId::Controller) == Some(channel.to());
+        let is = |channel: &Channel<T>| active == Some(channel.to());
         if let Some(found) = self.channels.iter().position(is) {
             self.current = found;
         }

@@ -46,6 +46,8 @@ settings! {
         log_initial_task_delay: Duration = "log.initial.task.delay.ms", "30000";
         /// A heartbeat to the controller this often.
         broker_heartbeat_interval: Duration = "broker.heartbeat.interval.ms", "2000";
+        /// With ZooKeeper: the broker is taken for dead if nothing is heard of it for this long.
+        zookeeper_session_timeout: Duration = "zookeeper.session.timeout.ms", "18000";
         /// A broker that cannot register for this long stops.
         initial_broker_registration_timeout: Duration = "initial.broker.registration.timeout.ms", "60000";
         /// Timeout of a request to the controller.

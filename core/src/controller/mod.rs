@@ -33,9 +33,9 @@ mod leadership;
 mod metadata_log;
 mod partition_change;
 mod partitions;
-mod placement;
+pub(crate) mod placement;
 mod reassignment;
-mod refusals;
+pub(crate) mod refusals;
 mod registry;
 mod snapshot;
 mod standing;
@@ -195,6 +195,10 @@ impl Controller {
             | Request::ListOffsets(_)
             | Request::Metadata(_)
             | Request::OffsetForLeaderEpoch(_)
+            | Request::LeaderAndIsr(_)
+            | Request::StopReplica(_)
+            | Request::UpdateMetadata(_)
+            | Request::ControlledShutdown(_)
             | Request::ZooKeeper(_)
             | Request::ZooKeeperPeer(_) => {
                 out.observe(Event::Refused {

@@ -15,7 +15,7 @@ use crate::message::{
 };
 
 /// Reports each refusal in `response` to `from`.
-pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
+pub(crate) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
     let mut refuse = |partition: Option<&TopicPartition>, error: ErrorCode| {
         if !error.is_none() {
             let api = response.api();
@@ -81,6 +81,10 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
         | Response::BeginQuorumEpoch(_)
         | Response::EndQuorumEpoch(_)
         | Response::FetchSnapshot(_)
+        | Response::LeaderAndIsr(_)
+        | Response::StopReplica(_)
+        | Response::UpdateMetadata(_)
+        | Response::ControlledShutdown(_)
         | Response::ZooKeeper(_)
         | Response::ZooKeeperPeer(_) => {}
     }
@@ -88,7 +92,7 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
 
 /// The answer of a controller that is not the active one; `None` if it would not answer at all.
 /// Source: `QuorumController.newNotControllerException`, `ControllerApis`.
-pub(super) fn not_controller(request: &Request) -> Option<Response> {
+pub(crate) fn not_controller(request: &Request) -> Option<Response> {
     const ERROR: ErrorCode = ErrorCode::NotController;
     Some(match request {
         Request::CreateTopics(request) => {
@@ -157,11 +161,14 @@ pub(super) fn not_controller(request: &Request) -> Option<Response> {
         | Request::Vote(_)
         | Request::BeginQuorumEpoch(_)
         | Request::EndQuorumEpoch(_)
-        | Request::FetchSnapshot(_)
         | Request::Produce(_)
         | Request::ListOffsets(_)
         | Request::Metadata(_)
         | Request::OffsetForLeaderEpoch(_)
+        | Request::LeaderAndIsr(_)
+        | Request::StopReplica(_)
+        | Request::UpdateMetadata(_)
+        | Request::ControlledShutdown(_)
         | Request::ZooKeeper(_)
         | Request::ZooKeeperPeer(_) => return None,
     })

@@ -65,6 +65,14 @@ messages! {
     ListOffsets(ListOffsetsRequest, ListOffsetsResponse);
     /// Ask for topics, their leaders and the brokers (key 3).
     Metadata(MetadataRequest, MetadataResponse);
+    /// A controller among the brokers makes replicas lead or follow (key 4).
+    LeaderAndIsr(LeaderAndIsrRequest, ControlResponse);
+    /// A controller among the brokers stops replicas (key 5).
+    StopReplica(StopReplicaRequest, ControlResponse);
+    /// A controller among the brokers tells what to answer clients (key 6).
+    UpdateMetadata(UpdateMetadataRequest, ControlResponse);
+    /// A broker asks the controller among the brokers to take its leaderships (key 7).
+    ControlledShutdown(ControlledShutdownRequest, ControlledShutdownResponse);
     /// Create topics (key 19).
     CreateTopics(CreateTopicsRequest, CreateTopicsResponse);
     /// Delete topics (key 20).

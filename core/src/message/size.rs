@@ -15,7 +15,7 @@
 //!
 //! Next: `mod.rs`.
 
-use super::{Request, Response};
+use super::{ControlledPartition, Request, Response};
 
 /// Length, request header (or response header), IP and TCP.
 const HEADER: usize = 100;
@@ -27,6 +27,15 @@ const BROKER: usize = 4;
 const VOTER: usize = 20;
 /// The id of a log directory.
 const UUID: usize = 16;
+
+/// Partitions of a controller's request: epochs, leader, ISR, replicas.
+fn controlled(partitions: &[ControlledPartition]) -> usize {
+    let sizes = partitions.iter().map(|p| {
+        let brokers = p.replicas.len() + p.state.isr.len();
+        TOPIC + 24 + brokers * BROKER
+    });
+    sizes.sum()
+}
 
 impl Request {
     /// Bytes on the wire, about.
@@ -53,6 +62,16 @@ impl Request {
                         .as_ref()
                         .map_or(0, |topics| topics.len() * TOPIC)
                 }
+                // Controller, its epoch, the broker's epoch; by partition its state and replicas.
+                Self::LeaderAndIsr(request) => 16 + controlled(&request.body),
+                Self::StopReplica(request) => 16 + request.body.len() * (TOPIC + 12),
+                Self::UpdateMetadata(request) => {
+                    // A broker with its endpoint and rack.
+                    let brokers = request.body.brokers.len() * 40;
+                    let deleted = request.body.deleted.len() * (TOPIC + 24);
+                    16 + brokers + deleted + controlled(&request.body.partitions)
+                }
+                Self::ControlledShutdown(_) => 12,
                 Self::CreateTopics(request) => 8 + request.topics.len() * 3 * TOPIC,
                 Self::DeleteTopics(request) => 8 + request.topics.len() * TOPIC,
                 Self::CreatePartitions(request) => {
@@ -118,6 +137,10 @@ impl Response {
                     let brokers = response.brokers.len() * 30;
                     brokers + response.topics.len() * 2 * TOPIC + partitions.sum::<usize>()
                 }
+                Self::LeaderAndIsr(response)
+                | Self::StopReplica(response)
+                | Self::UpdateMetadata(response) => 8 + response.stopped.len() * (TOPIC + 4),
+                Self::ControlledShutdown(response) => 8 + response.remaining.len() * (TOPIC + 4),
                 Self::CreateTopics(response) => response.topics.len() * 3 * TOPIC,
                 Self::DeleteTopics(response) => response.topics.len() * 2 * TOPIC,
                 Self::CreatePartitions(_) => 2 * TOPIC,

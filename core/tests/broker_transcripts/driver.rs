@@ -63,6 +63,7 @@ impl Driver {
             topic_defaults,
             rules: Rules::default(),
             controllers: vec![ControllerId(3000)],
+            zookeeper: None,
             random: Random::stream(1, "broker"),
         };
         let mut out = Effects::new();

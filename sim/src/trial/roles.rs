@@ -111,6 +111,6 @@ fn holders(target: &Target, other: &[NodeId], cluster: &Cluster, view: &View) ->
 fn active(cluster: &Cluster, view: &View) -> Option<NodeId> {
     match cluster.controllers()[..] {
         [only] => Some(only),
-        _ => view.quorum().active().map(NodeId::Controller),
+        _ => view.quorum().active_node(),
     }
 }

@@ -93,7 +93,7 @@ fn waiting(
         return (any, why.to_owned());
     }
     let eligible = eligible(plan, view, partition);
-    let sets = if plan.rules.elr { "ISR or ELR" } else { "ISR" };
+    let sets = if plan.has_elr() { "ISR or ELR" } else { "ISR" };
     let none = committed.isr.is_empty() && committed.elr.is_empty();
     let alive = if none { "left" } else { "alive" };
     let mut why = format!("no replica of the {sets} is {alive} and unclean election is off");
