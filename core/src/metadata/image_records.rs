@@ -60,7 +60,7 @@ impl MetadataImage {
         let topics = self.topic_settings().iter();
         let topics = topics.map(|(name, settings)| (ConfigResource::Topic(name.clone()), settings));
         let all = cluster.into_iter().chain(topics);
-        all.flat_map(|(resource, settings)| set(resource, settings))
+        all.flat_map(|(resource, settings)| set(&resource, settings))
     }
 
     /// A checksum of the image: equal images have the same one.
@@ -71,7 +71,7 @@ impl MetadataImage {
     }
 }
 
-fn set(resource: ConfigResource, settings: &Settings) -> Vec<MetadataRecord> {
+fn set(resource: &ConfigResource, settings: &Settings) -> Vec<MetadataRecord> {
     let record = |(key, value): (&String, &String)| {
         MetadataRecord::Config(ConfigRecord {
             resource: resource.clone(),
