@@ -240,7 +240,8 @@ pub enum Event {
         offset: Offset,
     },
 
-    /// A replica of the metadata log (any node, also in a quorum of one) made a snapshot of what is committed.
+    /// A replica of the metadata log (any node, also in a quorum of one) made a snapshot of what is
+    /// committed.
     QuorumSnapshot {
         /// The end of what it holds.
         offset: Offset,
@@ -263,8 +264,8 @@ pub enum Event {
         /// The checksum of the state that it made of it.
         crc: u32,
     },
-    /// What a controller or broker knows of the cluster, told when its replica has made a snapshot. The active
-    /// controller does not tell: it knows more than is committed.
+    /// What a controller or broker knows of the cluster, told when its replica has made a snapshot. The
+    /// active controller does not tell: it knows more than is committed.
     QuorumState {
         /// Everything below it was applied.
         offset: Offset,

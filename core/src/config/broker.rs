@@ -62,8 +62,8 @@ settings! {
         snapshot_bytes: u64 = "metadata.log.max.record.bytes.between.snapshots", "20971520";
         /// A snapshot of the metadata is made after this time, if there is anything new; 0 = never by time.
         snapshot_interval: Duration = "metadata.log.max.snapshot.interval.ms", "3600000";
-        /// The metadata log and its snapshots are cut to this size, from the beginning; the newest snapshot and
-        /// what comes after it stay.
+        /// The metadata log and its snapshots are cut to this size, from the beginning; the newest
+        /// snapshot and what comes after it stay.
         metadata_retention_bytes: i64 = "metadata.max.retention.bytes", "104857600";
         /// A segment of the metadata log is at most this large.
         metadata_segment_bytes: u64 = "metadata.log.segment.bytes", "1073741824";
@@ -119,8 +119,8 @@ settings! {
         snapshot_bytes: u64 = "metadata.log.max.record.bytes.between.snapshots", "20971520";
         /// A snapshot of the metadata is made after this time, if there is anything new; 0 = never by time.
         snapshot_interval: Duration = "metadata.log.max.snapshot.interval.ms", "3600000";
-        /// The metadata log and its snapshots are cut to this size, from the beginning; the newest snapshot and
-        /// what comes after it stay.
+        /// The metadata log and its snapshots are cut to this size, from the beginning; the newest
+        /// snapshot and what comes after it stay.
         metadata_retention_bytes: i64 = "metadata.max.retention.bytes", "104857600";
         /// A segment of the metadata log is at most this large.
         metadata_segment_bytes: u64 = "metadata.log.segment.bytes", "1073741824";

@@ -186,8 +186,8 @@ pub struct FetchPartitionResponse {
     /// The follower's log parts from the leader's: the largest common epoch and its end on the
     /// leader. No records then.
     pub diverging_epoch: Option<EpochOffset>,
-    /// The follower's log ends before the leader's begins: the snapshot that it has to fetch instead. Only of the
-    /// metadata log.
+    /// The follower's log ends before the leader's begins: the snapshot that it has to fetch instead.
+    /// Only of the metadata log.
     pub snapshot: Option<EpochOffset>,
     /// With NOT_LEADER_OR_FOLLOWER or FENCED_LEADER_EPOCH: who leads now (KIP-951).
     pub current_leader: Option<LeaderIdAndEpoch>,

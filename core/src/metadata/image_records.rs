@@ -63,7 +63,7 @@ impl MetadataImage {
         let brokers = self.broker_settings().iter();
         let brokers = brokers.map(|(id, settings)| (ConfigResource::Broker(*id), settings));
         let all = cluster.into_iter().chain(brokers).chain(topics);
-        all.flat_map(|(resource, settings)| set(resource, settings))
+        all.flat_map(|(resource, settings)| set(&resource, settings))
     }
 
     /// A checksum of the image: equal images have the same one.
@@ -74,7 +74,7 @@ impl MetadataImage {
     }
 }
 
-fn set(resource: ConfigResource, settings: &Settings) -> Vec<MetadataRecord> {
+fn set(resource: &ConfigResource, settings: &Settings) -> Vec<MetadataRecord> {
     let record = |(key, value): (&String, &String)| {
         MetadataRecord::Config(ConfigRecord {
             resource: resource.clone(),

@@ -14,7 +14,7 @@
 //! | `vote.rs`, `epoch.rs` | requests about elections |
 //! | `leader.rs`, `serve.rs`, `parked.rs` | the leader: high watermark, check-quorum, answers to fetches |
 //! | `follow.rs` | fetching |
-//! | `replica_log.rs` | the log |
+//! | `replica_log.rs`, `control.rs`, `position.rs` | the log, and where two copies part |
 //! | `snapshots.rs`, `growth.rs`, `snapshotting.rs`, `fetch_snapshot.rs` | what takes the place of its beginning |
 //! | `poll.rs`, `links.rs` | timers and connections |
 //!
@@ -23,6 +23,7 @@
 //! Source: KIP-595, KIP-630, KIP-631, KIP-853, KIP-996; `KafkaRaftClient`.
 //! Next: `state.rs`.
 
+mod control;
 mod epoch;
 mod fetch_snapshot;
 mod follow;
@@ -31,6 +32,7 @@ mod leader;
 mod links;
 mod parked;
 mod poll;
+mod position;
 pub(crate) mod quorum_state;
 mod replica_log;
 mod serve;

@@ -18,7 +18,7 @@
 //! Source: `KafkaRaftClient.handleFetchRequest`, `tryCompleteFetchRequest`, `validateLeaderOnlyRequest`.
 //! Next: `follow.rs`, the other side.
 
-use super::replica_log::Position;
+use super::position::Position;
 use super::state::Role;
 use super::voters::VoterKey;
 use super::{Context, Raft};

@@ -13,14 +13,16 @@
 //! `KafkaRaftClient.updateListenersProgress`, `RaftMetadataLogCleanerManager`.
 //! Next: `fetch_snapshot.rs`.
 
-use super::replica_log::{Committed, ReplicaLog};
+use super::growth::Growth;
+use super::replica_log::{CHUNK, Committed, ReplicaLog, unread};
 use super::{Context, Raft, snapshots};
 use crate::event::Event;
 use crate::metadata::{MetadataImage, MetadataRecord};
 use crate::offset::{EpochOffset, Offset};
 use crate::planted::Bug;
+use crate::record;
 use crate::storage::{Storage, StorageError};
-use crate::time::Timestamp;
+use crate::time::{Now, Timestamp};
 use std::time::Duration;
 
 /// `KafkaRaftClient.snapshotCleaner`.
@@ -67,7 +69,7 @@ impl Raft {
             return Ok(());
         };
         while let Some((_, next, sizes)) = self.log.snapshots.oldest_two()
-            && self.log.log().size() + sizes > most
+            && self.log.log.size() + sizes > most
         {
             let raised = self.log.start_at(context.storage, next)?;
             let Some(offset) = raised else { break };
@@ -110,6 +112,60 @@ impl Raft {
 }
 
 impl ReplicaLog {
+    /// What the snapshots on the disk say of the log: where it begins, what is committed at least.
+    /// Source: `KafkaRaftLog.createLog`.
+    pub(super) fn follow_snapshots(
+        &mut self,
+        storage: &mut dyn Storage,
+        now: Now,
+    ) -> Result<(), StorageError> {
+        // The process ended between writing a fetched snapshot and beginning the log anew.
+        self.start_at_latest_snapshot(storage, now)?;
+        let Some(latest) = self.snapshots.latest() else {
+            return Ok(());
+        };
+        self.log.set_high_watermark(latest.offset);
+        if self.log.log_start_offset() > Offset::ZERO
+            && let Some(earliest) = self.snapshots.earliest()
+        {
+            self.log.raise_log_start(storage, earliest.offset)?;
+        }
+        let mut bytes = 0;
+        let (mut at, end) = (latest.offset, self.end_offset());
+        while at < end {
+            let chunk = self
+                .log
+                .read(storage, at, end, CHUNK, true)
+                .map_err(unread)?;
+            let last = record::batches(&chunk).filter_map(Result::ok).last();
+            let Some(last) = last else { break };
+            bytes += u64::try_from(chunk.len()).unwrap_or(0);
+            at = last.last_offset().next();
+        }
+        self.growth = Growth::new(end, bytes, now.monotonic);
+        Ok(())
+    }
+
+    /// Begins the log anew behind the latest snapshot, if that is ahead of it. Returns whether it did.
+    /// Source: `KafkaRaftLog.truncateToLatestSnapshot`.
+    pub(super) fn start_at_latest_snapshot(
+        &mut self,
+        storage: &mut dyn Storage,
+        now: Now,
+    ) -> Result<bool, StorageError> {
+        let Some(latest) = self.snapshots.latest() else {
+            return Ok(false);
+        };
+        if latest <= EpochOffset::new(self.end().0, self.end().1) {
+            return Ok(false);
+        }
+        let offset = latest.offset;
+        self.log.truncate_fully_and_start_at(storage, offset, now)?;
+        self.snapshots.forget_before(storage, latest)?;
+        self.growth = Growth::new(offset, 0, now.monotonic);
+        Ok(true)
+    }
+
     /// Makes a snapshot of everything that is committed. Returns its name and the checksum of the image.
     fn make_snapshot(
         &mut self,
@@ -117,7 +173,7 @@ impl ReplicaLog {
     ) -> Result<Option<(EpochOffset, u32)>, StorageError> {
         let end = self.high_watermark();
         self.growth.reset(context.now.monotonic);
-        let Some(epoch) = self.log().epoch_at(end + -1) else {
+        let Some(epoch) = self.log.epoch_at(end + -1) else {
             return Ok(None);
         };
         let id = EpochOffset::new(epoch, end);
@@ -173,7 +229,7 @@ impl ReplicaLog {
         } else {
             id.offset
         };
-        if !self.log().raise_log_start(storage, to)? {
+        if !self.log.raise_log_start(storage, to)? {
             return Ok(None);
         }
         self.snapshots.forget_before(storage, id)?;

@@ -392,6 +392,7 @@ impl Driver {
             last_stable_offset: Offset(high_watermark),
             log_start_offset: Offset::ZERO,
             diverging_epoch,
+            snapshot: None,
             current_leader: None,
             records: records.concat().into(),
             preferred_read_replica: None,

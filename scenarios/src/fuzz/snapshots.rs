@@ -1,5 +1,5 @@
-//! Small snapshots of the metadata log, now and then: so that trials of some minutes make some, cut the log, and
-//! have replicas that start from one.
+//! Small snapshots of the metadata log, now and then: so that trials of some minutes make some, cut the
+//! log, and have replicas that start from one.
 //!
 //! Next: `cluster.rs`.
 

@@ -2,8 +2,8 @@
 //! from it any more, so it resigns after 1.5 fetch timeouts. Brokers that only reach this one would go on
 //! asking it otherwise, and it can commit nothing.
 //!
-//! Source: KAFKA-15489 (3.7), `LeaderState.timeUntilCheckQuorumExpires`. Before that it leads on until it hears
-//! of the other.
+//! Source: KAFKA-15489 (3.7), `LeaderState.timeUntilCheckQuorumExpires`. Before that it leads on until
+//! it hears of the other.
 //! False positives avoided: fetches may still be under way when the majority leaves (5 s are added); a
 //! process that was frozen, or whose disk hung, has to have been at work for another second.
 

@@ -7,8 +7,8 @@
 //!
 //! Source: KIP-630; Kafka's simulation `SnapshotAtLogStart`, `LeaderNeverLoadSnapshot`, and the part of
 //! `ConsistentCommittedData` that reads snapshots.
-//! False positives avoided: a disk that rots or was wiped excuses what follows; a controller that leads but is
-//! not active yet may well load one.
+//! False positives avoided: a disk that rots or was wiped excuses what follows; a controller that leads but
+//! is not active yet may well load one.
 
 use super::Report;
 use ktrial_core::{Event, NodeId, Offset};
