@@ -385,7 +385,6 @@ impl Driver {
         let diverging_epoch =
             diverging.map(|(epoch, offset)| EpochOffset::new(LeaderEpoch(epoch), Offset(offset)));
         let response = FetchPartitionResponse {
-            snapshot: None,
             partition: orders(),
             error,
             high_watermark: Offset(high_watermark),
