@@ -18,7 +18,7 @@ pub(super) fn check(
         own.is_some_and(|own| *base < own.start || own.batches.get(base) == Some(batch))
     };
     let mut all = committed.batches.iter();
-    let lacks = all.find(|(base, (batch, by))| *by < epoch && !has(*base, batch));
+    let lacks = all.find(|(base, (batch, by))| *by < epoch && !has(base, batch));
     if let Some((base, (batch, by))) = lacks {
         let what = format!(
             "controller {leader} leads the quorum in epoch {epoch} without the batch at offset {base} (epoch \
