@@ -141,16 +141,3 @@ fn names_and_texts_are_quoted() {
     plan.scenario = "line\nbreak".to_owned();
     check(&plan);
 }
-
-/// `[cluster.config]` can then say all that is not a broker's own.
-#[test]
-fn no_setting_is_known_to_two_kinds_of_owners() {
-    use ktrial::setting::Kind;
-    for kind in [Kind::Broker, Kind::Controller, Kind::Topic] {
-        for info in kind.keys() {
-            let kinds = [Kind::Broker, Kind::Controller, Kind::Topic];
-            let knowing = kinds.into_iter().filter(|kind| kind.knows(info.key));
-            assert_eq!(knowing.count(), 1, "{}", info.key);
-        }
-    }
-}

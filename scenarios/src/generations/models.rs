@@ -15,7 +15,7 @@
 //! about an epoch above all they know with "unknown", whereupon a follower cuts at its high watermark: with
 //! `truncation=epoch279` one trial in some thousands breaks with two replicas too.
 //!
-//! Source: github.com/hachikuji/kafka-specification.
+//! Source: KIP-101, KIP-279, KIP-320; hachikuji's TLA+ specification of Kafka's replication.
 //! Next: `releases.rs`.
 
 use super::census::{Census, Watch};
