@@ -77,6 +77,9 @@ library! {
         "no-check-quorum",
         "disruptive-voter",
         "voter-disk-loss";
+    "zookeeper":
+        "bounced-broker",
+        "lost-answer-freezes-isr";
 }
 
 /// A scenario by its name.
