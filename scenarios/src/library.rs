@@ -89,6 +89,9 @@ library! {
         "raft-ring-around-leader",
         "raft-leaders-cut-off-in-turn",
         "raft-voter-loses-disk";
+    "zookeeper":
+        "bounced-broker",
+        "lost-answer-freezes-isr";
 }
 
 /// A scenario by its name.

@@ -15,7 +15,8 @@
 //! - They are dealt with one after the other. One that needs a topic's settings waits for them.
 //!
 //! Source: `KafkaApis.handleLeaderAndIsrRequest`, `isBrokerEpochStale`;
-//! `ReplicaManager.becomeLeaderOrFollower`, `stopReplicas`, `maybeUpdateMetadataCache`, `ZkMetadataCache.updateMetadata`.
+//! `ReplicaManager.becomeLeaderOrFollower`, `stopReplicas`, `maybeUpdateMetadataCache`;
+//! `ZkMetadataCache.updateMetadata`.
 //! Next: `configs.rs`.
 
 use crate::broker::Broker;

@@ -15,8 +15,8 @@
 //! - A request to ZooKeeper that was lost with its connection is sent again, in whatever session there is.
 //!
 //! Simplified: a broker whose znode of the run before is still there waits for it to go, where Kafka's
-//! process ends and somebody starts it again. Logs are opened before it registers, as in Kafka; those of topics that
-//! were deleted meanwhile stay until the controller says so.
+//! process ends and somebody starts it again. Logs are opened before it registers, as in
+//! Kafka; those of topics that were deleted meanwhile stay until the controller says so.
 //! Source: `KafkaServer.startup`, `KafkaZkClient.registerBroker`, `ZooKeeperClient`, `KafkaHealthcheck`.
 //! Next: `control.rs`.
 

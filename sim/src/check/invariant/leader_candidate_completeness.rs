@@ -12,10 +12,11 @@
 //! does Kafka 4.3.1 (`PartitionChangeBuilder.maybePopulateTargetElr`).
 //!
 //! False positives avoided: before KIP-101 every follower cut its log at its own high watermark, and fetched
-//! the rest again: that is told when such a one is elected meanwhile. A broker that is down, or whose log was not opened since it lost power, says
-//! nothing yet. Who was elected with the same record is judged by `leader_completeness`. After a leader
-//! has begun that lacks records (reported there), its own high watermark counts. Nothing is said where
-//! the loss of the first record that the member lacks is excused: it may not come to it, and else
+//! the rest again: that is told when such a one is elected meanwhile. A broker that is down, or whose log
+//! was not opened since it lost power, says nothing yet. Who was elected with the same record is judged by
+//! `leader_completeness`. After a leader has begun that lacks records (reported there), its own high
+//! watermark counts. Nothing is said where the loss of the first record that the member lacks is excused: it
+//! may not come to it, and else
 //! `leader_completeness` tells it.
 
 use super::{Excuses, Findings, Invariant, Moment};
