@@ -1,11 +1,12 @@
-//! The snapshots that lie beside the metadata log, `<end>-<epoch>.checkpoint`: each stands for everything below
-//! its end, which is the end of a batch; the epoch is that of the last record in it.
+//! The snapshots that lie beside the metadata log, `<end>-<epoch>.checkpoint`: each stands for everything
+//! below its end, which is the end of a batch; the epoch is that of the last record in it.
 //!
 //! - A snapshot is one file of batches: a control batch that opens it, the records of the image, a control
 //!   batch that closes it. Without the last it is not whole.
 //! - It is written under another name, forced to disk and renamed, so that a file of that name is whole.
 //!
-//! Simplified: what a fetched snapshot has so far is kept in memory, not in a file; the records are one batch.
+//! Simplified: what a fetched snapshot has so far is kept in memory, not in a file; the records are one
+//! batch.
 //! Source: `Snapshots`, `FileRawSnapshotWriter`, `RecordsSnapshotWriter`, `KafkaRaftLog.recoverSnapshots`.
 //! Next: `replica_log.rs` makes and uses them.
 

@@ -4,7 +4,8 @@
 //!   records, or after a time (`growth.rs`). The image is made of the snapshot before and the log since.
 //! - Once a minute: while log and snapshots are too large and there is a newer snapshot, the oldest goes, and
 //!   with it the log below the next one.
-//! - Who has applied nothing yet, or less than the log still holds, gets the latest snapshot and what follows.
+//! - Who has applied nothing yet, or less than the log still holds, gets the latest snapshot and what
+//!   follows.
 //!
 //! Invariants: a snapshot ends where a batch does, at or below the high watermark.
 //! Simplified: it is made at once, in the thread of the quorum; files go at once, not a minute later; no
