@@ -12,7 +12,7 @@
 use crate::channel::{Backoff, Channel, Connector};
 use crate::error::ErrorCode;
 use crate::event::Event;
-use crate::id::{ClientId, ControllerId, Incarnation, NodeId, OperationId};
+use crate::id::{ClientId, Incarnation, NodeId, OperationId};
 use crate::machine::{Command, Effect, Effects, Input, Lane, Machine};
 use crate::message::{Request, Response};
 use crate::random::Random;
@@ -28,8 +28,8 @@ pub struct AdminStart {
     pub id: ClientId,
     /// Which start of it.
     pub incarnation: Incarnation,
-    /// The controllers that it asks.
-    pub controllers: Vec<ControllerId>,
+    /// The controllers that it asks; with ZooKeeper the brokers, of whom one is it.
+    pub controllers: Vec<NodeId>,
     /// Its randomness.
     pub random: Random,
 }
@@ -70,7 +70,7 @@ impl Admin {
     /// Starts.
     pub fn start(start: AdminStart, now: Now) -> Self {
         let _ = now;
-        let channel = |id: &ControllerId| Channel::new(NodeId::Controller(*id));
+        let channel = |id: &NodeId| Channel::new(*id);
         Self {
             connector: Connector::new(
                 NodeId::Client(start.id),
@@ -193,6 +193,9 @@ fn first_error(response: &Response) -> (ErrorCode, Option<String>) {
             .iter()
             .find(|(_, error)| !error.is_none())
             .map(|(topic, error)| (*error, Some(topic.to_string()))),
+        Response::CreatePartitions(response) => Some(response)
+            .filter(|response| !response.error.is_none())
+            .map(|response| (response.error, response.message.clone())),
         Response::ElectLeaders(response) => std::iter::once(response.error)
             .chain(response.partitions.iter().map(|partition| partition.1))
             .find(|error| !error.is_none())

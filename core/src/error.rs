@@ -58,6 +58,8 @@ error_codes! {
     RequestTimedOut = 7, "REQUEST_TIMED_OUT";
     /// The replica is not available for the request.
     ReplicaNotAvailable = 9, "REPLICA_NOT_AVAILABLE";
+    /// The controller is older than one that was heard of.
+    StaleControllerEpoch = 11, "STALE_CONTROLLER_EPOCH";
     /// A batch is larger than `max.message.bytes`.
     MessageTooLarge = 10, "MESSAGE_TOO_LARGE";
     /// The connection went before the response came (client side only).

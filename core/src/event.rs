@@ -165,6 +165,20 @@ pub enum Event {
         /// The largest common epoch and its end on the leader.
         diverging: EpochOffset,
     },
+    /// One of the broker's log directories failed: it goes on without.
+    LogDirectoryFailed {
+        /// Which.
+        directory: String,
+        /// What failed.
+        error: String,
+        /// The replicas in it, which are offline.
+        partitions: Vec<TopicPartition>,
+    },
+    /// A replica cannot be opened: its log directory is lost, or may be the one that is.
+    ReplicaOffline {
+        /// Which partition.
+        partition: TopicPartition,
+    },
     /// The broker's disk failed; the replica is offline.
     StorageFailed {
         /// Which partition; `None` = the broker's own files.
@@ -355,6 +369,13 @@ pub enum Event {
         to: Option<Offset>,
         /// Why.
         cause: ResetCause,
+    },
+    /// A consumer reads a partition from another replica than before.
+    ReadReplicaNamed {
+        /// Which partition.
+        partition: TopicPartition,
+        /// The follower that the leader has named; `None` = the leader again.
+        replica: Option<BrokerId>,
     },
     /// A consumer's fetch failed for good and its application was told.
     FetchFailed {

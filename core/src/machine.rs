@@ -114,7 +114,8 @@ pub enum Command {
     Administer {
         /// Names the operation in the history.
         operation: OperationId,
-        /// CreateTopics, DeleteTopics, ElectLeaders, AlterPartitionReassignments or IncrementalAlterConfigs.
+        /// CreateTopics, CreatePartitions, DeleteTopics, ElectLeaders, AlterPartitionReassignments or
+        /// IncrementalAlterConfigs.
         request: Request,
     },
     /// Stop in order (SIGTERM): a broker hands over its leaderships and closes its logs first.
@@ -139,6 +140,8 @@ pub enum Lane {
     Metadata,
     /// The channel for AlterPartition requests.
     AlterPartition,
+    /// `broker-<id>-directory-assignments-manager-event-handler` and its channel.
+    DirectoryAssignments,
     /// `kafka-scheduler-*`: checkpoints, flushes, ISR shrinking.
     Scheduler,
     /// `ExpirationReaper-*`: requests whose time is up.

@@ -118,6 +118,13 @@ bugs! {
     /// A follower that begins to fetch does not say which epoch it has last.
     LastFetchedEpochForgotten = "last_fetched_epoch_forgotten",
         "KAFKA-15510; kafka_replication.tla, CHECK: fetcher added with its last fetched epoch" => "two logs differ";
+    /// A follower does not look for divergence in a new epoch of the leader that it follows already.
+    FetcherGoesOn = "fetcher_goes_on",
+        "KAFKA-7164; kafka_replication.tla, CHECK: fetcher added anew for a newer leader epoch" => "two logs differ";
+    /// What comes of a fetch is taken though it was asked in an older leader epoch.
+    FetchEpochUnchecked = "fetch_epoch_unchecked",
+        "`AbstractFetcherThread.processFetchRequest`; kafka_replication.tla, CHECK: leader epoch of the response"
+        => "two logs differ";
     /// The high watermark is not kept within the log.
     HighWatermarkBeyondLogEnd = "high_watermark_beyond_log_end",
         "`UnifiedLog.updateHighWatermarkMetadata`" => "a high watermark is above its log's end";
@@ -214,6 +221,10 @@ bugs! {
     /// A position that was found valid moves to the end of its epoch.
     ValidPositionJumps = "valid_position_jumps",
         "`SubscriptionState.maybeCompleteValidation`, KIP-320" => "a consumer never gets the records between";
+
+    /// A follower lets consumers read to the end of its log.
+    FollowerReadsToLogEnd = "follower_reads_to_log_end",
+        "`Partition.readRecords`, KIP-392" => "a consumer gets a record that is not committed";
 
     // The metadata quorum.
 

@@ -26,6 +26,9 @@ pub enum Truncation {
     /// The answer names the epoch that it is about, and the follower asks again with a lower one
     /// until both logs know it (KIP-279).
     Epoch279,
+    /// KIP-279 as it was proposed, which no release has: asked for an epoch above all that it knows, a leader
+    /// answers with its last one and its log's end, and not that it does not know.
+    Epoch279Proposed,
     /// The leader tells of the divergence in the fetch response (KAFKA-10554).
     OnFetch,
 }
@@ -77,6 +80,7 @@ macro_rules! switches {
                 rules.unclean_election_by_setting |= zookeeper;
                 rules.stopping_broker_steps_down |= zookeeper;
                 rules.expire_one_at_a_time |= zookeeper;
+                rules.log_dir_failure_told |= zookeeper;
                 // Before 3.3 the controller's own quorum stands for ZooKeeper's, which has no part in them.
                 rules.raft_check_quorum |= !since("3.3");
                 rules.raft_voter_directory_id |= !since("3.3");
@@ -108,7 +112,7 @@ macro_rules! switches {
                 match key {
                     "truncation" => {
                         self.truncation = serde_json::from_value(value.into())
-                            .map_err(|_| invalid("hw, epoch101, epoch279 or on_fetch"))?;
+                            .map_err(|_| invalid("hw, epoch101, epoch279, epoch279_proposed or on_fetch"))?;
                     }
                     "planted" => {
                         let bug = (value != "none").then(|| value.parse()).transpose();
@@ -144,7 +148,8 @@ pub const TRUNCATION: Switch = Switch {
     since: "0.11, 2.0, 2.7",
     source: "KIP-101, KIP-279, KAFKA-10554",
     meaning: "How a follower finds where its log parts from the leader's: hw cuts at its own high watermark; \
-              epoch101 asks where its last epoch ends; epoch279 asks again until both know the epoch; \
+              epoch101 asks where its last epoch ends; epoch279 asks again until both know the epoch \
+              (epoch279_proposed: as the KIP has it, also where Kafka answers that it knows none); \
               on_fetch hears of it in the fetch response.",
 };
 
@@ -157,8 +162,22 @@ switches! {
     truncate_on_every_epoch_change = "2.0.1", "KAFKA-7164";
     /// A fetch names only what has changed since the one before; what stays the same is known to its session.
     fetch_sessions = "1.1", "KIP-227";
+    /// A broker that loses one of its log directories goes on with the others.
+    log_dir_failure_survived = "1.0", "KIP-112";
     /// Fetch, ListOffsets and OffsetForLeaderEpoch carry the leader epoch, and a leader refuses another one.
     fetch_epoch_fencing = "2.1", "KIP-320";
+    /// A consumer may read from a follower, and a leader names the one that is nearest.
+    fetch_from_follower = "2.4", "KIP-392";
+    /// The controller among the brokers checks in each write to ZooKeeper that there is no newer one.
+    controller_epoch_fencing = "2.1", "KAFKA-6082";
+    /// Requests of the controller among the brokers name the registration that they are for.
+    broker_epoch_control_requests = "2.2", "KIP-380";
+    /// StopReplica names the leader epoch, and a replica that is newer goes on.
+    stop_replica_epoch = "2.6", "KIP-570";
+    /// With ZooKeeper, leaders ask the controller for another ISR; before, they wrote it to ZooKeeper.
+    isr_changes_through_controller = "2.7", "KIP-497";
+    /// With ZooKeeper, an ISR that is asked for and holds already is granted, whatever its partition epoch.
+    alter_partition_idempotent = "2.7", "KAFKA-14144";
     /// The high watermark counts members that the leader has proposed for the ISR but that are not in it yet.
     maximal_isr = "2.7", "KIP-497";
     /// A diverging fetch does not count as progress of the follower.
@@ -185,6 +204,8 @@ switches! {
     isr_shrink_keeps_leader_epoch = "3.6", "KAFKA-15021";
     /// The high watermark does not advance while the ISR is below min.insync.replicas.
     hw_requires_min_isr = "3.7", "KAFKA-15583";
+    /// A broker tells the controller which log directory it has lost, and others lead what was in it.
+    log_dir_failure_told = "3.7", "KIP-858";
     /// A broker that registers as a new process is taken out of the ISRs that it is still in.
     registration_leaves_isr = "3.8", "KAFKA-15586";
     /// The controller heeds unclean.leader.election.enable, which those of KRaft before did not know.
@@ -282,6 +303,7 @@ impl Rules {
             ("0.11", "unclean.leader.election.enable", "true"),
             ("2.1", "retries", "0"),
             ("2.5", "replica.lag.time.max.ms", "10000"),
+            ("2.5", "zookeeper.session.timeout.ms", "6000"),
             ("3.0.1", "acks", "1"),
             ("4.0", "linger.ms", "0"),
         ];
@@ -402,6 +424,7 @@ mod tests {
                     "unclean_election_by_setting",
                     "stopping_broker_steps_down",
                     "expire_one_at_a_time",
+                    "log_dir_failure_told",
                 ];
                 let kraft = learnt.contains(&switch.key) || switch.key.starts_with("raft_");
                 let zookeeper = kraft && Release::parse(release) < Release::parse("3.3");

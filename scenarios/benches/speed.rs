@@ -171,6 +171,137 @@ fn idle() {
     );
 }
 
+/// A cluster that only keeps alive, with partitions of three replicas spread over all brokers, and a producer
+/// that writes to one of them now and then.
+fn sized(brokers: usize, partitions: usize, seconds: u64) -> Plan {
+    let text = format!(
+        r#"
+title = "scale"
+why = "a benchmark"
+time_limit = "20000s"
+[cluster]
+brokers = {brokers}
+[topics.t]
+partitions = {partitions}
+replication.factor = 3
+[producers.p]
+[[workload]]
+records = {}
+every = "100ms"
+partition = 0
+[[step]]
+after = "{seconds}s"
+"#,
+        seconds * 10
+    );
+    plans("scale", &text).remove(0)
+}
+
+/// What a steady cluster of some size costs per event (a message, or something that a machine tells).
+/// Starting it and making its partitions is not counted: two trials of different lengths are held against
+/// each other.
+fn scale() {
+    const SHORT: u64 = 20;
+    const LONG: u64 = 80;
+    let mut least = f64::INFINITY;
+    for (brokers, partitions) in [
+        (3, 1),
+        (3, 100),
+        (3, 1_000),
+        (3, 10_000),
+        (10, 1_000),
+        (30, 1),
+        (30, 1_000),
+        (30, 10_000),
+    ] {
+        let measure = |seconds| {
+            let mut plan = sized(brokers, partitions, seconds);
+            plan.record_messages = true;
+            let events = trial::run(&plan).unwrap().entries.len();
+            plan.record_messages = false;
+            let (took, _) = best(2, || trial::run(&plan).unwrap());
+            (events, took)
+        };
+        let (few, short) = measure(SHORT);
+        let (many, long) = measure(LONG);
+        let (events, took) = (many - few, long.saturating_sub(short));
+        let each = took.as_secs_f64() * 1e6 / events as f64;
+        least = least.min(each);
+        println!(
+            "{brokers} brokers, {partitions} partitions: {each:.2} us an event, {:.2} times the cheapest so far \
+             (goal: 1.5); {events} events in {} s, {:.0} simulated seconds per second; {:.0} ms to start",
+            each / least,
+            LONG - SHORT,
+            (LONG - SHORT) as f64 / took.as_secs_f64(),
+            millis(short) - millis(took) * SHORT as f64 / (LONG - SHORT) as f64,
+        );
+    }
+}
+
+const FAILOVER: &str = r#"
+title = "failover"
+why = "a benchmark"
+[cluster]
+controllers = 3
+[topics.orders]
+replicas = [[1, 2, 3]]
+min.insync.replicas = 2
+[producers.p1]
+acks = "all"
+[matrix]
+"$how" = ["kill", "power_loss", "shutdown"]
+"$who" = ["leader(orders-0)", "controller"]
+[[step]]
+send = { values = ["A"] }
+[[step]]
+until = { all = [{ acknowledged = { values = ["A"] } }, { in_sync = {} }, { quiet = "3s" }] }
+"$how" = { node = "$who" }
+[[step]]
+until = { quiet = "30s" }
+"#;
+
+/// How long a partition or the cluster has no leader, in simulated time, by what has happened.
+fn failover() {
+    const SEEDS: u64 = 50;
+    let mut waits: std::collections::BTreeMap<String, Vec<f64>> = Default::default();
+    for seed in 0..SEEDS {
+        let scenario = parse("failover", "failover", FAILOVER).unwrap();
+        for mut plan in compile(&scenario, seed, &[]).unwrap().plans {
+            plan.record_messages = false;
+            let record = trial::run(&plan).unwrap();
+            let struck = record.entries.iter().find_map(|entry| match &entry.what {
+                What::Step {
+                    action: Some(action),
+                    ..
+                } if action.is_fault() => Some(entry.at),
+                _ => None,
+            });
+            let struck = struck.unwrap();
+            let of_controller = plan.cell.values().any(|value| value.contains("controller"));
+            let again = record.entries.iter().find_map(|entry| match &entry.what {
+                What::Event(ktrial_core::Event::BecameLeader { .. }) if !of_controller => {
+                    (entry.at > struck).then_some(entry.at)
+                }
+                What::Event(ktrial_core::Event::ControllerActivated { .. }) if of_controller => {
+                    (entry.at > struck).then_some(entry.at)
+                }
+                _ => None,
+            });
+            let wait = again.unwrap().since(struck).as_secs_f64();
+            let cell: Vec<&str> = plan.cell.values().map(String::as_str).collect();
+            waits.entry(cell.join(" ")).or_default().push(wait);
+        }
+    }
+    for (cell, mut waits) in waits {
+        waits.sort_by(f64::total_cmp);
+        let middle = waits[waits.len() / 2];
+        let (least, most) = (waits[0], waits[waits.len() - 1]);
+        println!(
+            "{cell}: led again after {middle:.3} s (least {least:.3} s, most {most:.3} s, {SEEDS} seeds)"
+        );
+    }
+}
+
 /// Runs all, or those that the arguments name.
 fn main() {
     let named: Vec<String> = std::env::args()
@@ -178,10 +309,12 @@ fn main() {
         .filter(|name| !name.starts_with('-'))
         .collect();
     let wanted = |name: &str| named.is_empty() || named.iter().any(|one| one == name);
-    let all: [(&str, &dyn Fn()); 3] = [
+    let all: [(&str, &dyn Fn()); 5] = [
         ("flagship", &flagship),
         ("throughput", &|| throughput(100_000)),
         ("idle", &idle),
+        ("scale", &scale),
+        ("failover", &failover),
     ];
     for (name, benchmark) in all {
         if wanted(name) {

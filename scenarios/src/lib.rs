@@ -15,6 +15,7 @@
 //! | [`shrink`] | from a plan that shows a finding to a smallest one that still does |
 //! | [`write`](mod@write) | a plan as a scenario file |
 //! | [`selftest`] | are the checks awake: planted bugs in random plans |
+//! | [`generations`] | random trials under the rules of each model and of each release |
 //! | [`sweep`] | many trials: workers, shards, results |
 //! | [`cli`] | the commands |
 //!
@@ -30,6 +31,7 @@ mod duration;
 pub mod expect;
 pub mod file;
 pub mod fuzz;
+pub mod generations;
 pub mod library;
 pub mod real;
 pub mod selftest;

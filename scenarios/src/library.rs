@@ -48,7 +48,8 @@ library! {
         "leader-in-controlled-shutdown",
         "reassignment",
         "reassignment-cancelled",
-        "topic-created-again";
+        "topic-created-again",
+        "read-from-the-nearest";
     "durability":
         "acks1-leader-crash",
         "isr-of-one",
@@ -67,7 +68,8 @@ library! {
         "rolling-restart",
         "hasty-rolling-restart",
         "replaced-disk",
-        "stalled-disk";
+        "stalled-disk",
+        "log-directory-fails";
     "quorum":
         "controller-failover",
         "all-controllers-down",

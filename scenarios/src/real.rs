@@ -118,6 +118,7 @@ pub fn timed(plan: &Plan) -> Vec<usize> {
 const NO_ENSEMBLE: &str = "a release with ZooKeeper brings one server of its own";
 const ONE_CONTROLLER: &str = "the rig starts real clusters with one controller";
 const ONE_CLOCK: &str = "a real machine has one clock for all";
+const MORE_PARTITIONS: &str = "the operator of a real cluster cannot do that yet";
 
 /// Switches that are not as the release has them.
 fn rules(plan: &Plan) -> Vec<Obstacle> {
@@ -146,6 +147,7 @@ fn obstacle(plan: &Plan, action: &Action) -> Option<Why> {
         Action::Disk {
             fault, directory, ..
         } => disk(fault, directory.as_deref()),
+        Action::AddPartitions { .. } => Some(Why::Impossible(MORE_PARTITIONS)),
         Action::Clock { .. } => Some(Why::Impossible(ONE_CLOCK)),
         _ => None,
     }

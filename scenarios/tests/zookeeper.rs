@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
-use ktrial::compile::compile;
+use ktrial::compile::{Override, compile};
 use ktrial::file::parse;
 use ktrial::write::to_toml;
 use ktrial_core::{Event, NodeId, ZooKeeperId};
 use ktrial_sim::history::What;
+use ktrial_sim::history::codec::digest;
 use ktrial_sim::plan::{Action, Plan};
 use ktrial_sim::{check, trial};
 use std::process::Command;
@@ -115,6 +116,46 @@ fn the_story_tells_who_leads() {
         "zookeeper 1  follows zookeeper 2 in epoch 2",
     ] {
         assert!(story.contains(line), "{line}\n{story}");
+    }
+}
+
+/// The flagship's plans with so many servers, in the order of its matrix: unclean election off, then on.
+fn flagship(servers: &str) -> Vec<Plan> {
+    let text = include_str!("../library/replication/all-brokers-down.toml");
+    let scenario = parse("all-brokers-down", "all-brokers-down.toml", text);
+    let scenario = scenario.unwrap_or_else(|p| panic!("{}", p.render(false)));
+    let overrides: Vec<Override> = [("zookeeper.servers", servers)]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| Override {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        })
+        .collect();
+    compile(&scenario, 1, &overrides).unwrap().plans
+}
+
+#[test]
+fn all_brokers_down_ends_alike_with_kraft_and_with_zookeeper() {
+    let ends = |plan: &Plan| {
+        let record = trial::run(plan).unwrap();
+        let verdict = check::judge(plan, &record);
+        let lost: Vec<String> = verdict.lost.iter().map(|one| one.value.clone()).collect();
+        (verdict.verdict, lost)
+    };
+    let kraft: Vec<_> = flagship("").iter().map(ends).collect();
+    assert_eq!(kraft[0].1, Vec::<String>::new());
+    assert_eq!(kraft[1].1, ["B", "C"]);
+    for servers in ["1", "3"] {
+        let plans = flagship(servers);
+        assert_eq!(
+            plans.iter().map(ends).collect::<Vec<_>>(),
+            kraft,
+            "{servers}"
+        );
+        let again = |plan: &Plan| digest(&trial::run(plan).unwrap());
+        let other = |plan: &Plan| digest(&trial::run_with_madsim_seed(plan, 9).unwrap());
+        assert_eq!(again(&plans[0]), other(&plans[0]), "the same bytes");
     }
 }
 

@@ -50,6 +50,7 @@ impl Echo {
                 current_metadata_offset: None,
                 want_fence: false,
                 want_shutdown: false,
+                offline_log_dirs: Vec::new(),
             }),
         });
     }

@@ -132,30 +132,19 @@ fn without_a_quorum_nobody_leads() {
 }
 
 #[test]
-fn an_ensemble_changes_nothing_for_those_who_do_not_use_it() {
-    let with = trial::run(&plan(1, 5, common::plan(1).steps)).unwrap();
-    let mut without = plan(1, 1, common::plan(1).steps);
-    without.zookeeper = None;
-    let without = trial::run(&without).unwrap();
-    let of_brokers = |record: &Record| -> Vec<What> {
-        let entries = record.entries.iter();
-        let theirs = entries.filter(|e| matches!(e.node, Some(NodeId::Broker(_))));
-        theirs.map(|entry| entry.what.clone()).collect()
-    };
-    assert_eq!(of_brokers(&with), of_brokers(&without));
-}
-
-#[test]
 fn the_tree_is_read_at_any_time() {
     let plan = plan(1, 3, Vec::new());
-    for (until, server) in [
-        (Some(1), None),
-        (Some(10_000), None),
-        (None, Some(ZooKeeperId(2))),
+    for (until, server, registered) in [
+        (Some(1), None, false),
+        (Some(10_000), None, true),
+        (None, Some(ZooKeeperId(2)), true),
     ] {
         let found = znodes::at(&plan, until, server).unwrap();
         let paths: Vec<&str> = found.tree.iter().map(|(path, _)| path).collect();
-        assert_eq!(paths[..2], ["/", "/zookeeper"]);
+        assert_eq!(paths[0], "/");
+        assert!(paths.contains(&"/zookeeper"), "{paths:?}");
+        let broker = paths.contains(&"/brokers/ids/1");
+        assert_eq!(broker, registered, "{until:?}: {paths:?}");
     }
     let stranger = znodes::at(&plan, None, Some(ZooKeeperId(9)));
     assert!(stranger.unwrap_err().to_string().contains("no such server"));

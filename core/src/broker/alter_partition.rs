@@ -7,7 +7,7 @@
 use super::Broker;
 use super::shared::{ControllerLink, Shared};
 use crate::error::ErrorCode;
-use crate::id::{ConnectionId, ControllerId, CorrelationId, TopicIdPartition, TopicPartition};
+use crate::id::{ConnectionId, CorrelationId, NodeId, TopicIdPartition, TopicPartition};
 use crate::machine::Effects;
 use crate::message::{
     AlterPartitionOutcome, AlterPartitionProposal, AlterPartitionRequest, AlterPartitionResponse,
@@ -34,7 +34,7 @@ pub(super) struct AlterPartitions {
 }
 
 impl AlterPartitions {
-    pub(super) fn new(shared: &Shared, controllers: &[ControllerId]) -> Self {
+    pub(super) fn new(shared: &Shared, controllers: &[NodeId]) -> Self {
         Self {
             link: ControllerLink::new(controllers, shared.config.controller_socket_timeout),
             wishes: BTreeMap::new(),
@@ -190,6 +190,9 @@ impl Broker {
         proposal: Proposal,
         out: &mut Effects,
     ) {
+        if self.zookeeper.is_some() && !self.shared.rules.isr_changes_through_controller {
+            return self.write_isr(now, id, &proposal, out);
+        }
         let number = proposal.number;
         let (shared, at) = (&mut self.shared, now.monotonic);
         if self.alter_partitions.submit(shared, id, proposal, at, out) {

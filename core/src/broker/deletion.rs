@@ -17,8 +17,9 @@
 //! Source: `LogManager.asyncDelete`, `deleteLogs`, `isStrayReplica`, `UnifiedLog.logDeleteDirName`.
 //! Next: `publish.rs`, which says when.
 
-use super::replicas::Replicas;
-use super::shared::{LOG_DIRECTORY, Shared};
+use super::log_dirs::LogDirs;
+use super::replicas::{Directory, Replicas};
+use super::shared::Shared;
 use crate::event::Event;
 use crate::id::{BrokerId, TopicId, TopicPartition};
 use crate::log::checkpoint::{self, PARTITION_METADATA};
@@ -26,6 +27,7 @@ use crate::machine::Effects;
 use crate::metadata::{MetadataImage, metadata_partition};
 use crate::storage::{Storage, StorageError};
 use crate::time::Timestamp;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How the folder of a deleted replica ends (`UnifiedLog.DELETE_DIR_SUFFIX`).
@@ -39,7 +41,7 @@ impl Replicas {
     /// Deletes a replica, if there is one: nobody finds it from now on, and its files go later.
     pub(super) fn delete(
         &mut self,
-        storage: &mut dyn Storage,
+        storage: &mut LogDirs,
         name: &TopicPartition,
         now: Timestamp,
         out: &mut Effects,
@@ -47,11 +49,14 @@ impl Replicas {
         let Some(partition) = self.partitions.remove(name) else {
             return Ok(());
         };
-        self.recovery_points.remove(name);
-        self.high_watermarks.remove(name);
+        for directory in &mut self.directories {
+            directory.forget(name);
+        }
         let topic_id = Some(partition.id().topic_id);
-        let folder = move_away(storage, name, topic_id, DELETED)?;
-        self.deleted.push_back((now + DELETE_DELAY, folder));
+        let moved = move_away(storage, partition.log().directory(), topic_id, DELETED);
+        if let Some(folder) = storage.survive(moved)? {
+            self.deleted.push_back((now + DELETE_DELAY, folder));
+        }
         out.observe(Event::ReplicaDeleted {
             partition: name.clone(),
         });
@@ -64,16 +69,9 @@ impl Replicas {
         shared: &mut Shared,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
-        let storage = shared.storage.as_mut();
-        for name in std::mem::take(&mut self.found) {
-            let topic_id = checkpoint::read_topic_id(storage, &directory(&name))?;
-            if is_assigned(&shared.image, shared.id, &name, topic_id) {
-                continue;
-            }
-            self.recovery_points.remove(&name);
-            self.high_watermarks.remove(&name);
-            move_away(storage, &name, topic_id, STRAY)?;
-            out.observe(Event::ReplicaDeleted { partition: name });
+        for directory in &mut self.directories {
+            let done = directory.move_strays(shared, out);
+            shared.survive(done)?;
         }
         Ok(())
     }
@@ -81,13 +79,12 @@ impl Replicas {
     /// Deletes the files of replicas that were deleted long enough ago.
     pub(super) fn delete_files(
         &mut self,
-        storage: &mut dyn Storage,
+        storage: &mut LogDirs,
         now: Timestamp,
     ) -> Result<(), StorageError> {
         while let Some((_, folder)) = self.deleted.pop_front_if(|(due, _)| *due <= now) {
-            for file in storage.list(&folder)? {
-                storage.delete(&file)?;
-            }
+            let done = delete_folder(storage, &folder);
+            storage.survive(done)?;
         }
         Ok(())
     }
@@ -98,11 +95,29 @@ impl Replicas {
     }
 }
 
+impl Directory {
+    fn move_strays(&mut self, shared: &mut Shared, out: &mut Effects) -> Result<(), StorageError> {
+        let storage = &mut shared.storage;
+        for name in self.folders.clone() {
+            let folder = format!("{}/{name}", self.name);
+            let topic_id = checkpoint::read_topic_id(storage, &folder)?;
+            if is_assigned(&shared.image, shared.id, &name, topic_id) {
+                continue;
+            }
+            self.forget(&name);
+            move_away(storage, &folder, topic_id, STRAY)?;
+            out.observe(Event::ReplicaDeleted { partition: name });
+        }
+        Ok(())
+    }
+}
+
 /// What a log directory holds: the partitions that have a folder, and the folders of deleted ones.
 pub(super) fn folders(
     storage: &mut dyn Storage,
-) -> Result<(Vec<TopicPartition>, Vec<String>), StorageError> {
-    let files = storage.list(LOG_DIRECTORY)?;
+    directory: &str,
+) -> Result<(BTreeSet<TopicPartition>, Vec<String>), StorageError> {
+    let files = storage.list(directory)?;
     let mut folders: Vec<&str> = files
         .iter()
         .filter_map(|file| file.rsplit_once('/'))
@@ -119,8 +134,11 @@ pub(super) fn folders(
     ))
 }
 
-fn directory(name: &TopicPartition) -> String {
-    format!("{LOG_DIRECTORY}/{name}")
+fn delete_folder(storage: &mut LogDirs, folder: &str) -> Result<(), StorageError> {
+    for file in storage.list(folder)? {
+        storage.delete(&file)?;
+    }
+    Ok(())
 }
 
 /// Whether the broker has this replica of this topic.
@@ -140,17 +158,16 @@ fn is_assigned(
 /// Renames a replica's folder. Returns its new name.
 fn move_away(
     storage: &mut dyn Storage,
-    name: &TopicPartition,
+    from: &str,
     topic_id: Option<TopicId>,
     suffix: &str,
 ) -> Result<String, StorageError> {
-    let from = directory(name);
     let to = format!("{from}.{}{suffix}", topic_id.unwrap_or_default());
     let metadata = format!("{from}/{PARTITION_METADATA}");
-    let mut files = storage.list(&from)?;
+    let mut files = storage.list(from)?;
     files.sort_by_key(|file| *file == metadata);
     for file in files {
-        let rest = file.strip_prefix(&from).unwrap_or(&file);
+        let rest = file.strip_prefix(from).unwrap_or(&file);
         storage.rename(&file, &format!("{to}{rest}"))?;
     }
     Ok(to)

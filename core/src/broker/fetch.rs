@@ -2,7 +2,8 @@
 //! enough, something goes wrong, or its time is up.
 //!
 //! Source: `KafkaApis.handleFetchRequest`, `ReplicaManager.fetchMessages`, `DelayedFetch`.
-//! Simplified: no quotas, no fetch from the closest replica (KIP-392); a fetch that
+//! Which replica a consumer should read from: `partition/read_replica.rs`.
+//! Simplified: no quotas; a fetch that
 //! waits is looked at again by reading again, where Kafka compares positions first: the same answers,
 //! some reads more. One that wants more than a byte waits on when a segment is rolled, where Kafka
 //! answers with what there is.
@@ -11,13 +12,14 @@
 use super::Broker;
 use super::fetch_session::Context;
 use super::purgatory::{DelayedFetch, Parked, Ticket};
+use crate::config::ReplicaSelector;
 use crate::error::ErrorCode;
 use crate::event::Event;
 use crate::id::TopicPartition;
 use crate::machine::{Effects, ReplyTo};
 use crate::message::{
-    Api, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, LeaderIdAndEpoch,
-    Response,
+    Api, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, Fetcher,
+    LeaderIdAndEpoch, Response,
 };
 use crate::offset::Offset;
 use crate::partition::{FetchRead, ReadParameters, Refusal};
@@ -154,9 +156,11 @@ impl Broker {
                 at_least_one: found.bytes == 0,
                 is_progress: changed.is_some(),
             };
-            let response = match self.read(now, one, parameters, changed.as_deref_mut(), out)? {
+            let rack = self.rack_of(request);
+            let how = (parameters, rack);
+            let response = match self.read(now, one, how, changed.as_deref_mut(), out)? {
                 Ok(read) => {
-                    found.urgent |= read.is_ahead;
+                    found.urgent |= read.is_ahead || read.preferred_read_replica.is_some();
                     answer(one, read)
                 }
                 Err((error, leader)) => {
@@ -178,11 +182,20 @@ impl Broker {
         Ok(found)
     }
 
+    /// The rack to choose a replica by, if consumers are told one at all.
+    fn rack_of<'a>(&self, request: &'a FetchRequest) -> Option<&'a str> {
+        let asks = request.fetcher == Fetcher::Consumer && self.shared.rules.fetch_from_follower;
+        match self.shared.config.replica_selector {
+            ReplicaSelector::RackAware if asks => Some(&request.rack),
+            ReplicaSelector::RackAware | ReplicaSelector::None => None,
+        }
+    }
+
     fn read(
         &mut self,
         now: Now,
         one: &FetchPartition,
-        parameters: ReadParameters,
+        how: (ReadParameters, Option<&str>),
         changed: Option<&mut Vec<TopicPartition>>,
         out: &mut Effects,
     ) -> Result<Result<FetchRead, (ErrorCode, Option<LeaderIdAndEpoch>)>, StorageError> {
@@ -191,9 +204,11 @@ impl Broker {
             Err(error) => return Ok(Err((error, None))),
         };
         let mut context = self.shared.context(now);
-        let (read, changes) = match partition.fetch(&mut context, one, parameters, out) {
+        let (read, changes) = match partition.fetch(&mut context, one, how, out) {
             Ok(done) => done,
-            Err(Refusal::Storage(error)) => return Err(error),
+            Err(Refusal::Storage(error)) => {
+                return Ok(Err((self.shared.refuse_lost(error)?, None)));
+            }
             Err(Refusal::Code(error)) => {
                 let moved = matches!(
                     error,
@@ -222,6 +237,7 @@ fn answer(one: &FetchPartition, read: FetchRead) -> FetchPartitionResponse {
         log_start_offset: read.log_start_offset,
         diverging_epoch: read.diverging_epoch,
         snapshot: None,
+        preferred_read_replica: read.preferred_read_replica,
         current_leader: None,
         records: read.records,
     }
@@ -240,6 +256,7 @@ fn refuse(
         log_start_offset: Offset(-1),
         diverging_epoch: None,
         snapshot: None,
+        preferred_read_replica: None,
         current_leader,
         records: Bytes::new(),
     }

@@ -235,7 +235,8 @@ impl Session {
         cached.high_watermark = read.high_watermark;
         cached.log_start_offset = read.log_start_offset;
         let has_records = !read.records.is_empty();
-        moved || has_records || !read.error.is_none() || read.diverging_epoch.is_some()
+        let elsewhere = read.preferred_read_replica.is_some();
+        moved || has_records || elsewhere || !read.error.is_none() || read.diverging_epoch.is_some()
     }
 
     /// As `told`; one with records goes to the end.

@@ -35,6 +35,7 @@ fn request(session: (i32, i32), follower: bool, partitions: &[(i32, i64)]) -> Fe
             epoch: session.1,
             forgotten: Vec::new(),
         },
+        rack: String::new(),
     }
 }
 
@@ -49,6 +50,7 @@ fn read(number: i32, high_watermark: i64, bytes: usize) -> FetchPartitionRespons
         snapshot: None,
         current_leader: None,
         records: Bytes::from(vec![0; bytes]),
+        preferred_read_replica: None,
     }
 }
 

@@ -7,7 +7,7 @@
 //! | Fetching | Fetching | records appended, or cut by a diverging epoch in the response |
 //! | Fetching | OutOfRange | OFFSET_OUT_OF_RANGE |
 //! | OutOfRange | Fetching | the leader told where its log begins and ends |
-//! | any | Failed | the leader is in a newer epoch, or its records do not fit: wait for metadata |
+//! | any | Failed | the leader is in a newer epoch, its records do not fit, or the log directory is lost |
 //!
 //! With truncation on fetch (KAFKA-10554) a replica that knows its last epoch begins in Fetching.
 //! Without any epoch, and before KIP-101, it cuts at its own high watermark first.
@@ -33,7 +33,7 @@ use crate::message::{
 use crate::offset::{LeaderEpoch, Offset};
 use crate::partition::Divergence;
 use crate::planted::Bug;
-use crate::rules::Truncation;
+use crate::rules::{Rules, Truncation};
 use crate::storage::StorageError;
 use crate::time::{Now, Timestamp, earliest};
 use std::collections::BTreeMap;
@@ -102,6 +102,8 @@ pub(super) struct ReplicaFetcher {
     pub(super) following: BTreeMap<TopicPartition, Following>,
     /// The last partition that records came for: the next one is asked for first.
     turn: Option<TopicPartition>,
+    /// Whose high watermark has risen: consumers may wait for that here (KIP-392).
+    pub(super) risen: Vec<TopicPartition>,
 }
 
 impl ReplicaFetcher {
@@ -113,6 +115,7 @@ impl ReplicaFetcher {
             left: Vec::new(),
             following: BTreeMap::new(),
             turn: None,
+            risen: Vec::new(),
         }
     }
 
@@ -240,6 +243,7 @@ impl ReplicaFetcher {
             max_bytes: shared.config.replica_fetch_response_max_bytes,
             partitions: asked.partitions,
             session: asked.session,
+            rack: String::new(),
         });
         Some((request, Asked::Records(self.retired)))
     }
@@ -280,22 +284,41 @@ impl ReplicaFetcher {
                     let Some(position) = self.position_asked(&answer.partition) else {
                         continue;
                     };
-                    self.take_records(shared, replicas, &position, answer, now, out)?;
+                    let done = self.take_records(shared, replicas, &position, answer, now, out);
+                    self.go_on_without(shared, &position, done)?;
                 }
             }
             (Some(Asked::Epochs(positions)), Response::OffsetForLeaderEpoch(response)) => {
                 for (position, answer) in positions.iter().zip(&response.partitions) {
-                    self.take_epoch_end(shared, replicas, position, answer, now, out)?;
+                    let done = self.take_epoch_end(shared, replicas, position, answer, now, out);
+                    self.go_on_without(shared, position, done)?;
                 }
             }
             (Some(Asked::Range { positions, end }), Response::ListOffsets(response)) => {
                 for (position, answer) in positions.iter().zip(&response.partitions) {
-                    self.take_range(shared, replicas, (position, end), answer, now, out)?;
+                    let asked = (position, end);
+                    let done = self.take_range(shared, replicas, asked, answer, now, out);
+                    self.go_on_without(shared, position, done)?;
                 }
             }
             _ => return Ok(()),
         }
         self.work(shared, replicas, now, out)
+    }
+
+    /// A replica whose log directory was just lost is followed no more.
+    fn go_on_without(
+        &mut self,
+        shared: &mut Shared,
+        position: &Position,
+        done: Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        if shared.survive(done)?.is_none()
+            && let Some(following) = self.following.get_mut(&position.partition)
+        {
+            following.state = State::Failed;
+        }
+        Ok(())
     }
 
     /// With which position a partition was last asked for.
@@ -314,9 +337,14 @@ impl ReplicaFetcher {
     }
 
     /// The partition, if nothing about it has changed since it was asked for.
-    pub(super) fn unchanged(&mut self, position: &Position) -> Option<&mut Following> {
+    pub(super) fn unchanged(
+        &mut self,
+        position: &Position,
+        rules: Rules,
+    ) -> Option<&mut Following> {
         self.following.get_mut(&position.partition).filter(|one| {
-            one.offset == position.offset && one.leader_epoch == position.leader_epoch
+            let now = one.leader_epoch == position.leader_epoch;
+            one.offset == position.offset && (now || rules.has(Bug::FetchEpochUnchecked))
         })
     }
 
@@ -329,10 +357,11 @@ impl ReplicaFetcher {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
-        if self.unchanged(position).is_none() && !shared.rules.truncate_only_if_owned {
+        if self.unchanged(position, shared.rules).is_none() && !shared.rules.truncate_only_if_owned
+        {
             return cut_unowned(shared, replicas, position, answer, now, out);
         }
-        let Some(following) = self.unchanged(position) else {
+        let Some(following) = self.unchanged(position, shared.rules) else {
             return Ok(());
         };
         if !answer.error.is_none() {
@@ -358,8 +387,10 @@ impl ReplicaFetcher {
             following.last_fetched_epoch = partition.log().latest_epoch();
             return Ok(());
         }
+        let before = partition.log().high_watermark();
         let appended =
             partition.append_fetched(&mut context, &answer.records, answer.high_watermark, out);
+        let risen = partition.log().high_watermark() > before;
         match appended {
             Ok(batches) => {
                 if let Some(last) = batches.last() {
@@ -369,6 +400,9 @@ impl ReplicaFetcher {
                     }
                     shared.rolled |= partition.log().flush_wanted().is_some();
                     self.turn = Some(position.partition.clone());
+                }
+                if risen {
+                    self.risen.push(position.partition.clone());
                 }
             }
             Err(AppendError::Storage(error)) => return Err(error),

@@ -7,6 +7,7 @@
 //! | Running | Stopping | SIGTERM, with controlled shutdown enabled |
 //! | Stopping | Down | a heartbeat is answered "shut down", or the controller does not answer for 5 minutes |
 //! | Starting, Recovery | Down | SIGTERM |
+//! | any | as at SIGTERM | the controller cannot be told of a lost log directory (KIP-858) |
 //!
 //! Source: `BrokerLifecycleManager`; KIP-500, KIP-631, KIP-966 (previous broker epoch).
 //! Next: the controller's side is `controller/registry.rs`.
@@ -14,13 +15,14 @@
 use super::shared::{ControllerLink, Shared};
 use crate::error::ErrorCode;
 use crate::event::Event;
-use crate::id::{ConnectionId, ControllerId, CorrelationId, Incarnation};
+use crate::id::{ConnectionId, CorrelationId, Incarnation, NodeId};
 use crate::machine::Effects;
 use crate::message::{
     BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
     BrokerRegistrationResponse, Request, Response,
 };
 use crate::offset::{BrokerEpoch, Offset};
+use crate::raft::DirectoryId;
 use crate::time::{Timestamp, earliest};
 use std::time::Duration;
 
@@ -40,7 +42,7 @@ const HALF_SESSION: Duration = Duration::from_millis(4_500);
 /// How long a heartbeat may take. With other controllers to turn to it must not take a whole session
 /// (KAFKA-14392). Simplified: the session is taken to be the default one, and with one controller, where
 /// there is nobody to turn to, `controller.socket.timeout.ms` holds alone.
-fn heartbeat_timeout(shared: &Shared, controllers: &[ControllerId]) -> Duration {
+fn heartbeat_timeout(shared: &Shared, controllers: &[NodeId]) -> Duration {
     let timeout = shared.config.controller_socket_timeout;
     if controllers.len() > 1 {
         timeout.min(HALF_SESSION)
@@ -92,13 +94,21 @@ pub(super) struct Lifecycle {
     stopping_answered: bool,
     /// Registration, or controlled shutdown, must be done by then.
     limit: Option<Timestamp>,
+    /// The log directories that could be used when it started.
+    log_dirs: Vec<DirectoryId>,
+    /// Those of them that are lost now, with the time by which the controller must have heard.
+    offline: Vec<(DirectoryId, Timestamp)>,
+    /// So many of them are in the heartbeat under way.
+    telling: usize,
+    /// So many of them the controller has heard of.
+    told: usize,
 }
 
 impl Lifecycle {
     /// Begins to register at once.
     pub(super) fn start(
         shared: &Shared,
-        controllers: &[ControllerId],
+        controllers: &[NodeId],
         incarnation: Incarnation,
         previous_epoch: Option<BrokerEpoch>,
         now: Timestamp,
@@ -115,7 +125,36 @@ impl Lifecycle {
             fenced: true,
             stopping_answered: false,
             limit: Some(now + shared.config.initial_broker_registration_timeout),
+            log_dirs: shared.storage.online_ids(),
+            offline: Vec::new(),
+            telling: 0,
+            told: 0,
         }
+    }
+
+    /// The broker of a cluster with ZooKeeper has nothing to say to a controller: it waits to be told that it
+    /// runs.
+    pub(super) fn idle(mut self) -> Self {
+        self.next = None;
+        self.limit = None;
+        self
+    }
+
+    /// It has registered with ZooKeeper.
+    pub(super) fn runs(&mut self) {
+        if self.state == State::Starting {
+            self.state = State::Running;
+            self.fenced = false;
+        }
+    }
+
+    /// It was told to stop, with ZooKeeper. Returns whether it has to ask the controller first.
+    pub(super) fn stops(&mut self, controlled: bool) -> bool {
+        let asks = self.state == State::Running && controlled;
+        if asks {
+            self.state = State::Stopping;
+        }
+        asks
     }
 
     pub(super) fn state(&self) -> State {
@@ -134,6 +173,23 @@ impl Lifecycle {
     pub(super) fn logs_are_ready(&mut self, now: Timestamp) {
         self.logs_ready = true;
         self.say_at_once(now);
+    }
+
+    /// A log directory is lost: the controller is told at once.
+    pub(super) fn directory_lost(&mut self, id: DirectoryId, now: Timestamp, timeout: Duration) {
+        // One that was lost when the broker started was never registered.
+        if !self.log_dirs.contains(&id) {
+            return;
+        }
+        self.offline.push((id, now + timeout));
+        if self.limit.is_none() || self.state == State::Stopping {
+            self.say_at_once(now);
+        }
+    }
+
+    /// By then the controller must have heard of the first directory that it has not heard of.
+    fn telling_limit(&self) -> Option<Timestamp> {
+        self.offline.get(self.told).map(|(_, limit)| *limit)
     }
 
     /// SIGTERM. Returns whether the broker may stop without asking.
@@ -166,6 +222,13 @@ impl Lifecycle {
     ) -> Turn {
         if self.limit.is_some_and(|limit| now >= limit) {
             return Turn::Stop;
+        }
+        if self.telling_limit().is_some_and(|limit| now >= limit) {
+            self.told = self.offline.len();
+            let turn = self.begin_shutdown(shared, now, out);
+            if turn != Turn::None {
+                return turn;
+            }
         }
         if !self.link.expire(shared, now, out).is_empty() {
             self.lost(shared, now);
@@ -215,6 +278,7 @@ impl Lifecycle {
                 incarnation: self.incarnation,
                 previous_broker_epoch: self.previous_epoch,
                 rack: shared.rack(),
+                log_dirs: self.log_dirs.clone(),
             }),
             Some(broker_epoch) => Request::BrokerHeartbeat(BrokerHeartbeatRequest {
                 broker: shared.id,
@@ -222,9 +286,15 @@ impl Lifecycle {
                 current_metadata_offset: applied,
                 want_fence: !self.logs_ready,
                 want_shutdown: self.state == State::Stopping,
+                offline_log_dirs: self.offline.iter().map(|(id, _)| *id).collect(),
             }),
         };
         self.in_flight = true;
+        self.telling = if shared.broker_epoch.is_some() {
+            self.offline.len()
+        } else {
+            0
+        };
         self.link.send(shared, now, request, (), out);
     }
 
@@ -248,7 +318,10 @@ impl Lifecycle {
                 Turn::None
             }
             Response::BrokerHeartbeat(response) => match response.error {
-                ErrorCode::None => self.heard(shared, response, now, out),
+                ErrorCode::None => {
+                    self.told = self.told.max(self.telling);
+                    self.heard(shared, response, now, out)
+                }
                 error => {
                     self.refused(shared, error, now);
                     Turn::None
@@ -330,6 +403,7 @@ impl Lifecycle {
         self.state = State::Down;
         self.next = None;
         self.limit = None;
+        self.offline.clear();
     }
 
     /// The connection is gone: with other controllers to turn to the request is sent again soon.
@@ -375,6 +449,7 @@ impl Lifecycle {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        earliest(earliest(self.next, self.limit), self.link.next_deadline())
+        let own = earliest(earliest(self.next, self.limit), self.telling_limit());
+        earliest(own, self.link.next_deadline())
     }
 }

@@ -8,24 +8,28 @@
 //! | `observer` | its copy of the metadata log |
 //! | `publish` | applies committed metadata to its replicas |
 //! | `replicas`, `deletion` | its replicas and their checkpoints; those that it has no more |
+//! | `log_dirs`, `assignments` | its log directories: lost ones, and what the controller knows of them |
 //! | `produce`, `fetch`, `queries` | requests |
 //! | `fetch_session` | what the fetchers of this broker know already |
 //! | `purgatory` | requests that wait |
 //! | `fetcher`, `truncation` | follows leaders |
 //! | `alter_partition` | proposes ISRs to the controller |
 //! | `scheduler` | periodic work |
+//! | `zookeeper` | with ZooKeeper: session, registration, the controller's requests, the controller |
 //!
-//! A disk that fails ends the process: the broker has one log directory, and with it lost it halts
-//! (`LogDirFailureHandler`, `Exit.halt`).
+//! A disk that fails ends the process (`LogDirFailureHandler`, `Exit.halt`), unless only one of several log
+//! directories is lost with it.
 //!
 //! Source: `BrokerServer`, `KafkaApis`, `ReplicaManager`. Next: `lifecycle.rs`, then `produce.rs`.
 
 mod alter_partition;
+mod assignments;
 mod deletion;
 mod fetch;
 mod fetch_session;
 mod fetcher;
 mod lifecycle;
+mod log_dirs;
 mod observer;
 mod produce;
 mod publish;
@@ -35,11 +39,16 @@ mod replicas;
 mod scheduler;
 mod shared;
 mod truncation;
+mod zookeeper;
+
+pub use zookeeper::ZooKeeperMode;
 
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::error::ErrorCode;
 use crate::event::Event;
-use crate::id::{BrokerId, ConnectionId, ControllerId, CorrelationId, Incarnation, TopicPartition};
+use crate::id::{
+    BrokerId, ConnectionId, ControllerId, CorrelationId, Incarnation, NodeId, TopicPartition,
+};
 use crate::machine::{Command, Effect, Effects, Input, Lane, Machine, ReplyTo, StartError};
 use crate::message::{Request, Response};
 use crate::random::Random;
@@ -48,8 +57,10 @@ use crate::snapshot::{BrokerSnapshot, Snapshot};
 use crate::storage::{Storage, StorageError};
 use crate::time::{Now, Timestamp, earliest};
 use alter_partition::AlterPartitions;
+use assignments::Assignments;
 use fetch_session::FetchSessions;
 use lifecycle::{Lifecycle, Turn};
+use log_dirs::LogDirs;
 use observer::Observer;
 use publish::Fetchers;
 use purgatory::Purgatory;
@@ -57,6 +68,7 @@ use replicas::Replicas;
 use scheduler::Scheduler;
 use shared::Shared;
 use std::collections::BTreeMap;
+use zookeeper::ZooKeeper;
 
 /// What a broker process is given at its start.
 #[derive(Clone, Debug)]
@@ -71,8 +83,10 @@ pub struct BrokerStart {
     pub topic_defaults: TopicConfig,
     /// The generation of the protocol.
     pub rules: Rules,
-    /// The controllers (`controller.quorum.voters`).
+    /// The controllers (`controller.quorum.voters`); none with ZooKeeper.
     pub controllers: Vec<ControllerId>,
+    /// The cluster is one with ZooKeeper.
+    pub zookeeper: Option<ZooKeeperMode>,
     /// Its randomness.
     pub random: Random,
 }
@@ -81,12 +95,16 @@ pub struct BrokerStart {
 pub struct Broker {
     shared: Shared,
     lifecycle: Lifecycle,
-    observer: Observer,
+    /// Without ZooKeeper.
+    observer: Option<Observer>,
+    /// With ZooKeeper.
+    zookeeper: Option<ZooKeeper>,
     replicas: Replicas,
     purgatory: Purgatory,
     fetch_sessions: FetchSessions,
     fetchers: Fetchers,
     alter_partitions: AlterPartitions,
+    assignments: Assignments,
     scheduler: Scheduler,
     /// When `flush.ms` last flushed a log.
     flushed_at: BTreeMap<TopicPartition, Timestamp>,
@@ -105,28 +123,48 @@ impl Broker {
     /// The disk failed, or its files cannot be used.
     pub fn start(
         start: BrokerStart,
-        mut storage: Box<dyn Storage>,
+        storage: Box<dyn Storage>,
         now: Now,
         out: &mut Effects,
     ) -> Result<Self, StartError> {
-        let (replicas, previous_epoch, clean) = Replicas::start(storage.as_mut())?;
+        let random = start.random.part("log dirs");
+        let names = &start.config.log_dirs;
+        let mut storage = LogDirs::start(storage, names, start.rules, random)?;
+        let (replicas, previous_epoch, clean) = Replicas::start(&mut storage)?;
         out.observe(Event::BrokerStarted { clean });
-        let controllers = start.controllers.clone();
+        let voters = start.controllers.clone();
+        let mode = start.zookeeper.clone();
+        let nodes =
+            |mode: &ZooKeeperMode| mode.brokers.iter().copied().map(NodeId::Broker).collect();
+        let quorum = || voters.iter().copied().map(NodeId::Controller).collect();
+        let controllers: Vec<NodeId> = mode.as_ref().map_or_else(quorum, nodes);
         let incarnation = start.incarnation;
         let slots = start.config.max_incremental_fetch_session_cache_slots;
         let fetch_sessions = FetchSessions::new(slots, start.random.part("fetch sessions"));
         let mut shared = Shared::new(start, storage);
-        let observer = Observer::start(&mut shared, &controllers, incarnation, now, out)?;
-        Ok(Self {
-            lifecycle: Lifecycle::start(
-                &shared,
-                &controllers,
-                incarnation,
-                previous_epoch,
-                now.monotonic,
-            ),
+        let lifecycle = Lifecycle::start(
+            &shared,
+            &controllers,
+            incarnation,
+            previous_epoch,
+            now.monotonic,
+        );
+        let (observer, zookeeper, lifecycle) = match mode {
+            Some(mode) => {
+                let zookeeper = ZooKeeper::start(mode, &shared, incarnation);
+                (None, Some(zookeeper), lifecycle.idle())
+            }
+            None => {
+                let observer = Observer::start(&mut shared, &voters, incarnation, now, out)?;
+                (Some(observer), None, lifecycle)
+            }
+        };
+        let mut broker = Self {
+            lifecycle,
             alter_partitions: AlterPartitions::new(&shared, &controllers),
+            assignments: Assignments::new(&shared, &controllers),
             observer,
+            zookeeper,
             replicas,
             shared,
             purgatory: Purgatory::default(),
@@ -137,7 +175,9 @@ impl Broker {
             open_logs_at: None,
             published: false,
             ended: false,
-        })
+        };
+        broker.directories_lost(now, out)?;
+        Ok(broker)
     }
 
     fn route(&mut self, now: Now, input: Input, out: &mut Effects) -> Result<(), StorageError> {
@@ -166,6 +206,9 @@ impl Broker {
             }
             Input::Disconnected { connection } => self.disconnected(now, connection, out),
             Input::Timer(lane) => self.timer(now, lane, out),
+            Input::Command(Command::Shutdown) if self.zookeeper.is_some() => {
+                self.begin_zookeeper_shutdown(now, out)
+            }
             Input::Command(Command::Shutdown) => {
                 let turn = self
                     .lifecycle
@@ -190,6 +233,16 @@ impl Broker {
             Request::ListOffsets(request) => self.list_offsets(now, reply, &request, out)?,
             Request::OffsetForLeaderEpoch(request) => self.epoch_ends(reply, &request, out)?,
             Request::Metadata(request) => self.metadata(reply, &request, out),
+            request @ (Request::LeaderAndIsr(_)
+            | Request::UpdateMetadata(_)
+            | Request::StopReplica(_))
+                if self.zookeeper.is_some() =>
+            {
+                self.control(now, reply, request, out)?;
+            }
+            request if self.zookeeper.is_some() && is_for_controller(&request) => {
+                self.ask_controller(now, reply, request, out);
+            }
             other => {
                 // Not an API of brokers: the connection is closed (`KafkaApis.handle`).
                 let (api, from) = (other.api(), reply.connection.client);
@@ -224,16 +277,23 @@ impl Broker {
                 .answered(shared, connection, correlation, response, at, out);
             return self.turn(now, turn, out);
         }
+        if self
+            .zookeeper
+            .as_ref()
+            .is_some_and(|one| one.owns(connection))
+        {
+            let request = (connection, correlation);
+            return self.zookeeper_response(now, request, response, out);
+        }
+        if self
+            .observer
+            .as_ref()
+            .is_some_and(|one| one.owns(connection))
+        {
+            let request = (connection, correlation);
+            return self.observed(now, request, response, out);
+        }
         match response {
-            response if self.observer.owns(connection) => {
-                let shared = &mut self.shared;
-                let request = (connection, correlation);
-                let news = self
-                    .observer
-                    .answered(shared, request, response, now, out)?;
-                self.apply_metadata(&news, now, out)?;
-                self.observer.timer(&mut self.shared, now, out)?;
-            }
             Response::AlterPartition(response) if self.alter_partitions.owns(connection) => {
                 let answers = self
                     .alter_partitions
@@ -244,21 +304,53 @@ impl Broker {
                 self.alter_partitions
                     .send_gathered(&mut self.shared, at, out);
             }
+            Response::AssignReplicasToDirs(response) if self.assignments.owns(connection) => {
+                self.assignments
+                    .answered(connection, correlation, response, at);
+            }
             response => {
                 let owner = self.fetchers.values_mut().find(|one| one.owns(connection));
                 if let Some(fetcher) = owner {
                     let arrived = (connection, correlation, response);
                     fetcher.answered(&mut self.shared, &mut self.replicas, arrived, now, out)?;
+                    for partition in std::mem::take(&mut fetcher.risen) {
+                        self.wake(now, &partition, out)?;
+                    }
                 }
             }
         }
         Ok(())
     }
 
+    /// The metadata log goes on.
+    fn observed(
+        &mut self,
+        now: Now,
+        request: (ConnectionId, CorrelationId),
+        response: &Response,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        let Some(observer) = &mut self.observer else {
+            return Ok(());
+        };
+        let batches = observer.answered(&mut self.shared, request, response, now, out)?;
+        self.apply_metadata(&batches, now, out)?;
+        if let Some(observer) = &mut self.observer {
+            observer.timer(&mut self.shared, now, out)?;
+        }
+        Ok(())
+    }
+
     fn connected(&mut self, connection: ConnectionId) {
         self.lifecycle.connected(connection);
-        self.observer.connected(connection);
+        if let Some(observer) = &mut self.observer {
+            observer.connected(connection);
+        }
+        if let Some(zookeeper) = &mut self.zookeeper {
+            zookeeper.connected(connection);
+        }
         self.alter_partitions.connected(connection);
+        self.assignments.connected(connection);
         for fetcher in self.fetchers.values_mut() {
             fetcher.connected(connection);
         }
@@ -273,9 +365,19 @@ impl Broker {
         let at = now.monotonic;
         self.lifecycle
             .disconnected(&mut self.shared, connection, at);
-        self.observer
-            .disconnected(&mut self.shared, connection, now, out);
+        if let Some(observer) = &mut self.observer {
+            observer.disconnected(&mut self.shared, connection, now, out);
+        }
+        if self
+            .zookeeper
+            .as_ref()
+            .is_some_and(|one| one.owns(connection))
+        {
+            self.zookeeper_disconnected(now, connection, out)?;
+        }
         self.alter_partitions
+            .disconnected(&mut self.shared, connection, at);
+        self.assignments
             .disconnected(&mut self.shared, connection, at);
         for fetcher in self
             .fetchers
@@ -291,13 +393,19 @@ impl Broker {
     fn timer(&mut self, now: Now, lane: Lane, out: &mut Effects) -> Result<(), StorageError> {
         let at = now.monotonic;
         match lane {
+            Lane::Lifecycle if self.zookeeper.is_some() => self.zookeeper_timer(now, out),
             Lane::Lifecycle => {
-                let applied = self.observer.applied();
+                let applied = self.observer.as_ref().and_then(Observer::applied);
                 let turn = self.lifecycle.timer(&mut self.shared, applied, at, out);
                 self.turn(now, turn, out)
             }
             Lane::Metadata => {
-                self.observer.timer(&mut self.shared, now, out)?;
+                if let Some(observer) = &mut self.observer {
+                    observer.timer(&mut self.shared, now, out)?;
+                }
+                if self.zookeeper.is_some() {
+                    return self.zookeeper_metadata(now, out);
+                }
                 match self.open_logs_at.take() {
                     Some(_) => self.first_publish(now, out),
                     None => Ok(()),
@@ -305,6 +413,10 @@ impl Broker {
             }
             Lane::AlterPartition => {
                 self.alter_partitions.timer(&mut self.shared, at, out);
+                self.isr_answers(now, out)
+            }
+            Lane::DirectoryAssignments => {
+                self.assignments.timer(&mut self.shared, at, out);
                 Ok(())
             }
             Lane::Fetcher(source) => match self.fetchers.get_mut(&source) {
@@ -326,18 +438,18 @@ impl Broker {
                 self.open_logs_at = Some(now.monotonic);
                 Ok(())
             }
-            Turn::Stop => self.stop(out),
+            Turn::Stop => self.stop(now.monotonic, out),
         }
     }
 
     /// Closes everything in order and ends the process.
-    fn stop(&mut self, out: &mut Effects) -> Result<(), StorageError> {
+    fn stop(&mut self, now: Timestamp, out: &mut Effects) -> Result<(), StorageError> {
         let epoch = self.shared.broker_epoch;
         // A broker that never opened its logs must not call them clean.
         if self.published {
-            self.replicas
-                .close(self.shared.storage.as_mut(), epoch, out)?;
+            self.replicas.close(&mut self.shared.storage, epoch, out)?;
         }
+        self.close_session(now, out);
         self.lifecycle.stopped();
         self.ended = true;
         out.observe(Event::BrokerStopped);
@@ -346,12 +458,30 @@ impl Broker {
     }
 }
 
+/// Whether a request is for the controller among the brokers.
+fn is_for_controller(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::AlterPartition(_)
+            | Request::ControlledShutdown(_)
+            | Request::CreateTopics(_)
+            | Request::DeleteTopics(_)
+            | Request::ElectLeaders(_)
+            | Request::AlterPartitionReassignments(_)
+            | Request::IncrementalAlterConfigs(_)
+    )
+}
+
 impl Machine for Broker {
     fn handle(&mut self, now: Now, input: Input, out: &mut Effects) {
         if self.ended {
             return;
         }
-        if let Err(error) = self.route(now, input, out) {
+        let mut done = self.route(now, input, out);
+        if done.is_ok() && !self.ended {
+            done = self.directories_lost(now, out);
+        }
+        if let Err(error) = done {
             self.ended = true;
             out.observe(Event::StorageFailed {
                 partition: None,
@@ -368,13 +498,25 @@ impl Machine for Broker {
         if self.ended {
             return;
         }
+        let zookeeper = self.zookeeper.as_ref();
+        let session = zookeeper.and_then(ZooKeeper::deadline);
+        let metadata = match (zookeeper, &self.observer) {
+            (Some(zookeeper), _) => zookeeper.metadata_deadline(),
+            (None, observer) => {
+                let observer = observer.as_ref().and_then(Observer::next_deadline);
+                earliest(observer, self.open_logs_at)
+            }
+        };
+        let alter = self.alter_partitions.next_deadline();
+        let alter = earliest(alter, zookeeper.and_then(ZooKeeper::isr_deadline));
         let parts = [
-            (Lane::Lifecycle, self.lifecycle.next_deadline()),
             (
-                Lane::Metadata,
-                earliest(self.observer.next_deadline(), self.open_logs_at),
+                Lane::Lifecycle,
+                earliest(self.lifecycle.next_deadline(), session),
             ),
-            (Lane::AlterPartition, self.alter_partitions.next_deadline()),
+            (Lane::Metadata, metadata),
+            (Lane::AlterPartition, alter),
+            (Lane::DirectoryAssignments, self.assignments.next_deadline()),
             (Lane::Scheduler, self.scheduler.next_deadline()),
             (Lane::Purgatory, self.purgatory.next_deadline()),
         ];
@@ -397,12 +539,18 @@ impl Machine for Broker {
             Input::Response { connection, .. }
             | Input::Connected { connection }
             | Input::Disconnected { connection } => {
-                if self.lifecycle.owns(*connection) {
+                let zookeeper = self.zookeeper.as_ref();
+                let observer = self.observer.as_ref();
+                if self.lifecycle.owns(*connection)
+                    || zookeeper.is_some_and(|one| one.owns(*connection))
+                {
                     Lane::Lifecycle
-                } else if self.observer.owns(*connection) {
+                } else if observer.is_some_and(|one| one.owns(*connection)) {
                     Lane::Metadata
                 } else if self.alter_partitions.owns(*connection) {
                     Lane::AlterPartition
+                } else if self.assignments.owns(*connection) {
+                    Lane::DirectoryAssignments
                 } else {
                     let owner = self.fetchers.iter().find(|(_, one)| one.owns(*connection));
                     owner.map_or(Lane::Main, |(id, _)| Lane::Fetcher(*id))
@@ -422,7 +570,7 @@ impl Machine for Broker {
         Snapshot::Broker(BrokerSnapshot {
             broker_epoch: self.shared.broker_epoch,
             fenced: self.lifecycle.is_fenced(),
-            metadata_offset: self.observer.applied(),
+            metadata_offset: self.observer.as_ref().and_then(Observer::applied),
             parked_requests: self.purgatory.len(),
             replicas: self
                 .replicas

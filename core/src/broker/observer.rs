@@ -71,7 +71,7 @@ impl Observer {
             let crc = shared.image.checksum();
             out.observe(Event::QuorumState { offset, crc });
         }
-        shared.active_controller = self.raft.leader();
+        shared.active_controller = self.raft.leader().map(NodeId::Controller);
         Ok(())
     }
 
@@ -101,8 +101,8 @@ impl Observer {
     ) -> Result<News, StorageError> {
         self.raft
             .response(&mut context(shared, now, out), request, response)?;
-        shared.active_controller = self.raft.leader();
-        let storage = shared.storage.as_mut();
+        shared.active_controller = self.raft.leader().map(NodeId::Controller);
+        let storage = &mut shared.storage;
         let news = self.raft.committed(storage, self.next_to_apply)?;
         self.next_to_apply = news.next;
         Ok(news)
@@ -116,7 +116,7 @@ impl Observer {
 fn context<'a>(shared: &'a mut Shared, now: Now, out: &'a mut Effects) -> Context<'a> {
     Context {
         backoff: shared.backoff(),
-        storage: shared.storage.as_mut(),
+        storage: &mut shared.storage,
         connector: &mut shared.connector,
         random: &mut shared.random,
         now,

@@ -10,7 +10,6 @@
 
 use super::Broker;
 use super::purgatory::{DelayedProduce, Parked, Ticket};
-use super::replicas::not_hosted;
 use crate::error::ErrorCode;
 use crate::event::Event;
 use crate::id::TopicPartition;
@@ -81,7 +80,7 @@ impl Broker {
                         self.shared.rolled |= partition.log().flush_wanted().is_some();
                         Ok((batch, partition.log().log_start_offset()))
                     }
-                    Err(Refusal::Storage(error)) => return Err(error),
+                    Err(Refusal::Storage(error)) => Err(self.shared.refuse_lost(error)?),
                     Err(Refusal::Code(error)) => {
                         if error == ErrorCode::NotLeaderOrFollower {
                             response.current_leader = Some(partition.leader_hint());
@@ -168,7 +167,10 @@ impl Broker {
             let Some(offset) = *required else { continue };
             let answer = match self.replicas.get(&response.partition.partition) {
                 Some(partition) => partition.replicated(offset),
-                None => Some(not_hosted(&self.shared, &response.partition.partition)),
+                None => {
+                    let name = &response.partition.partition;
+                    Some(self.replicas.why_absent(&self.shared, name))
+                }
             };
             match answer {
                 None => done = false,

@@ -23,6 +23,7 @@ use crate::machine::Effects;
 use crate::message::ConfigResource;
 use crate::metadata::{MetadataImage, MetadataRecord, PartitionRegistration, TopicImage};
 use crate::partition::Became;
+use crate::planted::Bug;
 use crate::raft::News;
 use crate::storage::StorageError;
 use crate::time::Now;
@@ -76,7 +77,7 @@ impl Delta {
             MetadataRecord::Config(one) => {
                 self.configs.insert(match &one.resource {
                     ConfigResource::Topic(topic) => Some(topic.clone()),
-                    ConfigResource::Cluster => None,
+                    ConfigResource::Cluster | ConfigResource::Broker(_) => None,
                 });
             }
             MetadataRecord::RegisterBroker(_)
@@ -179,9 +180,14 @@ impl Broker {
         for topic in delta.configs {
             self.replicas.reconfigure(&self.shared, topic.as_ref());
         }
-        if !moved {
-            return Ok(());
+        if moved {
+            self.after_moves(now, out)?;
         }
+        Ok(())
+    }
+
+    /// The fetchers take up what they follow now.
+    pub(super) fn after_moves(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
         for fetcher in self.fetchers.values_mut() {
             fetcher.retire_if_idle();
             fetcher.work(&mut self.shared, &mut self.replicas, now, out)?;
@@ -208,14 +214,14 @@ impl Broker {
 
     /// This broker has the replica no more: nobody follows, leads or waits here, and its folder goes.
     /// Source: `ReplicaManager.stopPartitions`.
-    fn stop_replica(
+    pub(super) fn stop_replica(
         &mut self,
         partition: &TopicPartition,
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         self.leave(partition);
-        let storage = self.shared.storage.as_mut();
+        let storage = &mut self.shared.storage;
         self.replicas
             .delete(storage, partition, now.monotonic, out)?;
         self.flushed_at.remove(partition);
@@ -232,20 +238,43 @@ impl Broker {
         let Some(registration) = self.shared.image.partition(&id.partition).cloned() else {
             return Ok(());
         };
+        self.become_leader_or_follower(id, &registration, now, out)
+    }
+
+    /// A replica of this broker leads or follows as the controller says.
+    pub(super) fn become_leader_or_follower(
+        &mut self,
+        id: &TopicIdPartition,
+        registration: &PartitionRegistration,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
         let stopping = self.lifecycle.state() == State::Stopping;
         let follows = registration.leader != Some(self.shared.id);
         if stopping && follows && !self.shared.rules.stopping_broker_steps_down {
             return Ok(());
         }
-        let partition = self.replicas.get_or_open(&mut self.shared, id, now, out)?;
+        let opened = self.replicas.get_or_open(&mut self.shared, id, now, out)?;
+        let Some(partition) = opened else {
+            return Ok(()); // It is in a lost directory.
+        };
         let mut context = self.shared.context(now);
-        let (became, changes) = partition.apply(&mut context, &registration, out)?;
+        let applied = partition.apply(&mut context, registration, out);
+        let directory = self.shared.storage.id_of(partition.log().directory());
+        let Some((became, changes)) = self.shared.survive(applied)? else {
+            return Ok(());
+        };
+        if let Some(directory) =
+            directory.filter(|id| *id != registration.directory(self.shared.id))
+        {
+            self.assignments.tell(id, directory, now.monotonic);
+        }
         match became {
             Became::Ignored => return Ok(()),
             Became::Leader { new_epoch: true } => self.leave(&id.partition),
             // The same epoch has the same leader: each change of it raises the epoch.
             Became::Leader { new_epoch: false } | Became::Follower { new_epoch: false } => {}
-            Became::Follower { new_epoch: true } if self.goes_on(id, &registration) => {}
+            Became::Follower { new_epoch: true } if self.goes_on(id, registration) => {}
             Became::Follower { new_epoch: true } => {
                 self.leave(&id.partition);
                 if let Some(leader) = registration.leader {
@@ -273,14 +302,15 @@ impl Broker {
     /// Before KAFKA-7164 a broker did not look at its log again when the leader it follows leads in a
     /// newer epoch. Whether that is so.
     fn goes_on(&mut self, id: &TopicIdPartition, now: &PartitionRegistration) -> bool {
-        let again = !self.shared.rules.truncate_on_every_epoch_change;
+        let rules = self.shared.rules;
+        let again = !rules.truncate_on_every_epoch_change || rules.has(Bug::FetcherGoesOn);
         let leader = now.leader.filter(|_| again);
         let fetcher = leader.and_then(|leader| self.fetchers.get_mut(&leader));
         fetcher.is_some_and(|fetcher| fetcher.go_on(&id.partition, now.leader_epoch))
     }
 
     /// No fetcher follows the partition any more.
-    fn leave(&mut self, partition: &TopicPartition) {
+    pub(super) fn leave(&mut self, partition: &TopicPartition) {
         for fetcher in self.fetchers.values_mut() {
             fetcher.leave(partition);
         }

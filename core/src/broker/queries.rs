@@ -36,8 +36,8 @@ impl Broker {
             });
             partitions.push(match result {
                 Ok(found) => found,
-                Err(Refusal::Storage(error)) => return Err(error),
-                Err(Refusal::Code(error)) => {
+                Err(refusal) => {
+                    let error = refusal.code(&mut self.shared)?;
                     refused(reply, Api::ListOffsets, &one.partition, error, out);
                     let partition = one.partition.clone();
                     ListOffsetsPartitionResponse {
@@ -71,8 +71,8 @@ impl Broker {
                 .and_then(|partition| partition.epoch_end(truncation, question));
             partitions.push(match result {
                 Ok(answer) => answer,
-                Err(Refusal::Storage(error)) => return Err(error),
-                Err(Refusal::Code(error)) => {
+                Err(refusal) => {
+                    let error = refusal.code(&mut self.shared)?;
                     refused(
                         reply,
                         Api::OffsetForLeaderEpoch,

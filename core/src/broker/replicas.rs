@@ -1,121 +1,228 @@
-//! The replicas of a broker and the checkpoints of its log directory.
+//! The replicas of a broker, each in one of its log directories, and the checkpoints of those.
 //!
-//! Source: `ReplicaManager.getPartitionOrError`, `LogManager.loadLog`, `LogManager.shutdown`,
-//! `ReplicaManager.checkpointHighWatermarks`. Simplified: one log directory; log start offsets are not
+//! A replica is opened where its folder is. A new one goes where the metadata says that it is, else where the
+//! fewest are; not at all while a directory is lost that may hold it already (before KIP-858 it was made
+//! anew, empty, in another one).
+//!
+//! Source: `ReplicaManager.allPartitions`, `HostedPartition`, `LogManager.getOrCreateLog`, `nextLogDirs`,
+//! `Partition.createLogInAssignedDirectoryId`, `ReplicaManager.checkpointHighWatermarks`.
+//! Simplified: log start offsets are not
 //! checkpointed, for nothing here moves them away from the first segment. A checkpoint that would say
 //! the same again is not written, where Kafka writes it every time: a broker that is idle notices a dead
 //! disk only with its next write, not within 5 s.
-//! Next: `partition/mod.rs`; `deletion.rs`, for those that go.
+//! Next: `partition/mod.rs`; `deletion.rs`, for those that go; `log_dirs.rs`.
 
 use super::deletion;
-use super::shared::{LOG_DIRECTORY, Shared};
+use super::log_dirs::LogDirs;
+use super::shared::Shared;
 use crate::error::ErrorCode;
 use crate::event::Event;
-use crate::id::{TopicIdPartition, TopicName, TopicPartition};
+use crate::id::{TopicId, TopicIdPartition, TopicName, TopicPartition};
 use crate::log::checkpoint::{self, HIGH_WATERMARKS, RECOVERY_POINTS};
 use crate::log::{Log, OpenFrom};
 use crate::machine::Effects;
 use crate::offset::{BrokerEpoch, Offset};
 use crate::partition::Partition;
-use crate::storage::{Storage, StorageError};
+use crate::raft::DirectoryId;
+use crate::storage::StorageError;
 use crate::time::{Now, Timestamp};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+type Offsets = BTreeMap<TopicPartition, Offset>;
 
 /// The replicas of a broker.
 #[derive(Debug)]
 pub(super) struct Replicas {
     pub(super) partitions: BTreeMap<TopicPartition, Partition>,
-    /// What the checkpoints said at start.
-    pub(super) recovery_points: BTreeMap<TopicPartition, Offset>,
-    pub(super) high_watermarks: BTreeMap<TopicPartition, Offset>,
-    clean: bool,
-    /// The partitions that had a folder at start, until it is known whose they are.
-    pub(super) found: Vec<TopicPartition>,
+    /// The log directories that can be used.
+    pub(super) directories: Vec<Directory>,
+    /// Replicas in directories that are lost.
+    pub(super) lost: BTreeMap<TopicPartition, TopicId>,
     /// Folders of deleted replicas, and when their files go.
     pub(super) deleted: VecDeque<(Timestamp, String)>,
 }
 
-fn path(file: &str) -> String {
-    format!("{LOG_DIRECTORY}/{file}")
+/// What a log directory holds.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub(super) name: String,
+    /// What its checkpoints say.
+    pub(super) recovery_points: Offsets,
+    pub(super) high_watermarks: Offsets,
+    /// The run before has closed its logs.
+    clean: bool,
+    /// The partitions that have a folder.
+    pub(super) folders: BTreeSet<TopicPartition>,
+}
+
+impl Directory {
+    /// Reads what is there. Returns the broker epoch of the run before and the folders of deleted
+    /// replicas too.
+    fn start(
+        storage: &mut LogDirs,
+        name: &str,
+    ) -> Result<(Self, Option<BrokerEpoch>, Vec<String>), StorageError> {
+        // The marker is deleted before anything is loaded: a crash from here on is unclean.
+        let marker = checkpoint::take_clean_shutdown(storage, name)?;
+        let (folders, deleted) = deletion::folders(storage, name)?;
+        let path = |file: &str| format!("{name}/{file}");
+        let directory = Self {
+            name: name.to_owned(),
+            recovery_points: checkpoint::read_offsets(storage, &path(RECOVERY_POINTS))?,
+            high_watermarks: checkpoint::read_offsets(storage, &path(HIGH_WATERMARKS))?,
+            clean: marker.is_some(),
+            folders,
+        };
+        Ok((directory, marker.flatten(), deleted))
+    }
+
+    fn holds(&self, partition: &Partition) -> bool {
+        let folder = partition.log().directory().strip_prefix(&self.name);
+        folder.is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// Forgets a replica.
+    pub(super) fn forget(&mut self, name: &TopicPartition) {
+        self.folders.remove(name);
+        self.recovery_points.remove(name);
+        self.high_watermarks.remove(name);
+    }
+
+    /// Writes a checkpoint that says `current` of open replicas, and of the others what it said before.
+    fn write(
+        name: &str,
+        file: &str,
+        known: &mut Offsets,
+        current: Offsets,
+        storage: &mut LogDirs,
+    ) -> Result<(), StorageError> {
+        let same = |(name, offset): (&TopicPartition, &Offset)| known.get(name) == Some(offset);
+        if current.iter().all(same) {
+            return Ok(()); // The file says so already.
+        }
+        known.extend(current);
+        checkpoint::write_offsets(storage, &format!("{name}/{file}"), known)
+    }
 }
 
 impl Replicas {
     /// Reads the checkpoints. Returns the broker epoch of the run before too, if that ended cleanly.
     pub(super) fn start(
-        storage: &mut dyn Storage,
+        storage: &mut LogDirs,
     ) -> Result<(Self, Option<BrokerEpoch>, bool), StorageError> {
-        // The marker is deleted before anything is loaded: a crash from here on is unclean.
-        let marker = checkpoint::take_clean_shutdown(storage, LOG_DIRECTORY)?;
-        let clean = marker.is_some();
-        let (found, deleted) = deletion::folders(storage)?;
+        let names: Vec<String> = storage.online().map(str::to_owned).collect();
+        let (mut directories, mut epochs) = (Vec::new(), BTreeSet::new());
+        let mut deleted = VecDeque::new();
+        for name in names {
+            let started = Directory::start(storage, &name);
+            let Some((directory, epoch, folders)) = storage.survive(started)? else {
+                continue;
+            };
+            directories.push(directory);
+            epochs.insert(epoch);
+            // What an earlier run has not got round to.
+            deleted.extend(folders.into_iter().map(|folder| (Timestamp::ZERO, folder)));
+        }
+        // A directory that is lost, or says otherwise, leaves doubt.
+        let epoch = epochs.first().copied().flatten();
+        let previous = epoch.filter(|_| epochs.len() == 1 && !storage.any_lost());
+        let clean = directories.iter().all(|one| one.clean);
         let replicas = Self {
             partitions: BTreeMap::new(),
-            recovery_points: checkpoint::read_offsets(storage, &path(RECOVERY_POINTS))?,
-            high_watermarks: checkpoint::read_offsets(storage, &path(HIGH_WATERMARKS))?,
-            clean,
-            found,
-            // What an earlier run has not got round to.
-            deleted: deleted
-                .into_iter()
-                .map(|folder| (Timestamp::ZERO, folder))
-                .collect(),
+            directories,
+            lost: BTreeMap::new(),
+            deleted,
         };
-        Ok((replicas, marker.flatten(), clean))
+        Ok((replicas, previous, clean))
     }
 
-    /// The replica, opened (and recovered, after an unclean stop) if it was not yet.
+    /// The replica, opened (and recovered, after an unclean stop) if it was not yet; `None` if it is, or
+    /// may be, in a lost directory.
     pub(super) fn get_or_open(
         &mut self,
         shared: &mut Shared,
         id: &TopicIdPartition,
         now: Now,
         out: &mut Effects,
-    ) -> Result<&mut Partition, StorageError> {
-        if !self.partitions.contains_key(&id.partition) {
-            let partition = self.open(shared, id, now, out)?;
-            self.partitions.insert(id.partition.clone(), partition);
+    ) -> Result<Option<&mut Partition>, StorageError> {
+        let name = &id.partition;
+        // Of another topic of that name nothing is lost.
+        self.lost
+            .retain(|lost, topic_id| lost != name || *topic_id == id.topic_id);
+        let known = self.lost.contains_key(name);
+        while !self.partitions.contains_key(name) && !self.lost.contains_key(name) {
+            let Some(at) = self.place(shared, id) else {
+                self.lost.insert(name.clone(), id.topic_id);
+                break;
+            };
+            let Some(directory) = self.directories.get_mut(at) else {
+                break;
+            };
+            let opened = directory.open(shared, id, now, out);
+            match shared.survive(opened)? {
+                Some(partition) => {
+                    directory.folders.insert(name.clone());
+                    self.partitions.insert(name.clone(), partition);
+                }
+                None if directory.folders.contains(name) => {
+                    self.lost.insert(name.clone(), id.topic_id);
+                }
+                None => {} // A new one finds another place.
+            }
         }
-        self.partitions
-            .get_mut(&id.partition)
-            .ok_or_else(|| StorageError::NotFound(id.partition.to_string()))
+        if !known && self.lost.contains_key(name) {
+            out.observe(Event::ReplicaOffline {
+                partition: name.clone(),
+            });
+        }
+        Ok(self.partitions.get_mut(name))
     }
 
-    fn open(
-        &self,
-        shared: &mut Shared,
-        id: &TopicIdPartition,
-        now: Now,
-        out: &mut Effects,
-    ) -> Result<Partition, StorageError> {
-        let name = &id.partition;
-        let config = shared
-            .image
-            .topic_config(&name.topic, &shared.topic_defaults);
-        let of = |offsets: &BTreeMap<TopicPartition, Offset>| {
-            offsets.get(name).copied().unwrap_or_default()
+    /// The directory of a replica that is to be opened.
+    fn place(&self, shared: &Shared, id: &TopicIdPartition) -> Option<usize> {
+        let (storage, name) = (&shared.storage, &id.partition);
+        let usable = |one: &Directory| storage.online().any(|online| online == one.name);
+        let all = || {
+            self.directories
+                .iter()
+                .enumerate()
+                .filter(|(_, one)| usable(one))
         };
-        let from = OpenFrom {
-            recovery_point: of(&self.recovery_points),
-            log_start_offset: Offset::ZERO,
-            high_watermark: of(&self.high_watermarks),
-            clean: self.clean,
-            rules: shared.rules,
+        let there = all().find(|(_, one)| one.folders.contains(name));
+        let registration = shared.image.partition(name);
+        let assigned = registration.map(|partition| partition.directory(shared.id));
+        let assigned = assigned.unwrap_or(DirectoryId::MIGRATING);
+        let told = storage.online_with(assigned);
+        let told = told.and_then(|told| all().find(|(_, one)| one.name == told));
+        let is_new = !storage.any_lost() || assigned == DirectoryId::UNASSIGNED;
+        let anew = is_new || !shared.rules.log_dir_failure_told;
+        let emptiest = all()
+            .filter(|_| anew)
+            .min_by_key(|(_, one)| one.folders.len());
+        there.or(told).or(emptiest).map(|(at, _)| at)
+    }
+
+    /// The replicas in a directory that was lost: they are offline from now on.
+    pub(super) fn take_offline(&mut self, directory: &str) -> Vec<TopicPartition> {
+        let Some(at) = self
+            .directories
+            .iter()
+            .position(|one| one.name == directory)
+        else {
+            return Vec::new(); // It was lost at the start.
         };
-        let directory = path(&name.to_string());
-        let storage = shared.storage.as_mut();
-        if checkpoint::read_topic_id(storage, &directory)?.is_none() {
-            checkpoint::write_topic_id(storage, &directory, id.topic_id)?;
-        }
-        let (log, truncated_bytes) = Log::open(storage, &directory, from, config.clone(), now)?;
-        out.observe(Event::LogLoaded {
-            partition: name.clone(),
-            log_start_offset: log.log_start_offset(),
-            log_end_offset: log.log_end_offset(),
-            high_watermark: log.high_watermark(),
-            leader_epochs: log.leader_epochs().to_vec(),
-            truncated_bytes,
+        let gone = self.directories.remove(at);
+        let below = format!("{directory}/");
+        self.deleted
+            .retain(|(_, folder)| !folder.starts_with(&below));
+        let held = gone.folders.into_iter().filter(|name| {
+            let partition = self.partitions.remove(name);
+            if let Some(partition) = &partition {
+                self.lost.insert(name.clone(), partition.id().topic_id);
+            }
+            partition.is_some()
         });
-        Ok(Partition::new(id.clone(), log, &config))
+        held.collect()
     }
 
     /// The replica of a partition that this broker hosts.
@@ -134,8 +241,20 @@ impl Replicas {
         shared: &Shared,
         partition: &TopicPartition,
     ) -> Result<&mut Partition, ErrorCode> {
-        let hosted = self.partitions.get_mut(partition);
-        hosted.ok_or_else(|| not_hosted(shared, partition))
+        let absent = self.why_absent(shared, partition);
+        self.partitions.get_mut(partition).ok_or(absent)
+    }
+
+    /// Why a request is refused for a partition without a replica here that works.
+    /// Source: `ReplicaManager.getPartitionOrError`.
+    pub(super) fn why_absent(&self, shared: &Shared, partition: &TopicPartition) -> ErrorCode {
+        if self.lost.contains_key(partition) {
+            ErrorCode::KafkaStorageError
+        } else if shared.image.partition(partition).is_some() {
+            ErrorCode::NotLeaderOrFollower
+        } else {
+            ErrorCode::UnknownTopicOrPartition
+        }
     }
 
     /// As [`Replicas::hosted`], with the topic's id checked too.
@@ -144,7 +263,10 @@ impl Replicas {
         shared: &Shared,
         id: &TopicIdPartition,
     ) -> Result<&mut Partition, ErrorCode> {
-        if shared.image.topic_by_id(id.topic_id).is_none() {
+        let hosted = self.partitions.get(&id.partition);
+        let same = hosted.is_some_and(|partition| partition.id() == id);
+        // With ZooKeeper a replica leads before the broker has been told of its topic.
+        if !same && shared.image.topic_by_id(id.topic_id).is_none() {
             return Err(ErrorCode::UnknownTopicId);
         }
         let partition = self.hosted(shared, &id.partition)?;
@@ -169,7 +291,7 @@ impl Replicas {
         for partition in self.partitions.values_mut() {
             let name = partition.name().topic.clone();
             if topic.is_none_or(|topic| *topic == name) {
-                partition.set_config(&shared.image.topic_config(&name, &shared.topic_defaults));
+                partition.set_config(&shared.topic_config(&name));
             }
         }
     }
@@ -177,52 +299,47 @@ impl Replicas {
     /// Writes the high watermarks. Those of replicas that are not opened keep what they were.
     pub(super) fn checkpoint_high_watermarks(
         &mut self,
-        storage: &mut dyn Storage,
+        storage: &mut LogDirs,
     ) -> Result<(), StorageError> {
-        let current = self
-            .iter()
-            .map(|replica| (replica.name().clone(), replica.log().high_watermark()));
-        let current: BTreeMap<_, _> = current.collect();
-        if current
-            .iter()
-            .all(|(name, offset)| self.high_watermarks.get(name) == Some(offset))
-        {
-            return Ok(()); // The file says so already.
+        for directory in &mut self.directories {
+            let held = self.partitions.values().filter(|one| directory.holds(one));
+            let current = held.map(|one| (one.name().clone(), one.log().high_watermark()));
+            let current: Offsets = current.collect();
+            let (name, known) = (&directory.name, &mut directory.high_watermarks);
+            let done = Directory::write(name, HIGH_WATERMARKS, known, current, storage);
+            storage.survive(done)?;
         }
-        self.high_watermarks.extend(current);
-        checkpoint::write_offsets(storage, &path(HIGH_WATERMARKS), &self.high_watermarks)
+        Ok(())
     }
 
     /// Writes the recovery points.
     pub(super) fn checkpoint_recovery_points(
         &mut self,
-        storage: &mut dyn Storage,
+        storage: &mut LogDirs,
     ) -> Result<(), StorageError> {
-        let current = self
-            .iter()
-            .map(|replica| (replica.name().clone(), replica.log().recovery_point()));
-        let current: BTreeMap<_, _> = current.collect();
-        if current
-            .iter()
-            .all(|(name, offset)| self.recovery_points.get(name) == Some(offset))
-        {
-            return Ok(());
+        for directory in &mut self.directories {
+            let held = self.partitions.values().filter(|one| directory.holds(one));
+            let current = held.map(|one| (one.name().clone(), one.log().recovery_point()));
+            let current: Offsets = current.collect();
+            let (name, known) = (&directory.name, &mut directory.recovery_points);
+            let done = Directory::write(name, RECOVERY_POINTS, known, current, storage);
+            storage.survive(done)?;
         }
-        self.recovery_points.extend(current);
-        checkpoint::write_offsets(storage, &path(RECOVERY_POINTS), &self.recovery_points)
+        Ok(())
     }
 
     /// Closes every log and says on disk that the stop is clean.
     pub(super) fn close(
         &mut self,
-        storage: &mut dyn Storage,
+        storage: &mut LogDirs,
         epoch: Option<BrokerEpoch>,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         self.checkpoint_high_watermarks(storage)?;
         for partition in self.partitions.values_mut() {
             let before = partition.log().recovery_point();
-            partition.log_mut().close(storage)?;
+            let done = partition.log_mut().close(storage);
+            storage.survive(done)?;
             let recovery_point = partition.log().recovery_point();
             if recovery_point != before {
                 out.observe(Event::Flushed {
@@ -232,15 +349,47 @@ impl Replicas {
             }
         }
         self.checkpoint_recovery_points(storage)?;
-        checkpoint::write_clean_shutdown(storage, LOG_DIRECTORY, epoch)
+        let names: Vec<String> = storage.online().map(str::to_owned).collect();
+        for name in names {
+            let done = checkpoint::write_clean_shutdown(storage, &name, epoch);
+            storage.survive(done)?;
+        }
+        Ok(())
     }
 }
 
-/// Why a request is refused for a partition without a replica here.
-pub(super) fn not_hosted(shared: &Shared, partition: &TopicPartition) -> ErrorCode {
-    if shared.image.partition(partition).is_some() {
-        ErrorCode::NotLeaderOrFollower
-    } else {
-        ErrorCode::UnknownTopicOrPartition
+impl Directory {
+    fn open(
+        &self,
+        shared: &mut Shared,
+        id: &TopicIdPartition,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<Partition, StorageError> {
+        let name = &id.partition;
+        let config = shared.topic_config(&name.topic);
+        let of = |offsets: &Offsets| offsets.get(name).copied().unwrap_or_default();
+        let from = OpenFrom {
+            recovery_point: of(&self.recovery_points),
+            log_start_offset: Offset::ZERO,
+            high_watermark: of(&self.high_watermarks),
+            clean: self.clean,
+            rules: shared.rules,
+        };
+        let directory = format!("{}/{name}", self.name);
+        let storage = &mut shared.storage;
+        if checkpoint::read_topic_id(storage, &directory)?.is_none() {
+            checkpoint::write_topic_id(storage, &directory, id.topic_id)?;
+        }
+        let (log, truncated_bytes) = Log::open(storage, &directory, from, config.clone(), now)?;
+        out.observe(Event::LogLoaded {
+            partition: name.clone(),
+            log_start_offset: log.log_start_offset(),
+            log_end_offset: log.log_end_offset(),
+            high_watermark: log.high_watermark(),
+            leader_epochs: log.leader_epochs().to_vec(),
+            truncated_bytes,
+        });
+        Ok(Partition::new(id.clone(), log, &config))
     }
 }

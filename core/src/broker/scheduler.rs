@@ -87,11 +87,11 @@ impl Broker {
         }
         if is_due(&mut self.scheduler.high_watermarks, high_watermarks, at) {
             self.replicas
-                .checkpoint_high_watermarks(self.shared.storage.as_mut())?;
+                .checkpoint_high_watermarks(&mut self.shared.storage)?;
         }
         if is_due(&mut self.scheduler.recovery_points, recovery_points, at) {
             self.replicas
-                .checkpoint_recovery_points(self.shared.storage.as_mut())?;
+                .checkpoint_recovery_points(&mut self.shared.storage)?;
         }
         if is_due(&mut self.scheduler.flush, flush, at) {
             self.flush_old(now, out)?;
@@ -100,7 +100,7 @@ impl Broker {
             self.flush_rolled(out)?;
         }
         if self.scheduler.deletion.is_some_and(|due| due <= at) {
-            let storage = self.shared.storage.as_mut();
+            let storage = &mut self.shared.storage;
             self.replicas.delete_files(storage, at)?;
             self.scheduler.deleted(self.replicas.next_deletion());
         }
@@ -124,7 +124,8 @@ impl Broker {
     fn flush_rolled(&mut self, out: &mut Effects) -> Result<(), StorageError> {
         for partition in self.replicas.iter_mut() {
             if let Some(offset) = partition.log().flush_wanted() {
-                flush(self.shared.storage.as_mut(), partition, offset, out)?;
+                let done = flush(&mut self.shared.storage, partition, offset, out);
+                self.shared.survive(done)?;
             }
         }
         Ok(())
@@ -134,10 +135,7 @@ impl Broker {
     fn flush_old(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
         for partition in self.replicas.iter_mut() {
             let topic = &partition.name().topic;
-            let config = self
-                .shared
-                .image
-                .topic_config(topic, &self.shared.topic_defaults);
+            let config = self.shared.topic_config(topic);
             let end = partition.log().log_end_offset();
             let since = self
                 .flushed_at
@@ -146,7 +144,8 @@ impl Broker {
                 .unwrap_or_default();
             let old = now.monotonic.since(since) >= config.flush_ms;
             if old && partition.log().recovery_point() < end {
-                flush(self.shared.storage.as_mut(), partition, end, out)?;
+                let done = flush(&mut self.shared.storage, partition, end, out);
+                self.shared.survive(done)?;
                 self.flushed_at
                     .insert(partition.name().clone(), now.monotonic);
             }

@@ -1,9 +1,10 @@
 //! What every part of a broker uses: its identity, settings, disk and its image of the cluster.
 
 use super::BrokerStart;
+use super::log_dirs::LogDirs;
 use crate::channel::{Backoff, Channel, Connector};
 use crate::config::{BrokerConfig, TopicConfig};
-use crate::id::{BrokerId, ConnectionId, ControllerId, CorrelationId, NodeId};
+use crate::id::{BrokerId, ConnectionId, CorrelationId, NodeId};
 use crate::machine::Effects;
 use crate::message::Request;
 use crate::metadata::MetadataImage;
@@ -11,12 +12,8 @@ use crate::offset::BrokerEpoch;
 use crate::partition::Context;
 use crate::random::Random;
 use crate::rules::Rules;
-use crate::storage::Storage;
 use crate::time::{Now, Timestamp, earliest};
 use std::time::Duration;
-
-/// The broker's only log directory.
-pub(super) const LOG_DIRECTORY: &str = "data";
 
 /// What every part of a broker uses.
 pub(super) struct Shared {
@@ -24,21 +21,33 @@ pub(super) struct Shared {
     pub(super) config: BrokerConfig,
     pub(super) topic_defaults: TopicConfig,
     pub(super) rules: Rules,
-    pub(super) storage: Box<dyn Storage>,
+    pub(super) storage: LogDirs,
     pub(super) random: Random,
     pub(super) connector: Connector,
     /// The cluster as far as this broker has applied the metadata log.
     pub(super) image: MetadataImage,
     /// Its registration.
     pub(super) broker_epoch: Option<BrokerEpoch>,
-    /// The controller that leads the quorum, as far as the broker's copy of the metadata log says.
-    pub(super) active_controller: Option<ControllerId>,
+    /// The controller that leads the quorum, as far as the broker's copy of the metadata log says; with
+    /// ZooKeeper the one that UpdateMetadata came from.
+    pub(super) active_controller: Option<NodeId>,
     /// An append has rolled a log: what is behind is to be flushed.
     pub(super) rolled: bool,
 }
 
+/// With ZooKeeper a leader does not know the registrations of others, nor who may lead without the ISR.
+fn rules_of(start: &BrokerStart) -> Rules {
+    let mut rules = start.rules;
+    if start.zookeeper.is_some() {
+        rules.isr_broker_epoch_check = false;
+        rules.elr = false;
+    }
+    rules
+}
+
 impl Shared {
-    pub(super) fn new(start: BrokerStart, storage: Box<dyn Storage>) -> Self {
+    pub(super) fn new(start: BrokerStart, storage: LogDirs) -> Self {
+        let rules = rules_of(&start);
         Self {
             id: start.id,
             connector: Connector::new(
@@ -49,10 +58,10 @@ impl Shared {
             ),
             config: start.config,
             topic_defaults: start.topic_defaults,
-            rules: start.rules,
+            rules,
             storage,
             random: start.random,
-            image: MetadataImage::new(start.rules),
+            image: MetadataImage::new(rules),
             broker_epoch: None,
             active_controller: None,
             rolled: false,
@@ -62,7 +71,7 @@ impl Shared {
     /// What a partition needs of its broker.
     pub(super) fn context(&mut self, now: Now) -> Context<'_> {
         Context {
-            storage: self.storage.as_mut(),
+            storage: &mut self.storage,
             rules: &self.rules,
             brokers: self.image.brokers(),
             local: self.id,
@@ -70,6 +79,12 @@ impl Shared {
             replica_lag_time_max: self.config.replica_lag_time_max,
             now,
         }
+    }
+
+    /// A topic's settings on this broker.
+    pub(super) fn topic_config(&self, topic: &str) -> TopicConfig {
+        let (at, defaults) = (Some(self.id), &self.topic_defaults);
+        self.image.topic_config(topic, at, defaults)
     }
 
     /// `broker.rack`, if it is set.
@@ -95,14 +110,14 @@ pub(super) struct ControllerLink<T> {
     channels: Vec<Channel<T>>,
     current: usize,
     /// The active controller that was known when `current` was chosen.
-    known: Option<ControllerId>,
+    known: Option<NodeId>,
     timeout: Duration,
 }
 
 impl<T> ControllerLink<T> {
     /// A link, not connected. A request that takes longer than `timeout` has failed.
-    pub(super) fn new(controllers: &[ControllerId], timeout: Duration) -> Self {
-        let channel = |id: &ControllerId| Channel::new(NodeId::Controller(*id));
+    pub(super) fn new(controllers: &[NodeId], timeout: Duration) -> Self {
+        let channel = |id: &NodeId| Channel::new(*id);
         Self {
             channels: controllers.iter().map(channel).collect(),
             current: 0,
@@ -112,12 +127,12 @@ impl<T> ControllerLink<T> {
     }
 
     /// Turns to the active controller when another one is known to be it.
-    pub(super) fn turn_to(&mut self, active: Option<ControllerId>) {
+    pub(super) fn turn_to(&mut self, active: Option<NodeId>) {
         if active == self.known {
             return;
         }
         self.known = active;
-        let is = |channel: &Channel<T>| active.map(NodeId::Controller) == Some(channel.to());
+        let is = |channel: &Channel<T>| active == Some(channel.to());
         if let Some(found) = self.channels.iter().position(is) {
             self.current = found;
         }

@@ -49,8 +49,14 @@ impl ReplicaFetcher {
             }
             let to = partition.log().high_watermark();
             let mut context = shared.context(now);
-            following.offset = partition.truncate(&mut context, to, TO_HIGH_WATERMARK, out)?;
-            following.state = State::Fetching;
+            let done = partition.truncate(&mut context, to, TO_HIGH_WATERMARK, out);
+            following.state = match shared.survive(done)? {
+                Some(end) => {
+                    following.offset = end;
+                    State::Fetching
+                }
+                None => State::Failed,
+            };
         }
         Ok(())
     }
@@ -99,7 +105,7 @@ impl ReplicaFetcher {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
-        let Some(following) = self.unchanged(position) else {
+        let Some(following) = self.unchanged(position, shared.rules) else {
             return Ok(());
         };
         if !answer.error.is_none() {
@@ -171,7 +177,7 @@ impl ReplicaFetcher {
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         let (position, is_end) = asked;
-        let Some(following) = self.unchanged(position) else {
+        let Some(following) = self.unchanged(position, shared.rules) else {
             return Ok(());
         };
         let Some(offset) = answer.offset.filter(|_| answer.error.is_none()) else {

@@ -1,5 +1,6 @@
 //! Settings of brokers and controllers.
 
+use super::value::Value;
 use super::{ConfigError, settings};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ settings! {
         replica_fetch_min_bytes: usize = "replica.fetch.min.bytes", "1";
         /// The rack that it stands in; replicas are spread over racks. Empty = not known.
         broker_rack: String = "broker.rack", "";
+        /// Who tells consumers which replica to read from; empty = nobody, they read from leaders.
+        replica_selector: ReplicaSelector = "replica.selector.class", "";
         /// A follower waits this long after a failed fetch.
         replica_fetch_backoff: Duration = "replica.fetch.backoff.ms", "1000";
         /// A follower's fetch asks for at most this many bytes in all.
@@ -31,6 +34,10 @@ settings! {
         fetch_max_bytes: usize = "fetch.max.bytes", "57671680";
         /// So many fetch sessions are kept.
         max_incremental_fetch_session_cache_slots: usize = "max.incremental.fetch.session.cache.slots", "1000";
+        /// Its log directories, the first of them `data`, where the metadata log is.
+        log_dirs: Vec<String> = "log.dirs", "data";
+        /// A broker that cannot tell the controller for this long of a log directory that it has lost stops.
+        log_dir_failure_timeout: Duration = "log.dir.failure.timeout.ms", "30000";
         /// The recovery points are written to disk this often.
         log_flush_offset_checkpoint_interval: Duration = "log.flush.offset.checkpoint.interval.ms", "60000";
         /// Logs are looked at this often for `flush.ms`.
@@ -39,6 +46,8 @@ settings! {
         log_initial_task_delay: Duration = "log.initial.task.delay.ms", "30000";
         /// A heartbeat to the controller this often.
         broker_heartbeat_interval: Duration = "broker.heartbeat.interval.ms", "2000";
+        /// With ZooKeeper: the broker is taken for dead if nothing is heard of it for this long.
+        zookeeper_session_timeout: Duration = "zookeeper.session.timeout.ms", "18000";
         /// A broker that cannot register for this long stops.
         initial_broker_registration_timeout: Duration = "initial.broker.registration.timeout.ms", "60000";
         /// Timeout of a request to the controller.
@@ -67,6 +76,7 @@ settings! {
         if config.num_io_threads == 0 {
             return Err(ConfigError::Conflict("`num.io.threads` must be at least 1".to_owned()));
         }
+        check_log_dirs(&config.log_dirs)?;
         if config.num_replica_fetchers != 1 {
             return Err(ConfigError::Conflict(
                 "`num.replica.fetchers` other than 1 is not simulated yet".to_owned(),
@@ -124,5 +134,48 @@ settings! {
         auto_leader_rebalance_enable: bool = "auto.leader.rebalance.enable", "true";
         /// How often leaderships are balanced.
         leader_imbalance_check_interval: Duration = "leader.imbalance.check.interval.seconds", "300";
+    }
+}
+
+/// The metadata log and the tools look for `data`; the others are names beside it.
+fn check_log_dirs(names: &[String]) -> Result<(), ConfigError> {
+    let odd = |name: &String| name.contains('/') || name.starts_with('.');
+    let twice = |(at, name): (usize, &String)| names.iter().skip(at + 1).any(|one| one == name);
+    if names.first().is_none_or(|first| first != "data")
+        || names.iter().any(odd)
+        || names.iter().enumerate().any(twice)
+    {
+        let rule = "`log.dirs` must be `data`, or `data` and other plain names after it, each once";
+        return Err(ConfigError::Conflict(rule.to_owned()));
+    }
+    Ok(())
+}
+
+/// `replica.selector.class` (KIP-392).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplicaSelector {
+    /// None: consumers read from leaders.
+    #[default]
+    None,
+    /// `RackAwareReplicaSelector`: a replica in the consumer's own rack.
+    RackAware,
+}
+
+const RACK_AWARE: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+
+impl Value for ReplicaSelector {
+    fn parse(_key: &str, text: &str) -> Result<Self, String> {
+        match text {
+            "" => Ok(Self::None),
+            RACK_AWARE => Ok(Self::RackAware),
+            _ => Err(format!("nothing, or {RACK_AWARE}")),
+        }
+    }
+
+    fn print(&self, _key: &str) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::RackAware => RACK_AWARE.to_owned(),
+        }
     }
 }

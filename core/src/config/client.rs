@@ -153,6 +153,8 @@ settings! {
         max_poll_records: usize = "max.poll.records", "500";
         /// Where to start without a position, or when it is gone.
         auto_offset_reset: AutoOffsetReset = "auto.offset.reset", "latest";
+        /// The rack that it stands in: it may read from a follower there. Empty = not known.
+        client_rack: String = "client.rack", "";
         /// Verify the CRC of each batch.
         check_crcs: bool = "check.crcs", "true";
         /// Timeout of one request.

@@ -13,7 +13,7 @@ mod topic;
 mod value;
 mod zookeeper;
 
-pub use broker::{BrokerConfig, ControllerConfig};
+pub use broker::{BrokerConfig, ControllerConfig, ReplicaSelector};
 pub use client::{Acks, AutoOffsetReset, ConsumerConfig, ProducerConfig};
 pub use topic::{TimestampType, TopicConfig};
 pub use value::Value;

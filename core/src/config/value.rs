@@ -49,6 +49,22 @@ impl Value for bool {
     }
 }
 
+/// Separated by commas.
+impl Value for Vec<String> {
+    fn parse(_key: &str, text: &str) -> Result<Self, String> {
+        let parts = text.split(',').map(|part| part.trim().to_owned());
+        let parts: Self = parts.collect();
+        if parts.iter().any(String::is_empty) {
+            return Err("names with commas between them".to_owned());
+        }
+        Ok(parts)
+    }
+
+    fn print(&self, _key: &str) -> String {
+        self.join(",")
+    }
+}
+
 impl Value for String {
     fn parse(_key: &str, text: &str) -> Result<Self, String> {
         Ok(text.to_owned())

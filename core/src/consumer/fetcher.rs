@@ -5,7 +5,7 @@
 //! (the first batch may begin earlier) are skipped, control batches move the position.
 //! Invariants: the position is always the offset after the last record that was handed over, or after
 //! a batch of which nothing was left to hand over.
-//! Simplified: no isolation level, no preferred read replica. The
+//! Simplified: no isolation level. The
 //! application polls without pause: what arrives is handed over at once, in polls of at most
 //! `max.poll.records`. After an error, the partition waits for `retry.backoff.ms` or a new leader;
 //! Kafka's consumer tries again with its next poll.
@@ -13,6 +13,7 @@
 //! Next: `crate::record`.
 
 use super::positions::FetchState;
+use super::read_replica::ReadReplica;
 use super::{Consumer, Tag};
 use crate::error::ErrorCode;
 use crate::event::{Event, PolledRecord, ResetCause, text};
@@ -30,9 +31,9 @@ use std::collections::BTreeMap;
 pub(super) type Fetched = BTreeMap<TopicPartition, Offset>;
 
 impl Consumer {
-    /// Sends a fetch to every broker that has none in flight and leads a fetching partition.
+    /// Sends a fetch to every broker that has none in flight and that a fetching partition is read from.
     pub(super) fn fetch(&mut self, now: Timestamp, out: &mut Effects) {
-        let mut by_leader: BTreeMap<BrokerId, Vec<(u64, FetchPartition)>> = BTreeMap::new();
+        let mut by_broker: BTreeMap<BrokerId, Vec<(u64, FetchPartition)>> = BTreeMap::new();
         for (partition, assigned) in self.positions.iter() {
             if assigned.state != FetchState::Fetching || assigned.retry_at > now {
                 continue;
@@ -44,7 +45,8 @@ impl Consumer {
                 self.network.metadata.request_update();
                 continue;
             };
-            if self.fetching_from.contains(&leader) || !self.network.is_ready(now, leader, out) {
+            let from = assigned.read_from(leader, now);
+            if self.fetching_from.contains(&from) || !self.network.is_ready(now, from, out) {
                 continue;
             }
             let entry = FetchPartition {
@@ -58,20 +60,20 @@ impl Consumer {
                 log_start_offset: None,
                 max_bytes: self.config.max_partition_fetch_bytes,
             };
-            let entries = by_leader.entry(leader).or_default();
+            let entries = by_broker.entry(from).or_default();
             entries.push((assigned.turn, entry));
         }
-        for (leader, mut entries) in by_leader {
+        for (broker, mut entries) in by_broker {
             entries.sort_by_key(|entry| entry.0);
             let partitions = entries.into_iter().map(|entry| entry.1).collect();
-            self.fetch_from(now, leader, partitions, out);
+            self.fetch_from(now, broker, partitions, out);
         }
     }
 
     fn fetch_from(
         &mut self,
         now: Timestamp,
-        leader: BrokerId,
+        broker: BrokerId,
         partitions: Vec<FetchPartition>,
         out: &mut Effects,
     ) {
@@ -79,7 +81,7 @@ impl Consumer {
             .iter()
             .map(|entry| (entry.partition.partition.clone(), entry.fetch_offset))
             .collect();
-        let session = self.sessions.entry(leader).or_default();
+        let session = self.sessions.entry(broker).or_default();
         let asked = session.request(partitions, self.rules.fetch_sessions);
         let request = Request::Fetch(FetchRequest {
             fetcher: Fetcher::Consumer,
@@ -88,10 +90,11 @@ impl Consumer {
             max_bytes: self.config.fetch_max_bytes,
             partitions: asked.partitions,
             session: asked.session,
+            rack: self.config.client_rack.clone(),
         });
-        self.fetching_from.insert(leader);
+        self.fetching_from.insert(broker);
         self.network
-            .send(now, leader, request, Tag::Fetch(tag), out);
+            .send(now, broker, request, Tag::Fetch(tag), out);
     }
 
     /// Takes over what was fetched.
@@ -117,13 +120,23 @@ impl Consumer {
             let Some(position) = current.filter(|position| position.offset == offset) else {
                 continue;
             };
+            if let Some(broker) = answer.preferred_read_replica {
+                let until = now + self.config.metadata_max_age;
+                let named = ReadReplica { broker, until };
+                self.positions.name_read_replica(&partition, named, out);
+            }
             if answer.error.is_none() {
                 self.read(&partition, offset, &answer, &mut poll, out);
                 continue;
             }
             self.take_fetch_error(now, &partition, answer.error, out);
-            if position.leadership.leader != Some(broker) {
-                // Another leader is known by now: no need to wait for it.
+            let leader = position.leadership.leader;
+            let assigned = self.positions.get_mut(&partition);
+            let from = leader
+                .zip(assigned)
+                .map(|(leader, one)| one.read_from(leader, now));
+            if from != Some(broker) {
+                // Another leader is known by now, or a follower has refused: no need to wait for it.
                 self.positions.wait(&partition, now);
             }
         }
@@ -170,6 +183,7 @@ impl Consumer {
             | ErrorCode::UnknownTopicOrPartition
             | ErrorCode::UnknownTopicId
             | ErrorCode::InconsistentTopicId => {
+                self.positions.clear_read_replica(partition, out);
                 self.retry_later(now, std::slice::from_ref(partition));
             }
             // The broker lags behind this client's metadata, or had an accident: just again.
@@ -178,7 +192,11 @@ impl Consumer {
                 self.positions.wait(partition, at);
             }
             ErrorCode::OffsetOutOfRange => {
-                self.positions.reset(partition, ResetCause::OutOfRange, out);
+                // A follower may lag: the leader knows better.
+                let from_follower = self.positions.clear_read_replica(partition, out);
+                if !from_follower {
+                    self.positions.reset(partition, ResetCause::OutOfRange, out);
+                }
             }
             other => self.positions.stop(partition, other, out),
         }

@@ -1,4 +1,5 @@
-//! The consumer: reads the partitions that it is assigned, from the leaders, for an application.
+//! The consumer: reads the partitions that it is assigned, from their leaders or from followers that
+//! those have named, for an application.
 //!
 //! Rule: after every input, each partition gets what it waits for: a position, a validation or a fetch.
 //! Invariants: at most one fetch in flight per broker (`fetching_from`).
@@ -10,6 +11,7 @@
 mod fetcher;
 mod offset_reset;
 mod positions;
+mod read_replica;
 mod validation;
 
 use crate::channel::{Backoff, Connector};
@@ -139,16 +141,19 @@ impl Consumer {
         }
     }
 
-    fn lost(&mut self, now: Timestamp, requests: Vec<(BrokerId, Tag)>) {
+    fn lost(&mut self, now: Timestamp, requests: Vec<(BrokerId, Tag)>, out: &mut Effects) {
         for (broker, tag) in requests {
-            self.lost_one(now, broker, tag);
+            self.lost_one(now, broker, tag, out);
         }
     }
 
-    fn lost_one(&mut self, now: Timestamp, broker: BrokerId, tag: Tag) {
+    fn lost_one(&mut self, now: Timestamp, broker: BrokerId, tag: Tag, out: &mut Effects) {
         match tag {
             // The broker's own reconnect backoff holds the next fetch back.
-            Tag::Fetch(_) => {
+            Tag::Fetch(asked) => {
+                for partition in asked.keys() {
+                    self.positions.clear_read_replica(partition, out);
+                }
                 self.fetching_from.remove(&broker);
                 self.sessions.entry(broker).or_default().failed();
             }
@@ -180,11 +185,11 @@ impl Consumer {
             Input::Connected { connection } => self.network.connected(connection),
             Input::Disconnected { connection } => {
                 let lost = self.network.disconnected(now, connection);
-                self.lost(now, lost);
+                self.lost(now, lost, out);
             }
             Input::Timer(_) => {
                 let lost = self.network.expire(now, out);
-                self.lost(now, lost);
+                self.lost(now, lost, out);
             }
             // Not for a consumer.
             Input::Request { .. } | Input::Command(_) => {}
@@ -206,7 +211,7 @@ impl Consumer {
             (Tag::Epochs(asked), Response::OffsetForLeaderEpoch(response)) => {
                 self.take_epochs(now, asked, &response, out);
             }
-            (tag, _) => self.lost_one(now, broker, tag),
+            (tag, _) => self.lost_one(now, broker, tag, out),
         }
     }
 
@@ -220,12 +225,13 @@ impl Consumer {
         self.positions.initialize(out);
         self.ask_offsets(now, out);
         self.ask_epochs(now, out);
+        self.leave_read_replicas(now, out);
         self.fetch(now, out);
         self.network.refresh_metadata(now, out);
-        self.wake = self.next_wake();
+        self.wake = self.next_wake(now);
     }
 
-    fn next_wake(&self) -> Option<Timestamp> {
+    fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
         let network = self.network.next_deadline();
         self.positions
             .iter()
@@ -240,6 +246,10 @@ impl Consumer {
                 let fetching = assigned.state == FetchState::Fetching;
                 let at = leadership
                     .leader
+                    .map(|leader| match fetching {
+                        true => assigned.read_from(leader, now),
+                        false => leader,
+                    })
                     .filter(|leader| !(fetching && self.fetching_from.contains(leader)))
                     .and_then(|leader| self.network.ready_at(leader));
                 earliest(next, at.map(|at| at.max(assigned.retry_at)))

@@ -9,6 +9,7 @@
 //! Source: `SubscriptionState`, `OffsetFetcherUtils.resetPositionIfNeeded`.
 //! Next: `fetcher.rs`, `offset_reset.rs`, `validation.rs`.
 
+use super::read_replica::ReadReplica;
 use crate::client_metadata::{ClientMetadata, Leadership};
 use crate::config::AutoOffsetReset;
 use crate::error::ErrorCode;
@@ -57,6 +58,8 @@ pub(super) struct Assigned {
     pub(super) retry_at: Timestamp,
     /// Partitions are fetched in the order of their turns.
     pub(super) turn: u64,
+    /// The follower that its leader has named to read from.
+    pub(super) read_replica: Option<ReadReplica>,
 }
 
 /// All partitions of the consumer.
@@ -88,6 +91,7 @@ impl Positions {
                 position: None,
                 retry_at: Timestamp::ZERO,
                 turn,
+                read_replica: None,
             });
             self.partitions.insert(partition, assigned);
         }
@@ -108,6 +112,10 @@ impl Positions {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&TopicPartition, &Assigned)> {
         self.partitions.iter()
+    }
+
+    pub(super) fn get_mut(&mut self, partition: &TopicPartition) -> Option<&mut Assigned> {
+        self.partitions.get_mut(partition)
     }
 
     /// The position, if the partition is fetching.
@@ -308,6 +316,7 @@ impl Assigned {
             return;
         }
         position.leadership = leadership;
+        self.read_replica = None;
         let known = position.epoch.is_some() && leadership.epoch.is_some();
         if rules.has(Bug::RereadsAfterLeaderChange) {
             position.offset = Offset::ZERO.max(position.offset + -1);

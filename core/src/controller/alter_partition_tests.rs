@@ -29,6 +29,7 @@ fn cluster(rules: Rules) -> Cluster {
                 fenced: id == 3,
                 in_controlled_shutdown: false,
                 rack: None,
+                log_dirs: Vec::new(),
             })
         })
         .collect();
@@ -49,6 +50,7 @@ fn cluster(rules: Rules) -> Cluster {
         last_known_elr: vec![],
         removing: Vec::new(),
         adding: Vec::new(),
+        directories: Vec::new(),
     }));
     for (offset, record) in (0..).map(Offset).zip(&records) {
         cluster.replay(offset, record).unwrap();

@@ -203,7 +203,7 @@ impl Cluster {
 
     /// A topic's settings.
     pub(super) fn topic_config(&self, topic: &str) -> TopicConfig {
-        self.image.topic_config(topic, &self.topic_defaults)
+        self.image.topic_config(topic, None, &self.topic_defaults)
     }
 
     /// A partition's name.

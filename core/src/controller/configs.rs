@@ -1,14 +1,18 @@
-//! Settings of topics and of the whole cluster are changed.
+//! Settings of topics, of single brokers and of the whole cluster are changed.
 //!
 //! - A setting that is not known, or not acceptable together with the others, is INVALID_CONFIG;
 //!   nothing of that resource is changed then.
 //! - A topic's setting that stays the same is not written; the cluster's is, as in Kafka, where it
 //!   makes brokers look again.
 //! - When `min.insync.replicas` changes with ELR on, all ELR it is about are cleared, for they were kept
-//!   under another promise; the cluster-wide value may be changed then but not deleted.
+//!   under another promise; the cluster-wide value may be changed then but not deleted, and no broker may
+//!   have one of its own.
+//! - What the controller decides by (`unclean.leader.election.enable`, and `min.insync.replicas` for the
+//!   ELR) a broker's own setting does not change: it counts where the broker itself looks.
 //!
 //! Simplified: the cluster's settings have the topics' keys (`segment.bytes`, not
-//! `log.segment.bytes`); no settings of single brokers.
+//! `log.segment.bytes`); of a broker's own settings only the defaults of topics can be changed (in Kafka also
+//! numbers of threads, listeners and quotas; `replica.lag.time.max.ms` and most others cannot).
 //! Source: `ConfigurationControlManager.incrementalAlterConfigs`, `createClearElrRecordsAsNeeded`.
 //! Next: `leadership.rs`, which reads `unclean.leader.election.enable`.
 
@@ -75,13 +79,17 @@ impl Cluster {
             }
         }
         let records = self.config_records(resource, settings)?;
-        if let ConfigResource::Topic(topic) = resource
-            && self.image.topic(topic).is_none()
-        {
-            let reason = format!("The topic '{topic}' does not exist.");
-            return Err((ErrorCode::UnknownTopicOrPartition, reason));
+        match resource {
+            ConfigResource::Topic(topic) if self.image.topic(topic).is_none() => {
+                let reason = format!("The topic '{topic}' does not exist.");
+                Err((ErrorCode::UnknownTopicOrPartition, reason))
+            }
+            ConfigResource::Broker(broker) if !self.image.brokers().contains_key(broker) => {
+                let reason = format!("No broker with id {broker} found.");
+                Err((ErrorCode::BrokerIdNotRegistered, reason))
+            }
+            _ => Ok(records),
         }
-        Ok(records)
     }
 
     /// The records that set these settings, with the ClearElr that they call for at the end.
@@ -102,10 +110,15 @@ impl Cluster {
                 Some(value) => all.insert(key.clone(), value.clone()),
                 None => all.remove(&key),
             };
-            if before == value && *resource != ConfigResource::Cluster {
+            if before == value && matches!(resource, ConfigResource::Topic(_)) {
                 continue;
             }
             if key == MIN_INSYNC_REPLICAS && self.image.is_elr_enabled() {
+                if let ConfigResource::Broker(_) = resource {
+                    let reason = "Broker-level min.insync.replicas cannot be altered while ELR is \
+                                  enabled.";
+                    return Err(invalid(reason.to_owned()));
+                }
                 if value.is_none() && *resource == ConfigResource::Cluster {
                     let reason = "Cluster-level min.insync.replicas cannot be removed while ELR is \
                                   enabled.";
@@ -120,8 +133,13 @@ impl Cluster {
                 value,
             }));
         }
+        // A broker's own stand upon the cluster's.
+        let below = match resource {
+            ConfigResource::Broker(_) => self.image.settings(&ConfigResource::Cluster),
+            ConfigResource::Topic(_) | ConfigResource::Cluster => None,
+        };
         let mut config = self.topic_defaults.clone();
-        for (key, value) in &all {
+        for (key, value) in below.into_iter().flatten().chain(&all) {
             config
                 .set(key, value)
                 .map_err(|error| invalid(error.to_string()))?;
@@ -132,7 +150,7 @@ impl Cluster {
         if clear {
             let topic = match resource {
                 ConfigResource::Topic(topic) => Some(topic.clone()),
-                ConfigResource::Cluster => None,
+                ConfigResource::Cluster | ConfigResource::Broker(_) => None,
             };
             records.push(MetadataRecord::ClearElr(ClearElrRecord { topic }));
         }

@@ -12,6 +12,7 @@ fn heartbeat(offset: i64, want_fence: bool, want_shutdown: bool) -> BrokerHeartb
         current_metadata_offset: Some(Offset(offset)),
         want_fence,
         want_shutdown,
+        offline_log_dirs: Vec::new(),
     }
 }
 

@@ -7,21 +7,24 @@
 //! | `led_by(b)` | b leads it |
 //! | `leaderless()` | nobody leads it |
 //! | `imbalanced()` | another than its first replica leads it, or nobody |
+//! | `in_directory(d)` | one of its replicas is in log directory d |
 //!
 //! Invariants:
 //! - The sets agree with the image after each record.
 //!
 //! Simplified: partitions come in the order of topic id and number; Kafka's hash order differs.
-//! Source: `BrokersToIsrs`, `BrokersToElrs`, `ReplicationControlManager.imbalancedPartitions`.
+//! Source: `ReplicationControlManager.directoriesToPartitions`, `BrokersToIsrs`, `BrokersToElrs`,
+//! `ReplicationControlManager.imbalancedPartitions`.
 //! Next: `leadership.rs`, which walks these sets.
 
 use crate::id::{BrokerId, TopicId};
 use crate::metadata::PartitionRegistration;
+use crate::raft::DirectoryId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A partition by its topic's id and its number.
 pub(super) type PartitionKey = (TopicId, i32);
-type Sets = BTreeMap<BrokerId, BTreeSet<PartitionKey>>;
+type Sets<K = BrokerId> = BTreeMap<K, BTreeSet<PartitionKey>>;
 
 /// The sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +34,7 @@ pub(super) struct PartitionIndex {
     leaders: Sets,
     leaderless: BTreeSet<PartitionKey>,
     imbalanced: BTreeSet<PartitionKey>,
+    directories: Sets<DirectoryId>,
 }
 
 impl PartitionIndex {
@@ -44,7 +48,8 @@ impl PartitionIndex {
         self.remove(key, before);
         insert(&mut self.isr, &after.isr, key);
         insert(&mut self.elr, &after.elr, key);
-        insert(&mut self.leaders, after.leader.as_slice(), key);
+        insert(&mut self.leaders, &after.leader, key);
+        insert(&mut self.directories, known(&after.directories), key);
         set(&mut self.leaderless, key, after.leader.is_none());
         set(&mut self.imbalanced, key, !after.has_preferred_leader());
     }
@@ -54,7 +59,8 @@ impl PartitionIndex {
         if let Some(before) = before {
             remove(&mut self.isr, &before.isr, key);
             remove(&mut self.elr, &before.elr, key);
-            remove(&mut self.leaders, before.leader.as_slice(), key);
+            remove(&mut self.leaders, &before.leader, key);
+            remove(&mut self.directories, known(&before.directories), key);
             self.leaderless.remove(&key);
             self.imbalanced.remove(&key);
         }
@@ -80,28 +86,47 @@ impl PartitionIndex {
         &self.leaderless
     }
 
+    /// The partitions with a replica in this log directory.
+    pub(super) fn in_directory(&self, directory: DirectoryId) -> Vec<PartitionKey> {
+        list(&self.directories, directory)
+    }
+
     /// The partitions that their first replica does not lead.
     pub(super) fn imbalanced(&self) -> &BTreeSet<PartitionKey> {
         &self.imbalanced
     }
 }
 
-fn list(sets: &Sets, broker: BrokerId) -> Vec<PartitionKey> {
-    sets.get(&broker).into_iter().flatten().copied().collect()
+/// Only real directories are looked up.
+fn known(directories: &[DirectoryId]) -> impl Iterator<Item = &DirectoryId> {
+    let real = |id: &&DirectoryId| id.0 >= DirectoryId::FIRST;
+    directories.iter().filter(real)
 }
 
-fn insert(sets: &mut Sets, brokers: &[BrokerId], key: PartitionKey) {
-    for broker in brokers {
-        sets.entry(*broker).or_default().insert(key);
+fn list<K: Ord + Copy>(sets: &Sets<K>, of: K) -> Vec<PartitionKey> {
+    sets.get(&of).into_iter().flatten().copied().collect()
+}
+
+fn insert<'a, K: Ord + Copy + 'a>(
+    sets: &mut Sets<K>,
+    of: impl IntoIterator<Item = &'a K>,
+    key: PartitionKey,
+) {
+    for one in of {
+        sets.entry(*one).or_default().insert(key);
     }
 }
 
-fn remove(sets: &mut Sets, brokers: &[BrokerId], key: PartitionKey) {
-    for broker in brokers {
-        if let Some(set) = sets.get_mut(broker) {
+fn remove<'a, K: Ord + Copy + 'a>(
+    sets: &mut Sets<K>,
+    of: impl IntoIterator<Item = &'a K>,
+    key: PartitionKey,
+) {
+    for one in of {
+        if let Some(set) = sets.get_mut(one) {
             set.remove(&key);
             if set.is_empty() {
-                sets.remove(broker);
+                sets.remove(one);
             }
         }
     }

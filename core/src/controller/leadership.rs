@@ -7,6 +7,7 @@
 //! | a broker begins to stop | its registration; changes of partitions with it in the ISR |
 //! | a broker comes back from an unclean stop | changes of partitions with it in the ISR, then the ELR |
 //! | a broker comes back otherwise | as when fenced, without its registration |
+//! | a broker loses a log directory | see `directories.rs` |
 //!
 //! Unclean election in a topic that allows it happens at the same moments, and by a periodic look at
 //! the partitions without leader (so after the setting was changed).
@@ -32,7 +33,7 @@ const MAX_ELECTIONS_PER_IMBALANCE: usize = 1_000;
 
 /// What became of a broker, as far as partitions care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum BrokerChange {
+pub(super) enum BrokerChange {
     /// It leaves the ISR and may not lead.
     Removed(BrokerId),
     /// It may lead, though the image does not say so yet.
@@ -103,7 +104,7 @@ impl Cluster {
         }
     }
 
-    fn update_leaders(
+    pub(super) fn update_leaders(
         &self,
         change: BrokerChange,
         partitions: impl IntoIterator<Item = PartitionKey>,
@@ -142,6 +143,7 @@ impl Cluster {
         let first = topic.partitions.get(&0).unwrap_or(partition);
         let builder = PartitionChangeBuilder {
             partition,
+            brokers: self.image.brokers(),
             key,
             min_isr: configured.min(first.replicas.len()),
             elr_enabled: self.image.is_elr_enabled(),
@@ -151,6 +153,7 @@ impl Cluster {
             target: Assignment::of(partition),
             target_recovery_state: partition.leader_recovery_state,
             unclean_shutdown: None,
+            directory: None,
             rules: self.rules,
         };
         Some((builder, TopicPartition::new(topic.topic.clone(), key.1)))
@@ -278,5 +281,6 @@ fn registration_change(
         broker_epoch,
         fenced,
         in_controlled_shutdown,
+        log_dirs: None,
     })
 }

@@ -25,15 +25,17 @@ mod alter_partition;
 mod cluster;
 mod configs;
 mod deadlines;
+mod directories;
 mod election;
 mod heartbeats;
 mod index;
 mod leadership;
 mod metadata_log;
 mod partition_change;
-mod placement;
+mod partitions;
+pub(crate) mod placement;
 mod reassignment;
-mod refusals;
+pub(crate) mod refusals;
 mod registry;
 mod snapshot;
 mod standing;
@@ -162,6 +164,9 @@ impl Controller {
             Request::DeleteTopics(request) => {
                 Response::DeleteTopics(cluster.delete_topics(&request, &mut changes))
             }
+            Request::CreatePartitions(request) => {
+                Response::CreatePartitions(cluster.create_partitions(&request, &mut changes))
+            }
             Request::ElectLeaders(request) => {
                 Response::ElectLeaders(cluster.elect_leaders(&request, &mut changes))
             }
@@ -180,6 +185,9 @@ impl Controller {
                 let response = cluster.register_broker(&request, next, at, &mut changes);
                 Response::BrokerRegistration(response)
             }
+            Request::AssignReplicasToDirs(request) => {
+                Response::AssignReplicasToDirs(cluster.assign_to_dirs(&request, &mut changes))
+            }
             Request::BrokerHeartbeat(request) => {
                 Response::BrokerHeartbeat(cluster.heartbeat(&request, at, &mut changes))
             }
@@ -187,6 +195,10 @@ impl Controller {
             | Request::ListOffsets(_)
             | Request::Metadata(_)
             | Request::OffsetForLeaderEpoch(_)
+            | Request::LeaderAndIsr(_)
+            | Request::StopReplica(_)
+            | Request::UpdateMetadata(_)
+            | Request::ControlledShutdown(_)
             | Request::ZooKeeper(_)
             | Request::ZooKeeperPeer(_) => {
                 out.observe(Event::Refused {

@@ -19,7 +19,7 @@
 //!   leader epoch.
 //! - With ELR off the ISR never becomes empty: its last member stays, with leader -1.
 //!
-//! Simplified: no log directories. Kafka lists the ELR in the order of a hash set of small
+//! Simplified: Kafka lists the ELR in the order of a hash set of small
 //! numbers, which is their own order: so here.
 //! Source: KIP-966, `PartitionChangeBuilder.build`, `triggerLeaderEpochBumpForIsrShrinkIfNeeded`,
 //! `triggerLeaderEpochBumpForReplicaReassignmentIfNeeded`, `completeReassignmentIfNeeded`.
@@ -31,15 +31,20 @@ use super::reassignment::Assignment;
 use crate::event::{Candidate, ElectionRule, Event};
 use crate::id::{BrokerId, TopicPartition};
 use crate::message::LeaderRecoveryState;
-use crate::metadata::{LeaderChange, PartitionChangeRecord, PartitionRegistration};
+use crate::metadata::{
+    BrokerRegistration, LeaderChange, PartitionChangeRecord, PartitionRegistration,
+};
 use crate::planted::Bug;
+use crate::raft::DirectoryId;
 use crate::rules::Rules;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A change of one partition under construction.
 #[derive(Clone, Debug)]
 pub(super) struct PartitionChangeBuilder<'a> {
     pub(super) partition: &'a PartitionRegistration,
+    /// The brokers, with the log directories that they can use.
+    pub(super) brokers: &'a BTreeMap<BrokerId, BrokerRegistration>,
     pub(super) key: PartitionKey,
     /// `min.insync.replicas`, at most the number of replicas.
     pub(super) min_isr: usize,
@@ -53,6 +58,8 @@ pub(super) struct PartitionChangeBuilder<'a> {
     pub(super) target_recovery_state: LeaderRecoveryState,
     /// A broker that may have lost records.
     pub(super) unclean_shutdown: Option<BrokerId>,
+    /// A replica that has told in which directory it is.
+    pub(super) directory: Option<(BrokerId, DirectoryId)>,
     pub(super) rules: Rules,
 }
 
@@ -82,8 +89,17 @@ impl PartitionChange {
 }
 
 impl PartitionChangeBuilder<'_> {
-    /// Builds the change; `acceptable` says whether a broker may lead as far as it lives.
-    pub(super) fn build(mut self, acceptable: &dyn Fn(BrokerId) -> bool) -> PartitionChange {
+    /// Builds the change; `lives` says whether a broker may lead as far as it lives. In a log directory
+    /// that it has lost it may not.
+    pub(super) fn build(mut self, lives: &dyn Fn(BrokerId) -> bool) -> PartitionChange {
+        let (partition, brokers) = (self.partition, self.brokers);
+        let acceptable = |broker: BrokerId| {
+            let directory = partition.directory(broker);
+            let registration = brokers.get(&broker);
+            let online = registration.is_none_or(|known| known.has_online_dir(directory));
+            lives(broker) && online
+        };
+        let acceptable = &acceptable;
         let mut record = PartitionChangeRecord {
             topic_id: self.key.0,
             partition: self.key.1,
@@ -95,6 +111,7 @@ impl PartitionChangeBuilder<'_> {
             replicas: None,
             removing: None,
             adding: None,
+            directories: None,
         };
         self.complete_reassignment();
         let (mut elr, mut last_known_elr) = self.target_elr();
@@ -159,6 +176,25 @@ impl PartitionChangeBuilder<'_> {
             changed(&target.replicas, &partition.replicas).filter(|list| !list.is_empty());
         record.removing = changed(&target.removing, &partition.removing);
         record.adding = changed(&target.adding, &partition.adding);
+        record.directories = self.directories();
+    }
+
+    /// The log directory of each replica, if that changes. Of a broker with one directory alone none is
+    /// known.
+    fn directories(&self) -> Option<Vec<DirectoryId>> {
+        let of = |broker: &BrokerId| match self.directory {
+            Some((told, directory)) if told == *broker => directory,
+            _ if self.partition.replicas.contains(broker) => self.partition.directory(*broker),
+            _ => {
+                let registration = self.brokers.get(broker);
+                registration.map_or(DirectoryId::MIGRATING, BrokerRegistration::default_dir)
+            }
+        };
+        let directories: Vec<DirectoryId> = self.target.replicas.iter().map(of).collect();
+        let known = directories.iter().any(|id| *id != DirectoryId::MIGRATING);
+        let before = &self.partition.directories;
+        let changed = directories != *before && (known || !before.is_empty());
+        changed.then_some(directories)
     }
 
     /// The ELR, and who was in it, for the target ISR.
@@ -298,6 +334,7 @@ fn is_no_op(record: &PartitionChangeRecord) -> bool {
         && record.replicas.is_none()
         && record.removing.is_none()
         && record.adding.is_none()
+        && record.directories.is_none()
 }
 
 #[cfg(test)]

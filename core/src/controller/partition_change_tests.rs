@@ -31,6 +31,7 @@ fn partition(replicas: &str, text: &str) -> PartitionRegistration {
         partition_epoch: PartitionEpoch(200),
         removing: Vec::new(),
         adding: Vec::new(),
+        directories: Vec::new(),
     }
 }
 
@@ -97,6 +98,7 @@ impl Case {
         let live = ids(self.live);
         let builder = PartitionChangeBuilder {
             partition: &partition,
+            brokers: &BTreeMap::new(),
             key: (TopicId(1), 0),
             min_isr: self.min_isr,
             elr_enabled: self.elr,
@@ -106,6 +108,7 @@ impl Case {
             target: Assignment::of(&partition),
             target_recovery_state: partition.leader_recovery_state,
             unclean_shutdown: self.unclean_shutdown.map(BrokerId),
+            directory: None,
             rules: Rules::default(),
         };
         builder.build(&|broker| live.contains(&broker))

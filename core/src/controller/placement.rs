@@ -91,13 +91,13 @@ impl Rack {
 }
 
 /// A broker's rack, the broker, and whether it is fenced.
-pub(super) type Usable = (Option<String>, BrokerId, bool);
+pub(crate) type Usable = (Option<String>, BrokerId, bool);
 
 /// The replicas of each of `partitions`.
 ///
 /// # Errors
 /// Why it cannot be, in words.
-pub(super) fn place(
+pub(crate) fn place(
     usable: impl Iterator<Item = Usable>,
     partitions: usize,
     replicas: usize,

@@ -26,6 +26,7 @@ fn partition(
         partition_epoch: PartitionEpoch(0),
         removing: ids(removing),
         adding: ids(adding),
+        directories: Vec::new(),
     }
 }
 

@@ -8,14 +8,14 @@ use crate::event::Event;
 use crate::id::{NodeId, TopicPartition};
 use crate::machine::Effects;
 use crate::message::{
-    AlterPartitionReassignmentsResponse, AlterPartitionResponse, BrokerHeartbeatResponse,
-    BrokerRegistrationResponse, ConfigChange, CreateTopicsResponse, CreatedTopic,
-    DeleteTopicsResponse, ElectLeadersResponse, IncrementalAlterConfigsResponse, NewTopic,
-    Reassignment, Request, Response,
+    AlterPartitionReassignmentsResponse, AlterPartitionResponse, AssignReplicasToDirsResponse,
+    BrokerHeartbeatResponse, BrokerRegistrationResponse, ConfigChange, CreatePartitionsResponse,
+    CreateTopicsResponse, CreatedTopic, DeleteTopicsResponse, ElectLeadersResponse,
+    IncrementalAlterConfigsResponse, NewTopic, Reassignment, Request, Response,
 };
 
 /// Reports each refusal in `response` to `from`.
-pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
+pub(crate) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
     let mut refuse = |partition: Option<&TopicPartition>, error: ErrorCode| {
         if !error.is_none() {
             let api = response.api();
@@ -44,6 +44,7 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
             let topics = response.topics.iter();
             topics.for_each(|(_, error)| refuse(None, *error));
         }
+        Response::CreatePartitions(response) => refuse(None, response.error),
         Response::ElectLeaders(response) => {
             for (partition, error) in &response.partitions {
                 refuse(Some(partition), *error);
@@ -64,6 +65,12 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
                 refuse(Some(&part.partition.partition), part.error);
             }
         }
+        Response::AssignReplicasToDirs(response) => {
+            refuse(None, response.error);
+            for (replica, error) in &response.replicas {
+                refuse(Some(&replica.partition), *error);
+            }
+        }
         Response::BrokerRegistration(response) => refuse(None, response.error),
         Response::BrokerHeartbeat(response) => refuse(None, response.error),
         Response::Produce(_)
@@ -74,6 +81,10 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
         | Response::BeginQuorumEpoch(_)
         | Response::EndQuorumEpoch(_)
         | Response::FetchSnapshot(_)
+        | Response::LeaderAndIsr(_)
+        | Response::StopReplica(_)
+        | Response::UpdateMetadata(_)
+        | Response::ControlledShutdown(_)
         | Response::ZooKeeper(_)
         | Response::ZooKeeperPeer(_) => {}
     }
@@ -81,7 +92,7 @@ pub(super) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
 
 /// The answer of a controller that is not the active one; `None` if it would not answer at all.
 /// Source: `QuorumController.newNotControllerException`, `ControllerApis`.
-pub(super) fn not_controller(request: &Request) -> Option<Response> {
+pub(crate) fn not_controller(request: &Request) -> Option<Response> {
     const ERROR: ErrorCode = ErrorCode::NotController;
     Some(match request {
         Request::CreateTopics(request) => {
@@ -95,6 +106,10 @@ pub(super) fn not_controller(request: &Request) -> Option<Response> {
                 topics: request.topics.iter().map(refused).collect(),
             })
         }
+        Request::CreatePartitions(_) => Response::CreatePartitions(CreatePartitionsResponse {
+            error: ERROR,
+            message: None,
+        }),
         Request::DeleteTopics(request) => {
             let refused = request.topics.iter().map(|topic| (topic.clone(), ERROR));
             Response::DeleteTopics(DeleteTopicsResponse {
@@ -128,6 +143,12 @@ pub(super) fn not_controller(request: &Request) -> Option<Response> {
                 broker_epoch: None,
             })
         }
+        Request::AssignReplicasToDirs(_) => {
+            Response::AssignReplicasToDirs(AssignReplicasToDirsResponse {
+                error: ERROR,
+                replicas: Vec::new(),
+            })
+        }
         Request::BrokerHeartbeat(_) => Response::BrokerHeartbeat(BrokerHeartbeatResponse {
             error: ERROR,
             is_caught_up: false,
@@ -136,14 +157,18 @@ pub(super) fn not_controller(request: &Request) -> Option<Response> {
         }),
         // The quorum's, which every voter answers, and those that no controller does.
         Request::Fetch(_)
+        | Request::FetchSnapshot(_)
         | Request::Vote(_)
         | Request::BeginQuorumEpoch(_)
         | Request::EndQuorumEpoch(_)
-        | Request::FetchSnapshot(_)
         | Request::Produce(_)
         | Request::ListOffsets(_)
         | Request::Metadata(_)
         | Request::OffsetForLeaderEpoch(_)
+        | Request::LeaderAndIsr(_)
+        | Request::StopReplica(_)
+        | Request::UpdateMetadata(_)
+        | Request::ControlledShutdown(_)
         | Request::ZooKeeper(_)
         | Request::ZooKeeperPeer(_) => return None,
     })

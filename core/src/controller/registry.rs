@@ -54,6 +54,7 @@ impl Cluster {
                 fenced: existing.fenced,
                 in_controlled_shutdown: existing.in_controlled_shutdown,
                 rack: request.rack.clone(),
+                log_dirs: request.log_dirs.clone(),
             }
         } else {
             let previous = request.previous_broker_epoch;
@@ -68,6 +69,7 @@ impl Cluster {
                 fenced: true,
                 in_controlled_shutdown: false,
                 rack: request.rack.clone(),
+                log_dirs: request.log_dirs.clone(),
             }
         };
         self.heartbeats.register(broker, record.fenced);
@@ -121,6 +123,7 @@ impl Cluster {
         }
         let applied = request.current_metadata_offset;
         self.heartbeats.touch(broker, next.is_fenced(), applied);
+        self.directories_offline(request, changes);
         changes.stopping = (next == BrokerState::ControlledShutdown).then_some(broker);
         BrokerHeartbeatResponse {
             error: ErrorCode::None,

@@ -9,7 +9,7 @@
 //! Simplified: no policies, quotas or limits on the number of partitions.
 //! Source: `ReplicationControlManager.createTopics`, `createTopic`, `deleteTopics`, `Topic.validate`;
 //! KIP-516.
-//! Next: `placement.rs`, `configs.rs`.
+//! Next: `partitions.rs`, `placement.rs`, `configs.rs`.
 
 use super::cluster::{Changes, Cluster};
 use super::placement;
@@ -17,12 +17,9 @@ use crate::error::ErrorCode;
 use crate::id::{BrokerId, TopicId, TopicName};
 use crate::message::{
     ConfigResource, CreateTopicsRequest, CreateTopicsResponse, CreatedTopic, DeleteTopicsRequest,
-    DeleteTopicsResponse, LeaderRecoveryState, NewTopic, Placement,
+    DeleteTopicsResponse, NewTopic, Placement,
 };
-use crate::metadata::{
-    METADATA_TOPIC, MetadataRecord, PartitionRecord, RemoveTopicRecord, TopicRecord,
-};
-use crate::offset::{LeaderEpoch, PartitionEpoch};
+use crate::metadata::{METADATA_TOPIC, MetadataRecord, RemoveTopicRecord, TopicRecord};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An error with words for the operator.
@@ -116,22 +113,7 @@ impl Cluster {
         }));
         changes.records.extend(configs);
         for (number, (replicas, isr)) in (0..).zip(partitions) {
-            changes
-                .records
-                .push(MetadataRecord::Partition(PartitionRecord {
-                    topic_id,
-                    partition: number,
-                    replicas,
-                    leader: isr.first().copied(),
-                    isr,
-                    leader_recovery_state: LeaderRecoveryState::Recovered,
-                    leader_epoch: LeaderEpoch(0),
-                    partition_epoch: PartitionEpoch(0),
-                    elr: Vec::new(),
-                    last_known_elr: Vec::new(),
-                    removing: Vec::new(),
-                    adding: Vec::new(),
-                }));
+            self.add_partition((topic_id, number), (replicas, isr), changes);
         }
         Ok(topic_id)
     }
@@ -163,7 +145,7 @@ impl Cluster {
     }
 
     /// Checks where an operator wants the replicas. Returns each partition's replicas and ISR.
-    fn check_placement(
+    pub(super) fn check_placement(
         &self,
         partitions: &[Vec<BrokerId>],
     ) -> Result<Vec<ReplicasAndIsr>, Refusal> {
@@ -204,7 +186,7 @@ impl Cluster {
     }
 
     /// Chooses where the replicas go. Returns each partition's replicas and ISR.
-    fn spread(
+    pub(super) fn spread(
         &mut self,
         partitions: Option<i32>,
         factor: Option<i32>,
@@ -258,4 +240,4 @@ impl Cluster {
 }
 
 /// Replicas of a partition and those of them that live.
-type ReplicasAndIsr = (Vec<BrokerId>, Vec<BrokerId>);
+pub(super) type ReplicasAndIsr = (Vec<BrokerId>, Vec<BrokerId>);

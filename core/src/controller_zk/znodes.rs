@@ -8,6 +8,8 @@
 //! | `/brokers/topics/T` | the replicas of each partition | no |
 //! | `/brokers/topics/T/partitions/P/state` | leader and ISR; its version is the partition's epoch | no |
 //! | `/config/topics/T` | settings of a topic | no |
+//! | `/config/changes/config_change_N` | whose settings have changed | no |
+//! | `/admin/delete_topics/T` | a topic that shall go | no |
 //! | `/isr_change_notification/isr_change_N` | partitions whose ISR a leader has changed (before 2.7) | no |
 //!
 //! Rule: fields that a release does not know are read over, and those of later releases may be missing.
@@ -17,7 +19,7 @@
 //! `TopicPartitionStateZNode`, `ConfigEntityZNode`, `IsrChangeNotificationSequenceZNode`; KIP-380, KIP-516.
 //! Next: `elector.rs`.
 
-use crate::id::{BrokerId, TopicPartition};
+use crate::id::{BrokerId, Incarnation, TopicPartition};
 use crate::message::LeaderRecoveryState;
 use crate::offset::{LeaderEpoch, PartitionEpoch};
 use bytes::Bytes;
@@ -28,6 +30,22 @@ use std::collections::BTreeMap;
 pub const CONTROLLER: &str = "/controller";
 /// How many controllers there were.
 pub const CONTROLLER_EPOCH: &str = "/controller_epoch";
+/// Settings of topics.
+pub const TOPIC_CONFIGS: &str = "/config/topics";
+/// Settings of all brokers: the defaults of topics.
+pub const DEFAULT_BROKER_CONFIG: &str = "/config/brokers/<default>";
+
+/// Settings of brokers.
+pub const BROKER_CONFIGS: &str = "/config/brokers";
+
+/// The settings of one broker.
+pub fn broker_config(broker: BrokerId) -> String {
+    format!("{BROKER_CONFIGS}/{broker}")
+}
+/// Settings that were changed.
+pub const CONFIG_CHANGES: &str = "/config/changes";
+/// Topics that shall be deleted.
+pub const DELETE_TOPICS: &str = "/admin/delete_topics";
 /// The brokers that live.
 pub const BROKER_IDS: &str = "/brokers/ids";
 /// The topics.
@@ -35,16 +53,18 @@ pub const TOPICS: &str = "/brokers/topics";
 /// Changes of ISRs by their leaders.
 pub const ISR_CHANGE_NOTIFICATION: &str = "/isr_change_notification";
 /// Znodes that stay, which a broker creates at its start if they are not there.
-pub const PERSISTENT: [&str; 9] = [
+pub const PERSISTENT: [&str; 11] = [
     "/consumers",
     BROKER_IDS,
     TOPICS,
-    "/config/changes",
-    "/admin/delete_topics",
+    CONFIG_CHANGES,
+    DELETE_TOPICS,
     "/brokers/seqid",
     ISR_CHANGE_NOTIFICATION,
     "/latest_producer_id_block",
     "/log_dir_event_notification",
+    TOPIC_CONFIGS,
+    BROKER_CONFIGS,
 ];
 
 /// The znode of a broker.
@@ -59,7 +79,7 @@ pub fn topic(name: &str) -> String {
 
 /// The znode of a topic's settings.
 pub fn topic_config(name: &str) -> String {
-    format!("/config/topics/{name}")
+    format!("{TOPIC_CONFIGS}/{name}")
 }
 
 /// The znode of a partition's leader and ISR.
@@ -102,6 +122,97 @@ impl ControllerNode {
 
 fn none() -> i32 {
     -1
+}
+
+/// `/brokers/ids/N`. Simplified: without endpoints, which have no part here; with the incarnation instead,
+/// for a record tells by it which start of the broker it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokerNode {
+    /// Which start of it.
+    pub incarnation: Incarnation,
+    version: i32,
+    timestamp: String,
+    /// The rack that it stands in, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rack: Option<String>,
+}
+
+impl BrokerNode {
+    /// Of a broker that registers at this wall clock.
+    pub fn new(incarnation: Incarnation, rack: Option<String>, wall: i64) -> Self {
+        Self {
+            incarnation,
+            version: 5,
+            timestamp: wall.to_string(),
+            rack,
+        }
+    }
+}
+
+/// `/config/topics/T`, `/config/brokers/<default>`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigNode {
+    version: i32,
+    /// The settings.
+    pub config: BTreeMap<String, String>,
+}
+
+impl ConfigNode {
+    /// With these settings.
+    pub fn new(config: BTreeMap<String, String>) -> Self {
+        Self { version: 1, config }
+    }
+}
+
+/// `/config/changes/config_change_N`: whose settings changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigChangeNode {
+    version: i32,
+    /// `topics/T` or `brokers/<default>`.
+    pub entity_path: String,
+}
+
+impl ConfigChangeNode {
+    /// The settings of this entity.
+    pub fn new(entity_path: String) -> Self {
+        Self {
+            version: 2,
+            entity_path,
+        }
+    }
+}
+
+/// `/isr_change_notification/isr_change_N`: partitions whose ISR their leader has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IsrChangeNode {
+    version: i32,
+    partitions: Vec<IsrChange>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct IsrChange {
+    topic: String,
+    partition: i32,
+}
+
+impl IsrChangeNode {
+    /// About these.
+    pub fn new<'a>(partitions: impl Iterator<Item = &'a TopicPartition>) -> Self {
+        let partitions = partitions.map(|one| IsrChange {
+            topic: one.topic.to_string(),
+            partition: one.partition,
+        });
+        Self {
+            version: 1,
+            partitions: partitions.collect(),
+        }
+    }
+
+    /// The partitions that it is about.
+    pub fn partitions(&self) -> impl Iterator<Item = TopicPartition> {
+        let partitions = self.partitions.iter();
+        partitions.map(|one| TopicPartition::new(one.topic.as_str(), one.partition))
+    }
 }
 
 /// `/brokers/topics/T`.

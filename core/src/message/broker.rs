@@ -1,8 +1,9 @@
 //! APIs between brokers and controllers.
 
 use crate::error::ErrorCode;
-use crate::id::{BrokerId, Incarnation, TopicIdPartition};
+use crate::id::{BrokerId, Incarnation, TopicIdPartition, TopicPartition};
 use crate::offset::{BrokerEpoch, LeaderEpoch, Offset, PartitionEpoch};
+use crate::raft::DirectoryId;
 use serde::{Deserialize, Serialize};
 
 /// BrokerRegistration (v4).
@@ -16,6 +17,8 @@ pub struct BrokerRegistrationRequest {
     pub previous_broker_epoch: Option<BrokerEpoch>,
     /// The rack that it stands in, if that is known.
     pub rack: Option<String>,
+    /// The log directories that it can use (KIP-858); empty if it has but one.
+    pub log_dirs: Vec<DirectoryId>,
 }
 
 /// Answer to [`BrokerRegistrationRequest`].
@@ -40,6 +43,8 @@ pub struct BrokerHeartbeatRequest {
     pub want_fence: bool,
     /// It asks to be let go.
     pub want_shutdown: bool,
+    /// The log directories that it has lost since it started.
+    pub offline_log_dirs: Vec<DirectoryId>,
 }
 
 /// Answer to [`BrokerHeartbeatRequest`].
@@ -125,4 +130,105 @@ pub struct PartitionState {
     pub isr: Vec<BrokerId>,
     /// Whether the leader has recovered.
     pub leader_recovery_state: LeaderRecoveryState,
+}
+
+/// AssignReplicasToDirs (v0): a broker says in which of its log directories its replicas are (KIP-858).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssignReplicasToDirsRequest {
+    /// Who.
+    pub broker: BrokerId,
+    /// Its registration.
+    pub broker_epoch: BrokerEpoch,
+    /// Which replica is where. (Kafka groups them by directory and topic.)
+    pub replicas: Vec<(TopicIdPartition, DirectoryId)>,
+}
+
+/// Answer to [`AssignReplicasToDirsRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssignReplicasToDirsResponse {
+    /// An error of the whole request.
+    pub error: ErrorCode,
+    /// One entry per replica, in the order of the request; empty with an error of the whole.
+    pub replicas: Vec<(TopicIdPartition, ErrorCode)>,
+}
+
+/// What a controller among the brokers tells one of them: LeaderAndIsr, UpdateMetadata or StopReplica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlRequest<T> {
+    /// The controller who sends it.
+    pub controller: BrokerId,
+    /// Its epoch: a broker heeds no older one than it has seen.
+    pub controller_epoch: i32,
+    /// The registration of the broker that it is for (KIP-380); `None` = not known (before).
+    pub broker_epoch: Option<BrokerEpoch>,
+    /// What it says.
+    pub body: T,
+}
+
+/// LeaderAndIsr (v7): these replicas lead or follow from now on.
+pub type LeaderAndIsrRequest = ControlRequest<Vec<ControlledPartition>>;
+/// UpdateMetadata (v8): what to answer clients.
+pub type UpdateMetadataRequest = ControlRequest<UpdatedMetadata>;
+/// StopReplica (v4): these replicas fetch no more.
+pub type StopReplicaRequest = ControlRequest<Vec<StoppedReplica>>;
+
+/// A partition as the controller tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlledPartition {
+    /// Which.
+    pub partition: TopicIdPartition,
+    /// Its replicas.
+    pub replicas: Vec<BrokerId>,
+    /// Leader and ISR.
+    pub state: PartitionState,
+}
+
+/// The live brokers, and partitions that have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdatedMetadata {
+    /// All that live, those that are shutting down too.
+    pub brokers: Vec<BrokerId>,
+    /// The partitions.
+    pub partitions: Vec<ControlledPartition>,
+    /// Topics that are deleted.
+    pub deleted: Vec<TopicIdPartition>,
+}
+
+/// A replica to stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoppedReplica {
+    /// Of which partition.
+    pub partition: TopicIdPartition,
+    /// The leader epoch that the controller knew (KIP-570); `None` = not known (before), or the topic is
+    /// deleted: whatever the epoch.
+    pub leader_epoch: Option<LeaderEpoch>,
+    /// Delete its log too.
+    pub delete: bool,
+}
+
+/// Answer to a [`ControlRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlResponse {
+    /// What went wrong, if anything.
+    pub error: ErrorCode,
+    /// The partitions of a StopReplica that were stopped or deleted.
+    pub stopped: Vec<TopicIdPartition>,
+}
+
+/// ControlledShutdown (v3): a broker asks the controller to take its leaderships.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlledShutdownRequest {
+    /// Who.
+    pub broker: BrokerId,
+    /// Its registration (KIP-380); `None` = not known (before).
+    pub broker_epoch: Option<BrokerEpoch>,
+}
+
+/// Answer to [`ControlledShutdownRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlledShutdownResponse {
+    /// What went wrong, if anything.
+    pub error: ErrorCode,
+    /// Partitions that it still leads.
+    pub remaining: Vec<TopicPartition>,
 }

@@ -73,6 +73,26 @@ pub struct DeleteTopicsResponse {
     pub topics: Vec<(TopicName, ErrorCode)>,
 }
 
+/// CreatePartitions (v3). Simplified: of one topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreatePartitionsRequest {
+    /// Of which topic.
+    pub topic: TopicName,
+    /// How many it is to have in all.
+    pub count: i32,
+    /// Where the new ones are, the preferred leader of each first; `None` = the controller chooses.
+    pub replicas: Option<Vec<Vec<BrokerId>>>,
+}
+
+/// Answer to [`CreatePartitionsRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreatePartitionsResponse {
+    /// What went wrong, if anything.
+    pub error: ErrorCode,
+    /// In words.
+    pub message: Option<String>,
+}
+
 /// ElectLeaders (v2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElectLeadersRequest {
@@ -142,6 +162,8 @@ pub enum ConfigResource {
     Topic(TopicName),
     /// All brokers: the default of every topic.
     Cluster,
+    /// One broker: the default of every topic there.
+    Broker(BrokerId),
 }
 
 /// A setting to change.

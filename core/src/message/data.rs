@@ -137,6 +137,8 @@ pub struct FetchRequest {
     pub partitions: Vec<FetchPartition>,
     /// The session.
     pub session: FetchSession,
+    /// The rack that the asker stands in; empty = not known (v11, KIP-392).
+    pub rack: String,
 }
 
 /// What to read of one partition.
@@ -189,6 +191,8 @@ pub struct FetchPartitionResponse {
     pub snapshot: Option<EpochOffset>,
     /// With NOT_LEADER_OR_FOLLOWER or FENCED_LEADER_EPOCH: who leads now (KIP-951).
     pub current_leader: Option<LeaderIdAndEpoch>,
+    /// To be read from this follower (KIP-392). No records then.
+    pub preferred_read_replica: Option<BrokerId>,
     /// Whole batches, beginning with the one that holds `fetch_offset`.
     pub records: Bytes,
 }

@@ -65,12 +65,22 @@ messages! {
     ListOffsets(ListOffsetsRequest, ListOffsetsResponse);
     /// Ask for topics, their leaders and the brokers (key 3).
     Metadata(MetadataRequest, MetadataResponse);
+    /// A controller among the brokers makes replicas lead or follow (key 4).
+    LeaderAndIsr(LeaderAndIsrRequest, ControlResponse);
+    /// A controller among the brokers stops replicas (key 5).
+    StopReplica(StopReplicaRequest, ControlResponse);
+    /// A controller among the brokers tells what to answer clients (key 6).
+    UpdateMetadata(UpdateMetadataRequest, ControlResponse);
+    /// A broker asks the controller among the brokers to take its leaderships (key 7).
+    ControlledShutdown(ControlledShutdownRequest, ControlledShutdownResponse);
     /// Create topics (key 19).
     CreateTopics(CreateTopicsRequest, CreateTopicsResponse);
     /// Delete topics (key 20).
     DeleteTopics(DeleteTopicsRequest, DeleteTopicsResponse);
     /// Ask where leader epochs end (key 23).
     OffsetForLeaderEpoch(OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse);
+    /// Give a topic more partitions (key 37).
+    CreatePartitions(CreatePartitionsRequest, CreatePartitionsResponse);
     /// Elect leaders now (key 43).
     ElectLeaders(ElectLeadersRequest, ElectLeadersResponse);
     /// Change settings of topics or the cluster (key 44).
@@ -91,6 +101,8 @@ messages! {
     BrokerRegistration(BrokerRegistrationRequest, BrokerRegistrationResponse);
     /// A broker says that it lives (key 63).
     BrokerHeartbeat(BrokerHeartbeatRequest, BrokerHeartbeatResponse);
+    /// A broker says in which log directories its replicas are (key 73).
+    AssignReplicasToDirs(AssignReplicasToDirsRequest, AssignReplicasToDirsResponse);
     /// A broker and ZooKeeper (no API of Kafka).
     ZooKeeper(ZooKeeperRequest, ZooKeeperResponse);
     /// Servers of ZooKeeper among themselves (no API of Kafka).

@@ -15,7 +15,7 @@
 //!
 //! Next: `mod.rs`.
 
-use super::{Request, Response};
+use super::{ControlledPartition, Request, Response};
 
 /// Length, request header (or response header), IP and TCP.
 const HEADER: usize = 100;
@@ -25,6 +25,17 @@ const TOPIC: usize = 20;
 const BROKER: usize = 4;
 /// A voter of the metadata quorum: its number and the id of its directory.
 const VOTER: usize = 20;
+/// The id of a log directory.
+const UUID: usize = 16;
+
+/// Partitions of a controller's request: epochs, leader, ISR, replicas.
+fn controlled(partitions: &[ControlledPartition]) -> usize {
+    let sizes = partitions.iter().map(|p| {
+        let brokers = p.replicas.len() + p.state.isr.len();
+        TOPIC + 24 + brokers * BROKER
+    });
+    sizes.sum()
+}
 
 impl Request {
     /// Bytes on the wire, about.
@@ -51,8 +62,22 @@ impl Request {
                         .as_ref()
                         .map_or(0, |topics| topics.len() * TOPIC)
                 }
+                // Controller, its epoch, the broker's epoch; by partition its state and replicas.
+                Self::LeaderAndIsr(request) => 16 + controlled(&request.body),
+                Self::StopReplica(request) => 16 + request.body.len() * (TOPIC + 12),
+                Self::UpdateMetadata(request) => {
+                    // A broker with its endpoint and rack.
+                    let brokers = request.body.brokers.len() * 40;
+                    let deleted = request.body.deleted.len() * (TOPIC + 24);
+                    16 + brokers + deleted + controlled(&request.body.partitions)
+                }
+                Self::ControlledShutdown(_) => 12,
                 Self::CreateTopics(request) => 8 + request.topics.len() * 3 * TOPIC,
                 Self::DeleteTopics(request) => 8 + request.topics.len() * TOPIC,
+                Self::CreatePartitions(request) => {
+                    let replicas = request.replicas.iter().flatten();
+                    2 * TOPIC + replicas.map(|list| 4 + list.len() * BROKER).sum::<usize>()
+                }
                 Self::ElectLeaders(request) => {
                     let partitions = request.partitions.as_ref().map_or(0, Vec::len);
                     8 + partitions * (TOPIC + 4)
@@ -78,8 +103,11 @@ impl Request {
                     12 + proposals.sum::<usize>()
                 }
                 // Cluster id, incarnation, a listener, the range of each feature.
-                Self::BrokerRegistration(_) => 200,
-                Self::BrokerHeartbeat(_) => 24,
+                Self::BrokerRegistration(request) => 200 + request.log_dirs.len() * UUID,
+                Self::BrokerHeartbeat(request) => 24 + request.offline_log_dirs.len() * UUID,
+                Self::AssignReplicasToDirs(request) => {
+                    12 + request.replicas.len() * (TOPIC + 4 + UUID)
+                }
                 Self::ZooKeeper(request) => request.size(),
                 Self::ZooKeeperPeer(request) => request.size(),
             }
@@ -109,8 +137,13 @@ impl Response {
                     let brokers = response.brokers.len() * 30;
                     brokers + response.topics.len() * 2 * TOPIC + partitions.sum::<usize>()
                 }
+                Self::LeaderAndIsr(response)
+                | Self::StopReplica(response)
+                | Self::UpdateMetadata(response) => 8 + response.stopped.len() * (TOPIC + 4),
+                Self::ControlledShutdown(response) => 8 + response.remaining.len() * (TOPIC + 4),
                 Self::CreateTopics(response) => response.topics.len() * 3 * TOPIC,
                 Self::DeleteTopics(response) => response.topics.len() * 2 * TOPIC,
+                Self::CreatePartitions(_) => 2 * TOPIC,
                 Self::ElectLeaders(response) => 8 + response.partitions.len() * (TOPIC + 8),
                 Self::AlterPartitionReassignments(response) => {
                     8 + response.partitions.len() * 2 * TOPIC
@@ -122,6 +155,7 @@ impl Response {
                     8 + isr.map(|isr| TOPIC + 20 + isr * BROKER).sum::<usize>()
                 }
                 Self::BrokerRegistration(_) | Self::BrokerHeartbeat(_) => 16,
+                Self::AssignReplicasToDirs(response) => 8 + response.replicas.len() * (TOPIC + 6),
                 Self::ZooKeeper(response) => response.size(),
                 Self::ZooKeeperPeer(response) => response.size(),
                 // The topic's name, an epoch, a leader and where it can be reached.
@@ -172,6 +206,7 @@ mod tests {
             snapshot: None,
             current_leader: None,
             records: Bytes::from(vec![0; bytes]),
+            preferred_read_replica: None,
         };
         let response = FetchResponse {
             error: ErrorCode::None,

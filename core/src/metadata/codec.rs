@@ -14,20 +14,20 @@
 //! | FenceBroker, UnfenceBroker | 7, 8 | never | 0, as a BrokerRegistrationChange |
 //! | RemoveTopic | 9 | 0 | 0 |
 //! | FeatureLevel | 12 | 0 | 0 |
-//! | BrokerRegistrationChange | 17 | 0, or 1 with a controlled shutdown | 0 to 3 |
+//! | BrokerRegistrationChange | 17 | 0, 1 with a controlled shutdown, 2 with log directories | 0 to 3 |
 //! | NoOp | 20 | 0 | 0 |
 //! | ClearElr | 28 | 0 | 0 |
 //!
 //! The other types of record up to 28 say nothing of what is told here (users, quotas, ACLs, producer ids,
 //! controllers, metadata transactions, removals of brokers): they are skipped, whatever their version. So
-//! is a setting of something else than a topic or the whole cluster.
+//! is a setting of something else than a topic, a broker or the whole cluster.
 //!
 //! Invariants:
 //! - What is encoded decodes to the same record; unknown tagged fields are skipped.
 //! - A record type that Kafka does not have, or a newer version than those above, is an error.
 //!
-//! Simplified: endpoints, features and log directories are written empty, so a real broker
-//! could read such a log but not find its peers in it; they are skipped when read.
+//! Simplified: endpoints and features are written empty, and log directories for brokers that have but
+//! one, so a real broker could read such a log but not find its peers in it; they are skipped when read.
 //! Of a real incarnation's UUID only a fold of 32 bits is kept: two are told apart but for one chance in
 //! four thousand million. The records of a metadata transaction count even if it is aborted later: Kafka
 //! writes one only when it makes a new cluster's first records.
@@ -126,7 +126,7 @@ pub fn decode(bytes: &[u8]) -> Result<Option<MetadataRecord>, String> {
     let api = input.uvarint()?;
     let version = input.uvarint()?;
     let record = match (api, version) {
-        (0, 0..=4) => read_register_broker(&mut input, version)?,
+        (0, 0..=4) => return read_register_broker(&mut input, version).map(Some),
         (2, 0) => MetadataRecord::Topic(TopicRecord {
             topic: input.string()?.into(),
             topic_id: TopicId(input.uuid()?),
@@ -170,7 +170,11 @@ fn api_and_version(record: &MetadataRecord) -> (u32, u32) {
         MetadataRecord::RemoveTopic(_) => (9, 0),
         MetadataRecord::FeatureLevel(_) => (12, 0),
         MetadataRecord::BrokerRegistrationChange(record) => {
-            (17, u32::from(record.in_controlled_shutdown.is_some()))
+            let version = match record {
+                record if record.log_dirs.is_some() => 2,
+                record => u32::from(record.in_controlled_shutdown.is_some()),
+            };
+            (17, version)
         }
         MetadataRecord::NoOp => (20, 0),
         MetadataRecord::ClearElr(_) => (28, 0),

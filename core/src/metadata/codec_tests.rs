@@ -8,6 +8,7 @@ use crate::metadata::{
     PartitionRecord, RegisterBrokerRecord,
 };
 use crate::offset::{BrokerEpoch, LeaderEpoch, PartitionEpoch};
+use crate::raft::DirectoryId;
 use proptest::prelude::*;
 
 fn brokers() -> impl Strategy<Value = Vec<BrokerId>> {
@@ -59,6 +60,7 @@ fn partition_change() -> impl Strategy<Value = MetadataRecord> {
                     replicas,
                     removing,
                     adding,
+                    directories: Some(vec![DirectoryId(9), DirectoryId::UNASSIGNED]),
                 })
             },
         )
@@ -95,6 +97,7 @@ fn partition() -> impl Strategy<Value = MetadataRecord> {
                 last_known_elr,
                 removing,
                 adding,
+                directories: vec![DirectoryId(9)],
             })
         })
 }
@@ -109,6 +112,7 @@ fn broker_records() -> impl Strategy<Value = MetadataRecord> {
             fenced: fields.3,
             in_controlled_shutdown: fields.4,
             rack,
+            log_dirs: vec![DirectoryId(9)],
         })
     });
     let change = (
@@ -122,6 +126,7 @@ fn broker_records() -> impl Strategy<Value = MetadataRecord> {
                 broker_epoch: BrokerEpoch(ids.1),
                 fenced,
                 in_controlled_shutdown: stopping.then_some(true),
+                log_dirs: stopping.then(|| vec![DirectoryId(9)]),
             })
         });
     prop_oneof![register, change]
@@ -130,6 +135,7 @@ fn broker_records() -> impl Strategy<Value = MetadataRecord> {
 fn other_records() -> impl Strategy<Value = MetadataRecord> {
     let resource = prop_oneof![
         Just(ConfigResource::Cluster),
+        (0..9).prop_map(|id| ConfigResource::Broker(BrokerId(id))),
         "[a-z.]{1,200}".prop_map(|name| ConfigResource::Topic(name.into())),
     ];
     prop_oneof![
@@ -199,6 +205,7 @@ fn a_partition_change_has_only_the_tags_that_changed() {
         replicas: None,
         removing: None,
         adding: None,
+        directories: None,
     });
     let mut golden = vec![1, 5, 2, 0, 0, 0, 7];
     golden.extend([0; 15]);
@@ -220,6 +227,7 @@ fn registrations_are_written_in_version_4() {
         fenced: true,
         in_controlled_shutdown: false,
         rack: None,
+        log_dirs: Vec::new(),
     });
     let mut golden = vec![1, 0, 4, 0, 0, 0, 3, 0];
     golden.extend([0; 15]);
@@ -239,6 +247,7 @@ fn fencing_is_version_0_and_stopping_version_1() {
                 broker_epoch: BrokerEpoch(5),
                 fenced,
                 in_controlled_shutdown,
+                log_dirs: None,
             },
         ))
     };
@@ -292,6 +301,8 @@ fn real_registration(version: u8) -> Vec<u8> {
     bytes
 }
 
+const SEVENS: DirectoryId = DirectoryId(u128::from_be_bytes([7; 16]));
+
 #[test]
 fn registrations_of_every_release_are_read() {
     for version in 0..=4 {
@@ -302,6 +313,11 @@ fn registrations_of_every_release_are_read() {
             fenced: true,
             in_controlled_shutdown: version >= 1,
             rack: Some("r".to_owned()),
+            log_dirs: if version >= 3 {
+                vec![SEVENS]
+            } else {
+                Vec::new()
+            },
         });
         let bytes = real_registration(version);
         assert_eq!(decode(&bytes), Ok(Some(record)), "version {version}");
@@ -337,6 +353,7 @@ fn partitions_with_directories_and_without_are_read() {
         assert_eq!(record.adding, [BrokerId(8)]);
         assert_eq!(record.leader_epoch, LeaderEpoch(2));
         assert_eq!(record.partition_epoch, PartitionEpoch(3));
+        assert_eq!(record.directories.len(), usize::from(version >= 1));
     }
 }
 
@@ -348,8 +365,8 @@ fn what_has_no_meaning_here_is_skipped() {
     for unknown in [6, 13, 16, 29] {
         assert!(decode(&[1, unknown, 0, 0]).is_err(), "type {unknown}");
     }
-    // The setting of one broker, and of a topic.
-    assert_eq!(decode(b"\x01\x04\0\x04\x021\x02k\x02v\0"), Ok(None));
+    // The setting of a logger, and of a topic.
+    assert_eq!(decode(b"\x01\x04\0\x08\x021\x02k\x02v\0"), Ok(None));
     assert!(matches!(
         decode(b"\x01\x04\0\x02\x021\x02k\x02v\0"),
         Ok(Some(MetadataRecord::Config(_)))
@@ -365,6 +382,7 @@ fn fencing_of_old_releases_is_a_change_of_the_registration() {
             broker_epoch: BrokerEpoch(9),
             fenced: Some(fenced),
             in_controlled_shutdown: None,
+            log_dirs: None,
         };
         let record = MetadataRecord::BrokerRegistrationChange(change);
         assert_eq!(decode(&bytes), Ok(Some(record)));

@@ -12,6 +12,7 @@ use super::{
 use crate::id::{BrokerId, Incarnation, TopicId};
 use crate::message::{ConfigResource, LeaderRecoveryState};
 use crate::offset::{BrokerEpoch, LeaderEpoch, PartitionEpoch};
+use crate::raft::DirectoryId;
 
 /// `ConfigResource.Type.TOPIC`.
 const TOPIC_RESOURCE: i8 = 2;
@@ -31,7 +32,11 @@ pub(super) fn write_register_broker(record: &RegisterBrokerRecord, out: &mut Wri
     }
     out.bool(record.fenced);
     out.bool(record.in_controlled_shutdown);
-    out.no_tags();
+    let mut tags = Tags::default();
+    if !record.log_dirs.is_empty() {
+        tags.add(0, |out| write_directories(&record.log_dirs, out));
+    }
+    out.tags(tags);
 }
 
 pub(super) fn read_register_broker(
@@ -59,13 +64,21 @@ pub(super) fn read_register_broker(
     })?;
     let rack = input.nullable_string()?;
     let fenced = input.bool()?;
+    let in_controlled_shutdown = version >= 1 && input.bool()?;
+    let mut log_dirs = Vec::new();
+    for (tag, mut value) in input.tags()? {
+        if tag == 0 {
+            log_dirs = read_directories(&mut value)?;
+        }
+    }
     Ok(MetadataRecord::RegisterBroker(RegisterBrokerRecord {
         broker,
         incarnation,
         broker_epoch,
         fenced,
-        in_controlled_shutdown: version >= 1 && input.bool()?,
+        in_controlled_shutdown,
         rack,
+        log_dirs,
     }))
 }
 
@@ -86,7 +99,7 @@ pub(super) fn write_partition(record: &PartitionRecord, out: &mut Writer) {
     out.i32(record.leader.map_or(-1, |leader| leader.0));
     out.i32(record.leader_epoch.0);
     out.i32(record.partition_epoch.0);
-    out.empty_array(); // directories
+    write_directories(&record.directories, out);
     let mut tags = Tags::default();
     if record.leader_recovery_state == LeaderRecoveryState::Recovering {
         tags.add(0, |out| out.i8(1));
@@ -113,9 +126,11 @@ pub(super) fn read_partition(
     let leader = Some(BrokerId(input.i32()?)).filter(|leader| leader.0 >= 0);
     let leader_epoch = LeaderEpoch(input.i32()?);
     let partition_epoch = PartitionEpoch(input.i32()?);
-    if version >= 1 {
-        input.skip_array(|directory| directory.uuid().map(drop))?;
-    }
+    let directories = if version >= 1 {
+        read_directories(input)?
+    } else {
+        Vec::new()
+    };
     let mut record = PartitionRecord {
         topic_id,
         partition,
@@ -129,6 +144,7 @@ pub(super) fn read_partition(
         last_known_elr: Vec::new(),
         removing,
         adding,
+        directories,
     };
     for (tag, mut value) in input.tags()? {
         match tag {
@@ -174,6 +190,9 @@ pub(super) fn write_partition_change(record: &PartitionChangeRecord, out: &mut W
     if let Some(last_known_elr) = &record.last_known_elr {
         tags.add(7, |out| out.brokers(last_known_elr));
     }
+    if let Some(directories) = &record.directories {
+        tags.add(8, |out| write_directories(directories, out));
+    }
     out.tags(tags);
 }
 
@@ -189,6 +208,7 @@ pub(super) fn read_partition_change(input: &mut Reader<'_>) -> Result<MetadataRe
         replicas: None,
         removing: None,
         adding: None,
+        directories: None,
     };
     for (tag, mut value) in input.tags()? {
         match tag {
@@ -206,6 +226,7 @@ pub(super) fn read_partition_change(input: &mut Reader<'_>) -> Result<MetadataRe
             5 => record.leader_recovery_state = Some(recovery_state(value.i8()?)?),
             6 => record.elr = Some(value.brokers()?),
             7 => record.last_known_elr = Some(value.brokers()?),
+            8 => record.directories = Some(read_directories(&mut value)?),
             _ => {}
         }
     }
@@ -222,11 +243,12 @@ fn recovery_state(code: i8) -> Result<LeaderRecoveryState, String> {
 
 pub(super) fn write_config(record: &ConfigRecord, out: &mut Writer) {
     let (kind, name) = match &record.resource {
-        ConfigResource::Topic(topic) => (TOPIC_RESOURCE, &**topic),
-        ConfigResource::Cluster => (BROKER_RESOURCE, ""),
+        ConfigResource::Topic(topic) => (TOPIC_RESOURCE, topic.to_string()),
+        ConfigResource::Cluster => (BROKER_RESOURCE, String::new()),
+        ConfigResource::Broker(broker) => (BROKER_RESOURCE, broker.0.to_string()),
     };
     out.i8(kind);
-    out.string(name);
+    out.string(&name);
     out.string(&record.key);
     match &record.value {
         Some(value) => out.string(value),
@@ -242,6 +264,7 @@ pub(super) fn read_config(input: &mut Reader<'_>) -> Result<Option<MetadataRecor
     let resource = match kind {
         TOPIC_RESOURCE => Some(ConfigResource::Topic(name.into())),
         BROKER_RESOURCE if name.is_empty() => Some(ConfigResource::Cluster),
+        BROKER_RESOURCE => name.parse().ok().map(BrokerId).map(ConfigResource::Broker),
         _ => None,
     };
     let (key, value) = (input.string()?, input.nullable_string()?);
@@ -263,6 +286,7 @@ pub(super) fn read_fencing(input: &mut Reader<'_>, fenced: bool) -> Result<Metad
             broker_epoch: BrokerEpoch(input.i64()?),
             fenced: Some(fenced),
             in_controlled_shutdown: None,
+            log_dirs: None,
         },
     ))
 }
@@ -277,6 +301,9 @@ pub(super) fn write_registration_change(record: &BrokerRegistrationChangeRecord,
     if let Some(true) = record.in_controlled_shutdown {
         tags.add(1, |out| out.i8(1));
     }
+    if let Some(log_dirs) = &record.log_dirs {
+        tags.add(2, |out| write_directories(log_dirs, out));
+    }
     out.tags(tags);
 }
 
@@ -286,6 +313,7 @@ pub(super) fn read_registration_change(input: &mut Reader<'_>) -> Result<Metadat
         broker_epoch: BrokerEpoch(input.i64()?),
         fenced: None,
         in_controlled_shutdown: None,
+        log_dirs: None,
     };
     for (tag, mut value) in input.tags()? {
         match tag {
@@ -295,8 +323,25 @@ pub(super) fn read_registration_change(input: &mut Reader<'_>) -> Result<Metadat
                     .map(|code| code > 0);
             }
             1 => record.in_controlled_shutdown = (value.i8()? != 0).then_some(true),
+            2 => record.log_dirs = Some(read_directories(&mut value)?),
             _ => {}
         }
     }
     Ok(MetadataRecord::BrokerRegistrationChange(record))
+}
+
+fn write_directories(directories: &[DirectoryId], out: &mut Writer) {
+    out.compact_length(directories.len());
+    for directory in directories {
+        out.uuid(directory.0);
+    }
+}
+
+fn read_directories(input: &mut Reader<'_>) -> Result<Vec<DirectoryId>, String> {
+    let mut directories = Vec::new();
+    input.skip_array(|one| {
+        directories.push(DirectoryId(one.uuid()?));
+        Ok(())
+    })?;
+    Ok(directories)
 }

@@ -2,7 +2,8 @@
 //! brokers act on it; both change it in one way only: by the next record.
 //!
 //! - What a record does to a broker or partition is in `registration.rs`.
-//! - A topic's setting is its own, else the cluster's dynamic one, else the default of the process.
+//! - A topic's setting is its own, else that of the node that asks, else the cluster's dynamic one, else the
+//!   default of the process.
 //! - A setting with value `None` is deleted.
 //!
 //! Invariants:
@@ -41,6 +42,7 @@ pub struct MetadataImage {
     colliding_names: BTreeMap<String, TopicName>,
     topic_settings: BTreeMap<TopicName, Settings>,
     cluster_settings: Settings,
+    broker_settings: BTreeMap<BrokerId, Settings>,
     features: BTreeMap<String, i16>,
     rules: Rules,
 }
@@ -149,11 +151,19 @@ impl MetadataImage {
         self.feature_level(ELR_VERSION) >= 1
     }
 
-    /// A topic's settings: its own, else the cluster's dynamic ones, else `defaults`.
-    pub fn topic_config(&self, topic: &str, defaults: &TopicConfig) -> TopicConfig {
+    /// A topic's settings on broker `at`: its own, else the broker's, else the cluster's dynamic ones, else
+    /// `defaults`. Source: `ConfigurationControlManager.getTopicConfig`, `DynamicBrokerConfig`.
+    pub fn topic_config(
+        &self,
+        topic: &str,
+        at: Option<BrokerId>,
+        defaults: &TopicConfig,
+    ) -> TopicConfig {
         let mut config = defaults.clone();
         let own = self.topic_settings.get(topic).into_iter().flatten();
-        for (key, value) in self.cluster_settings.iter().chain(own) {
+        let local = at.and_then(|broker| self.broker_settings.get(&broker));
+        let local = local.into_iter().flatten();
+        for (key, value) in self.cluster_settings.iter().chain(local).chain(own) {
             // The controller checked each setting before it wrote the record; one that this release
             // does not know is skipped, as in Kafka.
             let _unknown = config.set(key, value);
@@ -171,11 +181,17 @@ impl MetadataImage {
         &self.topic_settings
     }
 
+    /// What was set of single brokers.
+    pub(super) fn broker_settings(&self) -> &BTreeMap<BrokerId, Settings> {
+        &self.broker_settings
+    }
+
     /// The settings of one resource, as they were set.
     pub fn settings(&self, resource: &ConfigResource) -> Option<&Settings> {
         match resource {
             ConfigResource::Topic(topic) => self.topic_settings.get(topic),
             ConfigResource::Cluster => Some(&self.cluster_settings),
+            ConfigResource::Broker(broker) => self.broker_settings.get(broker),
         }
     }
 
@@ -186,6 +202,7 @@ impl MetadataImage {
             fenced: record.fenced,
             in_controlled_shutdown: record.in_controlled_shutdown,
             rack: record.rack.clone(),
+            log_dirs: record.log_dirs.clone(),
         };
         self.brokers.insert(record.broker, registration);
     }
@@ -204,6 +221,9 @@ impl MetadataImage {
         broker.fenced = record.fenced.unwrap_or(broker.fenced);
         if let Some(stopping) = record.in_controlled_shutdown {
             broker.in_controlled_shutdown = stopping;
+        }
+        if let Some(log_dirs) = &record.log_dirs {
+            broker.log_dirs.clone_from(log_dirs);
         }
         Ok(())
     }
@@ -284,6 +304,7 @@ impl MetadataImage {
         let settings = match &record.resource {
             ConfigResource::Topic(topic) => self.topic_settings.entry(topic.clone()).or_default(),
             ConfigResource::Cluster => &mut self.cluster_settings,
+            ConfigResource::Broker(broker) => self.broker_settings.entry(*broker).or_default(),
         };
         match &record.value {
             Some(value) => settings.insert(record.key.clone(), value.clone()),

@@ -47,6 +47,7 @@ impl MetadataImage {
                 fenced: registration.fenced,
                 in_controlled_shutdown: registration.in_controlled_shutdown,
                 rack: registration.rack.clone(),
+                log_dirs: registration.log_dirs.clone(),
             })
         });
         let topics = self.topics().flat_map(topic);
@@ -59,7 +60,9 @@ impl MetadataImage {
         let cluster = cluster.map(|settings| (ConfigResource::Cluster, settings));
         let topics = self.topic_settings().iter();
         let topics = topics.map(|(name, settings)| (ConfigResource::Topic(name.clone()), settings));
-        let all = cluster.into_iter().chain(topics);
+        let brokers = self.broker_settings().iter();
+        let brokers = brokers.map(|(id, settings)| (ConfigResource::Broker(*id), settings));
+        let all = cluster.into_iter().chain(brokers).chain(topics);
         all.flat_map(|(resource, settings)| set(&resource, settings))
     }
 
@@ -106,5 +109,6 @@ fn partition(topic: &TopicImage, number: i32, state: &PartitionRegistration) -> 
         last_known_elr: state.last_known_elr.clone(),
         removing: state.removing.clone(),
         adding: state.adding.clone(),
+        directories: state.directories.clone(),
     })
 }

@@ -24,6 +24,7 @@ fn image() -> MetadataImage {
         last_known_elr: vec![],
         removing: Vec::new(),
         adding: Vec::new(),
+        directories: Vec::new(),
     };
     image
         .apply(Offset(0), &MetadataRecord::Topic(topic))
@@ -46,6 +47,7 @@ fn change() -> PartitionChangeRecord {
         replicas: None,
         removing: None,
         adding: None,
+        directories: None,
     }
 }
 
@@ -126,11 +128,17 @@ fn a_setting_is_the_topics_else_the_clusters_else_the_default() {
         image
             .apply(Offset(2), &MetadataRecord::Config(record))
             .unwrap();
-        image.topic_config("a.b", &defaults).min_insync_replicas
+        image
+            .topic_config("a.b", Some(BrokerId(1)), &defaults)
+            .min_insync_replicas
     };
     assert_eq!(set(ConfigResource::Cluster, Some("2")), 2);
     assert_eq!(set(ConfigResource::Topic("a.b".into()), Some("3")), 3);
     assert_eq!(set(ConfigResource::Topic("a.b".into()), None), 2);
+    let [this, other] = [1, 2].map(|id| ConfigResource::Broker(BrokerId(id)));
+    assert_eq!(set(other, Some("5")), 2);
+    assert_eq!(set(this.clone(), Some("6")), 6);
+    assert_eq!(set(this, None), 2);
     assert_eq!(set(ConfigResource::Cluster, None), 4);
 }
 
@@ -151,6 +159,7 @@ fn records_about_unknown_things_are_refused() {
         broker_epoch: BrokerEpoch(3),
         fenced: Some(true),
         in_controlled_shutdown: None,
+        log_dirs: None,
     };
     assert!(
         image
@@ -177,6 +186,7 @@ fn the_records_of_an_image_make_it_again() {
         fenced: true,
         in_controlled_shutdown: false,
         rack: Some("r".to_owned()),
+        log_dirs: vec![crate::raft::DirectoryId(9)],
     };
     let set = |resource, value: &str| {
         MetadataRecord::Config(ConfigRecord {
@@ -188,6 +198,7 @@ fn the_records_of_an_image_make_it_again() {
     let records = [
         MetadataRecord::RegisterBroker(register),
         set(ConfigResource::Cluster, "5"),
+        set(ConfigResource::Broker(BrokerId(1)), "7"),
         set(ConfigResource::Topic("a.b".into()), "6"),
     ];
     for (offset, record) in (2..).zip(&records) {

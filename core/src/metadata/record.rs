@@ -2,12 +2,12 @@
 //! controller changes its state by writing them, brokers by reading them.
 //!
 //! Source: `metadata/src/main/resources/common/metadata/*.json`. Simplified: fields that the
-//! simulation has no use for (endpoints, features, directories, SCRAM, ...) are not here; the
-//! codec writes them empty.
+//! simulation has no use for (endpoints, features, SCRAM, ...) are not here; the codec writes them empty.
 
 use crate::id::{BrokerId, Incarnation, TopicId, TopicName};
 use crate::message::{ConfigResource, LeaderRecoveryState};
 use crate::offset::{BrokerEpoch, LeaderEpoch, PartitionEpoch};
+use crate::raft::DirectoryId;
 use serde::{Deserialize, Serialize};
 
 /// One record of the metadata log.
@@ -52,6 +52,9 @@ pub struct RegisterBrokerRecord {
     /// The rack that it stands in, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rack: Option<String>,
+    /// Its log directories that it can use (KIP-858); empty if it has but one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_dirs: Vec<DirectoryId>,
 }
 
 /// TopicRecord.
@@ -92,6 +95,9 @@ pub struct PartitionRecord {
     /// Replicas that a reassignment brings, already among `replicas`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adding: Vec<BrokerId>,
+    /// The log directory of each replica, in their order (KIP-858); empty if none is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub directories: Vec<DirectoryId>,
 }
 
 /// PartitionChangeRecord. Every one raises the partition epoch by one; one with a `leader` raises the
@@ -126,6 +132,9 @@ pub struct PartitionChangeRecord {
     /// The replicas that a reassignment brings from now on, if they change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adding: Option<Vec<BrokerId>>,
+    /// The log directory of each replica, if they change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directories: Option<Vec<DirectoryId>>,
 }
 
 /// What a change says of the leader.
@@ -195,4 +204,7 @@ pub struct BrokerRegistrationChangeRecord {
     /// It began a controlled shutdown, or no change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_controlled_shutdown: Option<bool>,
+    /// The log directories that it can use from now on, or no change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_dirs: Option<Vec<DirectoryId>>,
 }

@@ -3,7 +3,10 @@
 //! - A partition change raises the partition epoch by one, whatever it says. One that names a leader
 //!   raises the leader epoch too, even if the leader stays.
 //!
-//! Simplified: no endpoints, features and log directories.
+//! - A replica in a log directory that its broker has lost is no candidate for leadership (KIP-858). Where no
+//!   directory is known, the replica is where its broker lives.
+//!
+//! Simplified: no endpoints and features.
 //! Source: `BrokerRegistration`, `PartitionRegistration.merge`,
 //! `ReplicationControlManager.removeTopicElrs`.
 //! Next: `image.rs`.
@@ -13,6 +16,7 @@ use crate::id::{BrokerId, Incarnation, TopicId, TopicName};
 use crate::message::LeaderRecoveryState;
 use crate::offset::{BrokerEpoch, LeaderEpoch, PartitionEpoch};
 use crate::planted::Bug;
+use crate::raft::DirectoryId;
 use crate::rules::Rules;
 use std::collections::BTreeMap;
 
@@ -29,12 +33,30 @@ pub struct BrokerRegistration {
     pub in_controlled_shutdown: bool,
     /// The rack that it stands in, if that is known.
     pub rack: Option<String>,
+    /// The log directories that it can use, sorted; empty if it has but one.
+    pub log_dirs: Vec<DirectoryId>,
 }
 
 impl BrokerRegistration {
     /// It serves and is not about to stop.
     pub fn is_active(&self) -> bool {
         !self.fenced && !self.in_controlled_shutdown
+    }
+
+    /// Whether it can use this log directory. Source: `DirectoryId.isOnline`.
+    pub fn has_online_dir(&self, directory: DirectoryId) -> bool {
+        matches!(directory, DirectoryId::MIGRATING | DirectoryId::UNASSIGNED)
+            || self.log_dirs.is_empty()
+            || self.log_dirs.contains(&directory)
+    }
+
+    /// Where a new replica on it is taken to be. Source: `ClusterControlManager.defaultDir`.
+    pub fn default_dir(&self) -> DirectoryId {
+        match self.log_dirs[..] {
+            [] => DirectoryId::MIGRATING,
+            [only] => only,
+            _ => DirectoryId::UNASSIGNED,
+        }
     }
 }
 
@@ -61,6 +83,8 @@ pub struct PartitionRegistration {
     pub removing: Vec<BrokerId>,
     /// Replicas that a reassignment brings, already among `replicas`.
     pub adding: Vec<BrokerId>,
+    /// The log directory of each replica, in their order; empty if none is known.
+    pub directories: Vec<DirectoryId>,
 }
 
 impl PartitionRegistration {
@@ -77,6 +101,7 @@ impl PartitionRegistration {
             partition_epoch: record.partition_epoch,
             removing: record.removing.clone(),
             adding: record.adding.clone(),
+            directories: record.directories.clone(),
         }
     }
 
@@ -106,10 +131,20 @@ impl PartitionRegistration {
                 list.clone_from(new);
             }
         }
+        if let Some(directories) = &change.directories {
+            self.directories.clone_from(directories);
+        }
         if let Some(state) = change.leader_recovery_state {
             self.leader_recovery_state = state;
         }
         self.partition_epoch = self.partition_epoch.next();
+    }
+
+    /// The log directory of a broker's replica.
+    pub fn directory(&self, broker: BrokerId) -> DirectoryId {
+        let at = self.replicas.iter().position(|replica| *replica == broker);
+        let known = at.and_then(|at| self.directories.get(at));
+        known.copied().unwrap_or(DirectoryId::MIGRATING)
     }
 
     /// A reassignment is under way.

@@ -42,6 +42,8 @@ pub(crate) struct FetchRead {
     pub(crate) log_start_offset: Offset,
     /// The fetcher's log parts from this one.
     pub(crate) diverging_epoch: Option<EpochOffset>,
+    /// The consumer should read from this follower, and gets nothing here (KIP-392).
+    pub(crate) preferred_read_replica: Option<BrokerId>,
     /// The offset is above what the fetcher may read: a consumer that knows a higher high watermark
     /// from the leader before. Kafka does not let it wait (`DelayedFetch`, case F).
     pub(crate) is_ahead: bool,
@@ -127,12 +129,13 @@ impl Partition {
         })
     }
 
-    /// Reads for a fetch. For a follower the fetch is its progress too.
+    /// Reads for a fetch. For a follower the fetch is its progress too; a consumer in `rack` may be sent to
+    /// another replica.
     pub(crate) fn fetch(
         &mut self,
         context: &mut Context<'_>,
         request: &FetchPartition,
-        parameters: ReadParameters,
+        (parameters, rack): (ReadParameters, Option<&str>),
         out: &mut Effects,
     ) -> Result<(FetchRead, Changes), Refusal> {
         let replica = match parameters.fetcher {
@@ -140,7 +143,16 @@ impl Partition {
             Fetcher::Consumer | Fetcher::Quorum { .. } => None,
             Fetcher::Replica { id, .. } => Some(id),
         };
-        self.check_epoch(request.current_leader_epoch, replica.is_some())?;
+        // Before KIP-392 a follower served nobody.
+        let leader_only = replica.is_some() || !context.rules.fetch_from_follower;
+        self.check_epoch(request.current_leader_epoch, leader_only)?;
+        if let Some(rack) = rack
+            && let Some(id) = self.preferred_read_replica(context, rack, request.fetch_offset)
+        {
+            let mut read = self.nothing_read();
+            read.preferred_read_replica = Some(id);
+            return Ok((read, Changes::default()));
+        }
         let follower = replica
             .map(|id| self.known_follower(id, request))
             .transpose()?;
@@ -197,13 +209,7 @@ impl Partition {
         parameters: ReadParameters,
         out: &mut Effects,
     ) -> Result<FetchRead, Refusal> {
-        let mut read = FetchRead {
-            records: Bytes::new(),
-            high_watermark: self.log.high_watermark(),
-            log_start_offset: self.log.log_start_offset(),
-            diverging_epoch: None,
-            is_ahead: false,
-        };
+        let mut read = self.nothing_read();
         if let Some(epoch) = request.last_fetched_epoch {
             let fetched = EpochOffset::new(epoch, request.fetch_offset);
             read.diverging_epoch = self.diverging_epoch(fetched)?;
@@ -214,6 +220,11 @@ impl Partition {
         }
         let bound = match parameters.fetcher {
             Fetcher::Consumer if context.rules.has(Bug::ConsumerReadsToLogEnd) => {
+                self.log.log_end_offset()
+            }
+            Fetcher::Consumer
+                if context.rules.has(Bug::FollowerReadsToLogEnd) && !self.is_leader() =>
+            {
                 self.log.log_end_offset()
             }
             Fetcher::Consumer | Fetcher::Quorum { .. } => self.log.high_watermark(),
@@ -233,6 +244,18 @@ impl Partition {
             ReadError::Storage(error) => Refusal::Storage(error),
         })?;
         Ok(read)
+    }
+
+    /// The answer that has no records.
+    fn nothing_read(&self) -> FetchRead {
+        FetchRead {
+            records: Bytes::new(),
+            high_watermark: self.log.high_watermark(),
+            log_start_offset: self.log.log_start_offset(),
+            diverging_epoch: None,
+            preferred_read_replica: None,
+            is_ahead: false,
+        }
     }
 
     /// Where the fetcher's log, which ends at `fetched`, parts from this one, if it does.

@@ -10,8 +10,7 @@
 //!
 //! Invariants: leader epoch and partition epoch never go back. The ISR holds the leader.
 //!
-//! Simplified: no reassignment (adding, removing replicas), one log directory. A trial cannot show
-//! what goes wrong in those.
+//! Simplified: a replica stays in its log directory (no `AlterReplicaLogDirs`, no future log).
 //!
 //! Source: `Partition.makeLeader`, `Partition.makeFollower`. Next: `leader.rs`, `follower.rs`.
 
@@ -21,6 +20,7 @@ mod isr;
 mod leader;
 mod proposal;
 mod queries;
+mod read_replica;
 mod replica;
 #[cfg(test)]
 mod tests;

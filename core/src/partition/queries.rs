@@ -10,6 +10,7 @@ use crate::message::{
     EpochAnswer, EpochQuestion, Fetcher, LeaderIdAndEpoch, ListOffsetsPartition,
     ListOffsetsPartitionResponse, OffsetTarget,
 };
+use crate::offset::EpochOffset;
 use crate::rules::Truncation;
 
 impl Partition {
@@ -66,7 +67,11 @@ impl Partition {
         question: &EpochQuestion,
     ) -> Result<EpochAnswer, Refusal> {
         self.check_epoch(question.current_leader_epoch, true)?;
-        let found = self.log.end_offset_for_epoch(question.leader_epoch);
+        let mut found = self.log.end_offset_for_epoch(question.leader_epoch);
+        if found.is_none() && truncation == Truncation::Epoch279Proposed {
+            let last = self.log.latest_epoch();
+            found = last.map(|epoch| EpochOffset::new(epoch, self.log.log_end_offset()));
+        }
         // KIP-101's answer did not say which epoch it is about.
         let names_epoch = truncation > Truncation::Epoch101;
         Ok(EpochAnswer {

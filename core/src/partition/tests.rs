@@ -19,10 +19,10 @@ use leader::{FetchRead, ReadParameters, Refusal};
 const LAG: Duration = Duration::from_secs(30);
 
 /// A replica with its disk and what it knows of the cluster.
-struct Node {
+pub(super) struct Node {
     id: BrokerId,
     storage: MemoryStorage,
-    brokers: BTreeMap<BrokerId, BrokerRegistration>,
+    pub(super) brokers: BTreeMap<BrokerId, BrokerRegistration>,
     rules: Rules,
     seconds: u64,
     partition: Partition,
@@ -40,18 +40,19 @@ fn ids(numbers: &[i32]) -> Vec<BrokerId> {
     numbers.iter().copied().map(BrokerId).collect()
 }
 
-fn registration(epoch: i64) -> BrokerRegistration {
+pub(super) fn registration(epoch: i64) -> BrokerRegistration {
     BrokerRegistration {
         incarnation: Incarnation(0),
         broker_epoch: BrokerEpoch(epoch),
         fenced: false,
         in_controlled_shutdown: false,
         rack: None,
+        log_dirs: Vec::new(),
     }
 }
 
 /// Metadata of `orders-0` with replicas [1, 2, 3].
-fn metadata(
+pub(super) fn metadata(
     leader: i32,
     leader_epoch: i32,
     isr: &[i32],
@@ -68,6 +69,7 @@ fn metadata(
         partition_epoch: PartitionEpoch(partition_epoch),
         removing: Vec::new(),
         adding: Vec::new(),
+        directories: Vec::new(),
     }
 }
 
@@ -78,7 +80,7 @@ fn batch(value: &str) -> Bytes {
 }
 
 impl Node {
-    fn new(id: i32, rules: Rules, min_insync_replicas: u32) -> Self {
+    pub(super) fn new(id: i32, rules: Rules, min_insync_replicas: u32) -> Self {
         let config = TopicConfig {
             min_insync_replicas,
             ..TopicConfig::default()
@@ -106,8 +108,14 @@ impl Node {
         }
     }
 
+    /// A broker stands in this rack.
+    pub(super) fn stand(&mut self, id: i32, rack: &str) {
+        let registration = self.brokers.get_mut(&BrokerId(id)).unwrap();
+        registration.rack = Some(rack.to_owned());
+    }
+
     /// Calls the partition with a context and keeps what it reports.
-    fn call<T>(
+    pub(super) fn call<T>(
         &mut self,
         call: impl FnOnce(&mut Partition, &mut Context<'_>, &mut Effects) -> T,
     ) -> T {
@@ -134,13 +142,13 @@ impl Node {
         result
     }
 
-    fn apply(&mut self, registration: &PartitionRegistration) -> Became {
+    pub(super) fn apply(&mut self, registration: &PartitionRegistration) -> Became {
         self.call(|partition, context, out| partition.apply(context, registration, out))
             .unwrap()
             .0
     }
 
-    fn append(&mut self, acks: i16, value: &str) -> Result<Changes, ErrorCode> {
+    pub(super) fn append(&mut self, acks: i16, value: &str) -> Result<Changes, ErrorCode> {
         let records = batch(value);
         let appended =
             self.call(|partition, context, out| partition.append(context, acks, &records, out));
@@ -152,7 +160,7 @@ impl Node {
     }
 
     /// A follower's fetch, as its leader sees it.
-    fn fetched(&mut self, follower: i32, offset: i64) -> (FetchRead, Changes) {
+    pub(super) fn fetched(&mut self, follower: i32, offset: i64) -> (FetchRead, Changes) {
         self.fetched_as(follower, offset, Some(100 + i64::from(follower)), None)
             .unwrap()
     }
@@ -182,11 +190,13 @@ impl Node {
             at_least_one: true,
             is_progress: true,
         };
-        self.call(|partition, context, out| partition.fetch(context, &request, parameters, out))
-            .map_err(|refusal| match refusal {
-                Refusal::Code(error) => error,
-                Refusal::Storage(error) => panic!("{error}"),
-            })
+        self.call(|partition, context, out| {
+            partition.fetch(context, &request, (parameters, None), out)
+        })
+        .map_err(|refusal| match refusal {
+            Refusal::Code(error) => error,
+            Refusal::Storage(error) => panic!("{error}"),
+        })
     }
 
     fn high_watermark(&self) -> i64 {
@@ -502,7 +512,7 @@ fn requests_of_other_epochs_are_fenced() {
         (None, None),
     ] {
         let result = node.call(|partition, context, out| {
-            partition.fetch(context, &request(epoch), parameters, out)
+            partition.fetch(context, &request(epoch), (parameters, None), out)
         });
         assert_eq!(result.err(), expected.map(Refusal::Code), "epoch {epoch:?}");
     }
@@ -683,8 +693,9 @@ fn a_consumer_above_the_high_watermark_is_not_let_wait() {
             at_least_one: true,
             is_progress: true,
         };
-        let fetched = node
-            .call(|partition, context, out| partition.fetch(context, &request, parameters, out));
+        let fetched = node.call(|partition, context, out| {
+            partition.fetch(context, &request, (parameters, None), out)
+        });
         let (read, _) = fetched.unwrap();
         assert!(read.records.is_empty());
         read.is_ahead

@@ -60,6 +60,7 @@ impl Raft {
             max_bytes: self.settings.fetch_max_bytes,
             partitions: vec![partition],
             session: FetchSession::none(),
+            rack: String::new(),
         })
     }
 

@@ -3,7 +3,7 @@
 //!
 //! The voters elect a leader by majority; it alone appends, and all others fetch from it. What is on a
 //! majority is committed. It is part of a process, not a machine of its own: its owner hands it the disk,
-//! the connections and the time with each call ([`Context`]), and asks afterwards what is committed.
+//! the connections and the time with each call (`Context`), and asks afterwards what is committed.
 //!
 //! | file | what |
 //! |---|---|
@@ -44,6 +44,7 @@ mod transition;
 mod vote;
 mod voters;
 
+pub(crate) use quorum_state::directory_id;
 pub(crate) use snapshotting::News;
 pub use voters::{DirectoryId, VoterKey};
 

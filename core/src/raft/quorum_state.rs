@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 /// Where the file is.
 pub(crate) const QUORUM_STATE: &str = "data/__cluster_metadata-0/quorum-state";
-const META_PROPERTIES: &str = "data/meta.properties";
+/// The log directory of a voter.
+pub(super) const LOG_DIRECTORY: &str = "data";
+const META_PROPERTIES: &str = "meta.properties";
 const NOBODY: ControllerId = ControllerId(-1);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,17 +85,19 @@ pub(super) fn write(storage: &mut dyn Storage, stored: Stored) -> Result<(), Sto
     storage.replace(QUORUM_STATE, &bytes)
 }
 
-/// The id of this disk's directory; a disk without one is formatted as `new`.
+/// The id of a log directory; one without any is formatted as `new`.
 ///
 /// # Errors
 /// The disk failed, or the file cannot be read.
-pub(super) fn directory(
+pub(crate) fn directory_id(
     storage: &mut dyn Storage,
+    directory: &str,
     new: DirectoryId,
 ) -> Result<DirectoryId, StartError> {
-    let Some(bytes) = storage.read_all(META_PROPERTIES)? else {
+    let path = format!("{directory}/{META_PROPERTIES}");
+    let Some(bytes) = storage.read_all(&path)? else {
         let text = format!("directory.id={new}\nversion=1\n");
-        storage.replace(META_PROPERTIES, text.as_bytes())?;
+        storage.replace(&path, text.as_bytes())?;
         return Ok(new);
     };
     let text = String::from_utf8_lossy(&bytes);
@@ -103,7 +107,7 @@ pub(super) fn directory(
         .and_then(|id| id.parse::<TopicId>().ok());
     id.map(|id| DirectoryId(id.0))
         .ok_or_else(|| StartError::Unusable {
-            path: META_PROPERTIES.to_owned(),
+            path,
             reason: "it names no directory".to_owned(),
         })
 }

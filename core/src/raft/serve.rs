@@ -195,6 +195,7 @@ impl Raft {
             snapshot: None,
             current_leader: None,
             records,
+            preferred_read_replica: None,
         }
     }
 

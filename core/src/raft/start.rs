@@ -12,7 +12,7 @@
 
 use super::links::Links;
 use super::parked::ParkedFetches;
-use super::quorum_state;
+use super::quorum_state::{self, directory_id};
 use super::replica_log::ReplicaLog;
 use super::state::{Election, Role};
 use super::voters::{self, VoterKey, VoterSet};
@@ -39,7 +39,7 @@ impl Raft {
         let (id, directory) = match start.node {
             NodeId::Controller(id) if voters.key(id).directory.is_some() => {
                 let new = voters::formatted(id, start.incarnation.0);
-                let directory = quorum_state::directory(context.storage, new)?;
+                let directory = directory_id(context.storage, quorum_state::LOG_DIRECTORY, new)?;
                 (id, Some(directory))
             }
             NodeId::Controller(id) => (id, None),

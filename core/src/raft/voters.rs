@@ -18,6 +18,15 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DirectoryId(pub u128);
 
+impl DirectoryId {
+    /// Nothing is known of a replica's directory.
+    pub const MIGRATING: Self = Self(0);
+    /// A replica has not told yet in which directory it is.
+    pub const UNASSIGNED: Self = Self(1);
+    /// Ids below are Kafka's own.
+    pub const FIRST: u128 = 100;
+}
+
 /// As Kafka prints a UUID.
 impl fmt::Display for DirectoryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

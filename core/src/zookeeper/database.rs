@@ -5,6 +5,8 @@
 //! - A transaction is logged, flushed, and applied when a quorum has it, in the order of the zxids.
 //! - A server that starts, or leaves its leader, applies all that its log has: the next leader decides
 //!   what of it stays. What that one does not have is cut off, and the tree built again from the disk.
+//! - What a transaction means for Kafka is told when it is known to be committed: what a server has applied
+//!   before that, when it leads or follows next.
 //! - The newest transactions are kept at hand, for a follower that lacks only these.
 //!
 //! Invariants: the tree is never behind a snapshot; what waits follows the tree's last transaction.
@@ -20,6 +22,8 @@ use super::txn::Txn;
 use super::txn_log::{self, FOLDER, TxnLog};
 use super::zxid::Zxid;
 use super::{election::Head, snapshot_file};
+use crate::controller_zk::records;
+use crate::event::Event;
 use crate::invariant::invariant;
 use crate::machine::StartError;
 use crate::storage::{Storage, StorageError};
@@ -30,7 +34,14 @@ use std::sync::Arc;
 const AT_HAND: usize = 500;
 
 /// A transaction that was applied, and what happened to which znodes.
-pub(super) type Done = (Arc<Txn>, Vec<(Happened, String)>);
+pub(super) struct Done {
+    /// Which.
+    pub(super) txn: Arc<Txn>,
+    /// What watches are told.
+    pub(super) happened: Vec<(Happened, String)>,
+    /// What it means for Kafka.
+    pub(super) told: Vec<Event>,
+}
 
 /// A server's knowledge and its disk.
 pub(super) struct Database {
@@ -39,6 +50,8 @@ pub(super) struct Database {
     tree: Tree,
     /// Logged, and not applied.
     waiting: VecDeque<Arc<Txn>>,
+    /// Records that were not told yet.
+    untold: Vec<Event>,
     /// The newest ones that were logged.
     at_hand: VecDeque<Arc<Txn>>,
     /// The transaction before them.
@@ -58,6 +71,7 @@ impl Database {
             log: TxnLog::default(),
             tree: Tree::default(),
             waiting: VecDeque::new(),
+            untold: Vec::new(),
             at_hand: VecDeque::new(),
             at_hand_after: Zxid::ZERO,
             last_logged: Zxid::ZERO,
@@ -76,11 +90,13 @@ impl Database {
     /// Builds the tree from the disk.
     fn load(&mut self) -> Result<(), StartError> {
         self.tree = snapshot_file::read(&mut *self.disk)?.unwrap_or_default();
+        self.untold.clear();
         self.waiting.clear();
         self.at_hand.clear();
         self.at_hand_after = self.tree.last();
         for txn in txn_log::read(&mut *self.disk, self.tree.last())? {
             let txn = Arc::new(txn);
+            self.remember(&txn);
             self.tree.apply(&txn);
             self.keep_at_hand(txn);
             self.since_snapshot += 1;
@@ -187,8 +203,13 @@ impl Database {
     pub(super) fn commit(&mut self, to: Zxid) -> Vec<Done> {
         let mut done = Vec::new();
         while let Some(txn) = self.waiting.pop_front_if(|txn| txn.zxid <= to) {
+            let told = records::events(&self.tree, &txn);
             let happened = self.tree.apply(&txn);
-            done.push((txn, happened));
+            done.push(Done {
+                txn,
+                happened,
+                told,
+            });
         }
         done
     }
@@ -196,8 +217,21 @@ impl Database {
     /// Applies all that is logged, committed or not.
     pub(super) fn fast_forward(&mut self) -> Result<(), StorageError> {
         self.log.flush(&mut *self.disk)?;
-        self.commit(Zxid(i64::MAX));
+        for done in self.commit(Zxid(i64::MAX)) {
+            self.untold.extend(done.told.into_iter().filter(is_record));
+        }
         Ok(())
+    }
+
+    /// Keeps what a transaction of the log means, which perhaps nobody has told.
+    fn remember(&mut self, txn: &Txn) {
+        let told = records::events(&self.tree, txn);
+        self.untold.extend(told.into_iter().filter(is_record));
+    }
+
+    /// What transactions mean that were applied before it was known that they are committed.
+    pub(super) fn take_untold(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.untold)
     }
 
     /// Cuts off every transaction after `to`, and builds the tree again.
@@ -221,6 +255,7 @@ impl Database {
         self.last_logged = tree.last();
         self.since_snapshot = 0;
         self.tree = tree;
+        self.untold.clear();
         Ok(())
     }
 
@@ -245,6 +280,12 @@ impl Database {
             Remedy::CutAndSend(common, missing(common))
         }
     }
+}
+
+/// Whether an event is a record: those can be told twice. An election that was decided as the leader of
+/// the ensemble ended is told without its candidates.
+pub(super) fn is_record(event: &Event) -> bool {
+    matches!(event, Event::MetadataWritten { .. })
 }
 
 const ACCEPTED_EPOCH: &str = "acceptedEpoch";

@@ -187,6 +187,7 @@ impl Server {
             PeerResponse::NewLeader { zxid } => self.take_over(now.monotonic, zxid, out),
             PeerResponse::UpToDate => {
                 self.serving.open();
+                self.tell_backlog(out);
                 Ok(())
             }
             PeerResponse::Ping => {

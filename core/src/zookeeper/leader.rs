@@ -349,6 +349,7 @@ impl Server {
         self.election.settle(epoch);
         self.serving.open();
         self.observe_role(epoch, out);
+        self.tell_backlog(out);
         Ok(())
     }
 

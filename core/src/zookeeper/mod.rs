@@ -251,12 +251,24 @@ impl Server {
 
     /// Applies everything up to `to`, and tells those whom it concerns.
     fn apply(&mut self, now: Now, to: Zxid, out: &mut Effects) -> Result<(), StorageError> {
-        for (txn, happened) in self.database.commit(to) {
+        for done in self.database.commit(to) {
+            // Everybody tells the records, for nobody knows what others told; elections only the leader.
+            let leads = matches!(self.role, Role::Leading(_));
+            let told = done.told.into_iter();
+            told.filter(|event| leads || database::is_record(event))
+                .for_each(|event| out.observe(event));
             let tree = self.database.tree();
-            let further = self.serving.applied(tree, (&txn, &happened), out);
+            let applied = (&*done.txn, done.happened.as_slice());
+            let further = self.serving.applied(tree, applied, out);
             self.further(now, further, out)?;
         }
         Ok(())
+    }
+
+    /// All that the server has applied so far is committed: tells what of it nobody told perhaps.
+    fn tell_backlog(&mut self, out: &mut Effects) {
+        let untold = self.database.take_untold();
+        untold.into_iter().for_each(|event| out.observe(event));
     }
 
     /// A client asks.

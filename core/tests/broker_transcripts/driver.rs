@@ -63,6 +63,7 @@ impl Driver {
             topic_defaults,
             rules: Rules::default(),
             controllers: vec![ControllerId(3000)],
+            zookeeper: None,
             random: Random::stream(1, "broker"),
         };
         let mut out = Effects::new();
@@ -109,6 +110,7 @@ impl Driver {
                 fenced: false,
                 in_controlled_shutdown: false,
                 rack: None,
+                log_dirs: Vec::new(),
             })
         });
         let topic = TopicRecord {
@@ -290,6 +292,7 @@ impl Driver {
                     epoch: LeaderEpoch(1),
                 }),
                 records,
+                preferred_read_replica: None,
             }],
             session_id: 0,
         };
@@ -362,6 +365,7 @@ impl Driver {
             max_bytes: 10 << 20,
             partitions: vec![partition],
             session: FetchSession::none(),
+            rack: String::new(),
         };
         self.ask(NodeId::Broker(BrokerId(id)), Request::Fetch(request));
     }
@@ -390,6 +394,7 @@ impl Driver {
             snapshot: None,
             current_leader: None,
             records: records.concat().into(),
+            preferred_read_replica: None,
         };
         let what = format!("{} answers {}", one.to, fetched_text(&response));
         let response = Response::Fetch(FetchResponse {

@@ -36,6 +36,7 @@ fn created(leader: i32, isr: &[i32]) -> MetadataRecord {
         last_known_elr: Vec::new(),
         removing: Vec::new(),
         adding: Vec::new(),
+        directories: Vec::new(),
     })
 }
 
@@ -51,6 +52,7 @@ fn changed(leader: LeaderChange, isr: &[i32]) -> MetadataRecord {
         replicas: None,
         removing: None,
         adding: None,
+        directories: None,
     })
 }
 

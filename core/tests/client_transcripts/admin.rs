@@ -2,13 +2,15 @@
 
 use crate::driver::Driver;
 use ktrial_core::admin::{Admin, AdminStart};
-use ktrial_core::{ClientId, ControllerId, Incarnation, Now, Random};
+use ktrial_core::{ClientId, ControllerId, Incarnation, NodeId, Now, Random};
 
 fn run(script: &str) -> String {
     let start = AdminStart {
         id: ClientId(9),
         incarnation: Incarnation(0),
-        controllers: [1, 2, 3].map(ControllerId).to_vec(),
+        controllers: [1, 2, 3]
+            .map(|id| NodeId::Controller(ControllerId(id)))
+            .to_vec(),
         random: Random::stream(1, "admin"),
     };
     Driver::new(Admin::start(start, Now::default())).run(script)

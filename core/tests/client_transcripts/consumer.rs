@@ -74,6 +74,41 @@ fn out_of_range_resets_by_the_policy() {
     ));
 }
 
+#[test]
+fn a_follower_is_read_from_until_it_fails_and_a_follower_that_lags_loses_no_position() {
+    insta::assert_snapshot!(run(
+        &[EARLIEST, ("client.rack", "r2")],
+        "
+        assign orders-0
+        metadata orders 0=b1@0 1=b2@0
+        offsets b1 orders-0=0@0
+        fetched b1 orders-0=at-b2
+        fetched b2 orders-0=A,B/0@0
+        fetched b2 orders-0=OFFSET_OUT_OF_RANGE
+        fetched b1 orders-0=at-b2
+        cut b2
+        fetched b1 orders-0=C/2@0
+    "
+    ));
+}
+
+#[test]
+fn a_change_of_leader_ends_the_reading_from_a_follower() {
+    insta::assert_snapshot!(run(
+        &[EARLIEST, ("client.rack", "r2")],
+        "
+        assign orders-0
+        metadata orders 0=b1@0 1=b2@0
+        offsets b1 orders-0=0@0
+        fetched b1 orders-0=at-b2
+        fetched b2 orders-0=A/0@0
+        fetched b2 orders-0=FENCED_LEADER_EPOCH>b3@1
+        epochs b3 orders-0=1@0
+        fetched b3 orders-0=B/1@1
+    "
+    ));
+}
+
 const TRUNCATED: &str = "
     assign orders-0
     metadata orders 0=b1@0

@@ -8,7 +8,7 @@
 //! | `shutdown` | SIGTERM |
 //! | `metadata orders 0=b1@3 1=none@4` | answer: leaders and epochs; or `orders ERROR` |
 //! | `produced b1 orders-0=17 orders-1=ERROR>b2@4` | answer: base offsets; errors, with a leader hint |
-//! | `fetched b1 orders-0=A,B/5@1` | answer: a batch at offset 5, epoch 1; `empty`; or an error |
+//! | `fetched b1 orders-0=A,B/5@1` | answer: a batch at offset 5, epoch 1; `empty`; `at-b2`: read there; or an error |
 //! | `offsets b1 orders-0=5@1`, `epochs b1 orders-0=5@1` | answers: offset and epoch, or an error |
 //! | `created c1 ERROR` | answer of a controller, `NONE` if all is well |
 //! | `cut b1` | the connection is reset by the other side |
@@ -347,7 +347,13 @@ fn produced(partition: &TopicIdPartition, answer: &str) -> ProducePartitionRespo
 fn fetched(partition: &TopicIdPartition, answer: &str) -> FetchPartitionResponse {
     let (_, answer) = answer.split_once('=').unwrap();
     let (outcome, hint) = split_hint(answer);
-    let error = error(outcome);
+    let named = outcome.strip_prefix("at-b");
+    let named = named.map(|id| BrokerId(id.parse().unwrap()));
+    let error = if named.is_some() {
+        None
+    } else {
+        error(outcome)
+    };
     let records = match outcome.split_once('/') {
         Some((values, place)) => {
             let place = EndOrError::parse_place(place).unwrap();
@@ -365,6 +371,7 @@ fn fetched(partition: &TopicIdPartition, answer: &str) -> FetchPartitionResponse
         snapshot: None,
         current_leader: hint,
         records,
+        preferred_read_replica: named,
     }
 }
 

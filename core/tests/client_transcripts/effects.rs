@@ -125,6 +125,10 @@ fn print_event(event: &Event) -> String {
                 print_cause(*cause)
             )
         }
+        Event::ReadReplicaNamed { partition, replica } => match replica {
+            Some(broker) => format!("{partition} is read from {broker}"),
+            None => format!("{partition} is read from its leader"),
+        },
         Event::FetchFailed { partition, error } => format!("fetch of {partition} failed: {error}"),
         Event::Administered {
             operation, error, ..

@@ -172,6 +172,7 @@ impl Cluster {
             topic_defaults,
             rules,
             controllers: vec![ControllerId(3000)],
+            zookeeper: None,
             random,
         };
         Box::new(Broker::start(start, storage, now, out).unwrap())
@@ -208,7 +209,7 @@ impl Cluster {
                 Box::new(Consumer::start(start, now))
             }
             _ => {
-                let controllers = vec![ControllerId(3000)];
+                let controllers = vec![NodeId::Controller(ControllerId(3000))];
                 Box::new(Admin::start(
                     AdminStart {
                         id,

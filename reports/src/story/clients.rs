@@ -151,6 +151,15 @@ impl Narrator<'_> {
                 let text = format!("position in {partition} {from} → {to}: {why}");
                 self.lines.plain(at, who, text);
             }
+            Event::ReadReplicaNamed { partition, replica } => {
+                let text = match replica {
+                    Some(broker) => {
+                        format!("reads {partition} from b{broker}, a follower, from now on")
+                    }
+                    None => format!("reads {partition} from its leader again"),
+                };
+                self.lines.plain(at, who, text);
+            }
             Event::FetchFailed { partition, error } => {
                 let text = format!("cannot read {partition}: {error}");
                 self.lines.repeat(at, who, text);

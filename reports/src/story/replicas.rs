@@ -90,6 +90,32 @@ impl Narrator<'_> {
                     self.lines.append(at, who, &text);
                 }
             }
+            _ => self.disk_failed(at, who, event),
+        }
+    }
+
+    /// What a broker has lost with a disk.
+    fn disk_failed(&mut self, at: Timestamp, who: &str, event: &Event) {
+        match event {
+            Event::ReplicaOffline { partition } => {
+                let text = format!("{partition} is offline: its log directory is, or may be, lost");
+                self.lines.plain(at, who, text);
+            }
+            Event::LogDirectoryFailed {
+                directory,
+                error,
+                partitions,
+            } => {
+                self.lines.barrier();
+                let held: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+                let held = if held.is_empty() {
+                    "nothing of the topics".to_owned()
+                } else {
+                    held.join(", ")
+                };
+                let text = format!("LOSES LOG DIRECTORY {directory} with {held}: {error}");
+                self.lines.plain(at, who, text);
+            }
             Event::StorageFailed { partition, error } => {
                 let what = partition
                     .as_ref()

@@ -53,6 +53,9 @@ pub(crate) fn action(action: &Action, clients: &BTreeMap<NodeId, String>) -> Str
             partitions,
         } => format!("ask for {} of {}", asked(*election), list(partitions)),
         Action::CreateTopic { topic, .. } => format!("create {topic}"),
+        Action::AddPartitions { topic, count, .. } => {
+            format!("give {topic} {count} partitions")
+        }
         Action::DeleteTopic { topic } => format!("delete {topic}"),
         Action::Reassign {
             partition,

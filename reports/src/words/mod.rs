@@ -219,6 +219,7 @@ pub(crate) fn setting(resource: &ConfigResource, key: &str, value: Option<&str>)
     let whose = match resource {
         ConfigResource::Topic(topic) => format!("of topic {topic}"),
         ConfigResource::Cluster => "of the cluster".to_owned(),
+        ConfigResource::Broker(broker) => format!("of broker {broker}"),
     };
     match value {
         Some(value) => format!("{key}={value} {whose}"),

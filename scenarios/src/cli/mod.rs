@@ -6,6 +6,7 @@ mod exit;
 mod filter;
 mod follow;
 mod fuzz;
+mod generations;
 pub mod library;
 mod merge;
 pub mod output;
@@ -82,6 +83,8 @@ enum Command {
     Sweep(sweep::Arguments),
     /// Random trials: clusters, settings, loads and faults drawn from the seed
     Fuzz(fuzz::Arguments),
+    /// Random trials under the rules of each TLA+ model, or of each release: what breaks, and what mends it
+    Generations(generations::Arguments),
     /// Hunt planted bugs with random trials: which check finds each, after how many
     Selftest(selftest::Arguments),
     /// Put the shards of a sweep together
@@ -174,6 +177,7 @@ fn run_command(command: Command) -> Exit {
         Command::Shrink(arguments) => shrink::shrink_plan(&arguments),
         Command::Sweep(arguments) => sweep::sweep(&arguments),
         Command::Fuzz(arguments) => fuzz::fuzz(&arguments),
+        Command::Generations(arguments) => generations::generations(&arguments),
         Command::Selftest(arguments) => selftest::selftest(&arguments),
         Command::Merge(arguments) => merge::merge(&arguments),
         Command::Determinism(arguments) => determinism::determinism(&arguments),

@@ -201,7 +201,7 @@ fn with(plan: &Plan, sets: &[Override]) -> Result<Plan, String> {
                 let set = plan.rules.set(switch, value);
                 set.map_err(|error| wrong(&error.to_string()))?;
             }
-            Target::Places { .. } => found.apply(&mut plan, value),
+            Target::Places { .. } | Target::Ensemble(_) => found.apply(&mut plan, value),
         }
         plan.cell.insert(key.clone(), value.clone());
     }

@@ -8,7 +8,7 @@
 //! | `device.rs` | `disk`, `clock` |
 //! | `rounds.rs` | `rolling_restart`, `restart_storm` |
 //! | `send.rs`, `operator.rs` | `send`; `alter_config`, `elect_leaders`, `assign` |
-//! | `topics.rs` | `create_topic`, `delete_topic`, `reassign` |
+//! | `topics.rs` | `create_topic`, `add_partitions`, `delete_topic`, `reassign` |
 //!
 //! Next: `who.rs`.
 
@@ -44,6 +44,7 @@ pub(crate) const ACTIONS: &[&str] = &[
     "clock",
     "alter_config",
     "create_topic",
+    "add_partitions",
     "delete_topic",
     "reassign",
     "elect_leaders",
@@ -126,6 +127,7 @@ fn simple(
         "clock" => device::clock(reader, table, span, before),
         "alter_config" => operator::alter_config(reader, table, span, before.names),
         "create_topic" => topics::create_topic(reader, table, span, before),
+        "add_partitions" => topics::add_partitions(reader, table, span, before.names),
         "delete_topic" => topics::delete_topic(reader, table, span, before.names),
         "reassign" => topics::reassign(reader, table, span, before),
         "elect_leaders" => operator::elect_leaders(reader, table, span, before.names),
@@ -152,6 +154,7 @@ fn example(action: &str) -> &'static str {
         "clock" => "{ broker = 1, jump = \"-5s\" }",
         "alter_config" => "{ topic = \"orders\", set = { \"min.insync.replicas\" = 2 } }",
         "create_topic" | "delete_topic" => "{ topic = \"orders\" }",
+        "add_partitions" => "{ topic = \"orders\", count = 3 }",
         "reassign" => "{ partition = \"orders-0\", replicas = [4, 2, 3] }",
         "elect_leaders" => "{ election = \"preferred\" }",
         "assign" => "{ consumer = \"c1\", partitions = [\"orders-0\"] }",

@@ -47,12 +47,17 @@ fn config_changes(
     span: Span,
     names: &Names,
 ) -> Option<Vec<ConfigChange>> {
-    reader.only(table, &["topic", "set", "delete"]);
-    let resource = match table.get("topic") {
-        Some(entry) => {
+    reader.only(table, &["topic", "broker", "set", "delete"]);
+    let resource = match (table.get("topic"), table.get("broker")) {
+        (Some(_), Some(entry)) => {
+            reader.error(entry.key_span, "either of a topic or of a broker");
+            return None;
+        }
+        (Some(entry), None) => {
             ConfigResource::Topic(names.topic(reader, &entry.node)?.name.as_str().into())
         }
-        None => ConfigResource::Cluster,
+        (None, Some(entry)) => ConfigResource::Broker(names.broker(reader, &entry.node)?),
+        (None, None) => ConfigResource::Cluster,
     };
     let mut changes = Vec::new();
     if let Some(entry) = table.get("set") {

@@ -217,6 +217,30 @@ pub(super) fn create_topic(
     Some(Action::CreateTopic { topic, replicas })
 }
 
+/// `add_partitions = { topic = "orders", count = 3, replicas = [[2, 3, 1], [3, 1, 2]] }`: `count` in all,
+/// `replicas` of the new ones.
+pub(super) fn add_partitions(
+    reader: &mut Reader,
+    table: &Table,
+    span: Span,
+    names: &Names,
+) -> Option<Action> {
+    reader.only(table, &["topic", "count", "replicas"]);
+    let node = reader.need(table, "topic", span)?;
+    let topic: TopicName = names.topic(reader, node)?.name.as_str().into();
+    let node = reader.need(table, "count", span)?;
+    let count = reader.integer(node, 1..=i64::from(i32::MAX))?;
+    let replicas = match table.get("replicas") {
+        Some(entry) => Some(manual_placement(reader, &entry.node, names)?),
+        None => None,
+    };
+    Some(Action::AddPartitions {
+        topic,
+        count,
+        replicas,
+    })
+}
+
 /// `delete_topic = { topic = "orders" }`.
 pub(super) fn delete_topic(
     reader: &mut Reader,

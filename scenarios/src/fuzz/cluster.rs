@@ -30,8 +30,12 @@ pub(super) fn partitions(plan: &Plan) -> Vec<(TopicPartition, Vec<BrokerId>)> {
 }
 
 /// Draws how many controllers there are: one, or a quorum of three.
-pub(super) fn quorum(dice: &mut Dice, plan: &mut Plan) {
-    let count = dice.pick(&[1, 1, 3]);
+pub(super) fn quorum(dice: &mut Dice, profile: Profile, plan: &mut Plan) {
+    let count = if profile.is_model() {
+        1
+    } else {
+        dice.pick(&[1, 1, 3])
+    };
     let controller = |id| ControllerPlan {
         id: ControllerId(id),
         config: Settings::new(),
@@ -44,6 +48,9 @@ pub(super) fn draw(dice: &mut Dice, profile: Profile, plan: &mut Plan) {
     let count = dice.count(profile.brokers());
     let ids: Vec<BrokerId> = (1..).take(count).map(BrokerId).collect();
     plan.brokers = ids.iter().map(|id| broker(*id)).collect();
+    if profile.is_model() {
+        return model(dice, ids, plan);
+    }
     let topics = dice.count(profile.topics());
     for name in &TOPICS[..topics.min(TOPICS.len())] {
         // Three replicas are usual; one copy is worth a trial now and then.
@@ -78,6 +85,21 @@ pub(super) fn draw(dice: &mut Dice, profile: Profile, plan: &mut Plan) {
             name: format!("c{}", place + 1),
             config: Settings::from([reset]),
             assign,
+        });
+    }
+}
+
+/// One partition, on every broker.
+fn model(dice: &mut Dice, ids: Vec<BrokerId>, plan: &mut Plan) {
+    plan.topics.push(NewTopic {
+        topic: TOPICS[0].into(),
+        placement: Placement::Manual(vec![ids]),
+        configs: Settings::new(),
+    });
+    for place in 0..dice.count(2..=3) {
+        plan.producers.push(ProducerPlan {
+            name: format!("p{}", place + 1),
+            config: Settings::new(),
         });
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | file | what it draws |
 //! |---|---|
-//! | `profile.rs` | how wild: `light`, `swarm`, `harsh` |
+//! | `profile.rs` | how wild: `pair`, `trio`, `light`, `swarm`, `harsh` |
 //! | `dice.rs` | how numbers, picks and chances are drawn |
 //! | `cluster.rs` | brokers, topics, replicas, clients |
 //! | `settings.rs` | settings other than Kafka's defaults |
@@ -31,7 +31,7 @@ mod source;
 mod workload;
 
 pub use describe::describe;
-pub use fault::{FAMILIES, Family};
+pub use fault::{FAMILIES, Family, MODEL_FAMILIES};
 pub use profile::Profile;
 pub use source::FuzzSource;
 
@@ -43,6 +43,8 @@ use ktrial_sim::plan::{Plan, PowerLoss, Recovery, Step, When};
 /// Longer than `delivery.timeout.ms` and than the controller's own round of unclean elections and of
 /// leader balancing (both every 300 s), so that whatever would still happen by itself has happened.
 const SETTLE_MS: u64 = 330_000;
+/// Long enough that every replica is back in the ISR; what stands still is not asked of a model.
+const MODEL_SETTLE_MS: u64 = 20_000;
 /// Simulated. A cluster that is still changing then has never come to rest.
 const TIME_LIMIT_MS: u64 = 3_600_000;
 
@@ -53,11 +55,14 @@ const RECORD_LIMIT: u64 = 200_000;
 pub fn plan(profile: Profile, seed: u64) -> Plan {
     let dice = |purpose: &str| Dice::new(seed, purpose);
     let mut plan = empty(profile, seed);
-    cluster::quorum(&mut dice("quorum"), &mut plan);
+    cluster::quorum(&mut dice("quorum"), profile, &mut plan);
     cluster::draw(&mut dice("cluster"), profile, &mut plan);
     settings::draw(&mut dice("settings"), profile, &mut plan);
-    snapshots::draw(&mut dice("snapshots"), &mut plan);
-    world(&mut dice("world"), &mut plan);
+    if !profile.is_model() {
+        snapshots::draw(&mut dice("snapshots"), &mut plan);
+        settings::racks(&mut dice("racks"), &mut plan);
+    }
+    world(&mut dice("world"), profile, &mut plan);
     let window_ms = dice("window").between(profile.window_ms());
     fault::draw(seed, profile, window_ms, &mut plan);
     workload::draw(&mut dice("workload"), profile, window_ms, &mut plan);
@@ -80,7 +85,11 @@ fn empty(profile: Profile, seed: u64) -> Plan {
         title: format!("Drawn from seed {seed}"),
         seed,
         brokers: Vec::new(),
-        settle_ms: SETTLE_MS,
+        settle_ms: if profile.is_model() {
+            MODEL_SETTLE_MS
+        } else {
+            SETTLE_MS
+        },
         time_limit_ms: TIME_LIMIT_MS,
         record_limit: Some(RECORD_LIMIT),
         ..empty_plan(&format!("fuzz-{}", profile.name()))
@@ -88,7 +97,14 @@ fn empty(profile: Profile, seed: u64) -> Plan {
 }
 
 /// What the world is like when nothing is wrong with it.
-fn world(dice: &mut Dice, plan: &mut Plan) {
+fn world(dice: &mut Dice, profile: Profile, plan: &mut Plan) {
+    if profile.is_model() {
+        // A slow network makes every gap between two messages wide enough for a fault.
+        let (min, max) = dice.pick(&[(100, 1_000), (10_000, 40_000), (100, 200_000)]);
+        plan.network.latency_min_us = min;
+        plan.network.latency_max_us = max;
+        return;
+    }
     if dice.percent(30) {
         let (min, max) = dice.pick(&[(50, 200), (1_000, 3_000), (10_000, 40_000), (100, 100_000)]);
         plan.network.latency_min_us = min;

@@ -4,6 +4,7 @@
 //! Next: `workload.rs`.
 
 use super::dice::Dice;
+use super::fault::SECOND;
 use super::profile::Profile;
 use ktrial_core::config::Settings;
 use ktrial_core::message::Placement;
@@ -76,12 +77,23 @@ pub(super) fn draw(dice: &mut Dice, profile: Profile, plan: &mut Plan) {
     for controller in &mut plan.controllers {
         controller.config = quorum.clone();
     }
-    plan.topic_defaults = some(dice, percent, TOPIC);
-    promises(dice, plan);
+    if profile.is_model() {
+        quick(plan);
+    } else {
+        plan.topic_defaults = some(dice, percent, TOPIC);
+        promises(dice, plan);
+    }
     for producer in &mut plan.producers {
         producer.config = some(dice, percent, PRODUCER);
         let acks = dice.pick(&["all", "all", "all", "all", "all", "all", "1", "1", "0"]);
         producer.config.insert("acks".to_owned(), acks.to_owned());
+        if profile.is_model() {
+            // What a specification calls a record is a batch, and its leaders do not wait for each other.
+            let acks = dice.pick(&["all", "1"]);
+            producer.config.insert("acks".to_owned(), acks.to_owned());
+            let one = "1".to_owned();
+            producer.config.insert("batch.size".to_owned(), one);
+        }
         if dice.percent(percent.saturating_mul(2)) {
             let (request, delivery) = dice.pick(&TIMEOUTS);
             let config = &mut producer.config;
@@ -91,6 +103,49 @@ pub(super) fn draw(dice: &mut Dice, profile: Profile, plan: &mut Plan) {
     }
     for consumer in &mut plan.consumers {
         consumer.config.extend(some(dice, percent, CONSUMER));
+    }
+}
+
+/// Now and then brokers and consumers stand in two racks, and consumers read from the nearest replica;
+/// now and then brokers have a second log directory.
+pub(super) fn racks(dice: &mut Dice, plan: &mut Plan) {
+    const SELECTOR: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+    let set = |settings: &mut Settings, key: &str, value: &str| {
+        settings.insert(key.to_owned(), value.to_owned());
+    };
+    let (near, several) = (dice.percent(25), dice.percent(15));
+    let directories = format!("data,{SECOND}");
+    for broker in &mut plan.brokers {
+        if near {
+            set(&mut broker.config, "replica.selector.class", SELECTOR);
+            set(&mut broker.config, "broker.rack", dice.pick(&["r1", "r2"]));
+        }
+        if several {
+            set(&mut broker.config, "log.dirs", &directories);
+        }
+    }
+    for consumer in plan.consumers.iter_mut().filter(|_| near) {
+        set(
+            &mut consumer.config,
+            "client.rack",
+            dice.pick(&["r1", "r2"]),
+        );
+    }
+}
+
+/// A dead broker is soon missed. What is promised stays the same: elections are clean, one copy is enough.
+fn quick(plan: &mut Plan) {
+    for broker in &mut plan.brokers {
+        let key = "broker.heartbeat.interval.ms".to_owned();
+        broker.config.insert(key, "500".to_owned());
+        let key = "replica.fetch.backoff.ms".to_owned();
+        broker.config.insert(key, "100".to_owned());
+    }
+    for controller in &mut plan.controllers {
+        let key = "broker.session.timeout.ms".to_owned();
+        controller.config.insert(key, "3000".to_owned());
+        let key = "auto.leader.rebalance.enable".to_owned();
+        controller.config.insert(key, "false".to_owned());
     }
 }
 

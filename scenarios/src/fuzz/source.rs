@@ -69,6 +69,12 @@ impl FuzzSource {
             target.apply(&mut plan, value);
             plan.cell.insert(key.clone(), value.clone());
         }
+        // What is neither drawn nor set is as the release has it.
+        for (key, value) in Rules::default_settings(&plan.release).unwrap_or_default() {
+            if let Ok(target) = target(key, &plan) {
+                target.fill(&mut plan, value);
+            }
+        }
         Ok(plan)
     }
 
@@ -93,9 +99,9 @@ impl Source for FuzzSource {
         }
     }
 
-    /// What a random trial of any profile but `light` comes to sooner or later.
+    /// What a random trial of a profile that is wild enough comes to sooner or later.
     fn goals(&self) -> Vec<String> {
-        if self.profile == Profile::Light {
+        if self.profile <= Profile::Light {
             return Vec::new();
         }
         let goals = ktrial_sim::check::goals::GOALS.iter();

@@ -29,11 +29,17 @@ pub(super) fn draw(dice: &mut Dice, profile: Profile, window_ms: u64, plan: &mut
     let producers: Vec<String> = plan.producers.iter().map(|p| p.name.clone()).collect();
     let each = (all / u64::try_from(producers.len().max(1)).unwrap_or(1)).max(1);
     for producer in &producers {
-        load(dice, producer, each, window_ms, plan);
+        load(dice, profile, producer, (each, window_ms), plan);
     }
 }
 
-fn load(dice: &mut Dice, producer: &str, records: u64, window_ms: u64, plan: &mut Plan) {
+fn load(
+    dice: &mut Dice,
+    profile: Profile,
+    producer: &str,
+    (records, window_ms): (u64, u64),
+    plan: &mut Plan,
+) {
     let topic = plan.topics[dice.index(plan.topics.len())].topic.clone();
     let routing = dice.pick(&[
         Routing::Sticky,
@@ -55,10 +61,12 @@ fn load(dice: &mut Dice, producer: &str, records: u64, window_ms: u64, plan: &mu
     };
     let sends = records.div_ceil(burst);
     let moments = moments(plan);
-    let gathers = !moments.is_empty() && dice.percent(60);
+    let (often, near) = profile.gathers();
+    let gathers = !moments.is_empty() && dice.percent(often);
     let mut times: Vec<u64> = (0..sends)
         .map(|_| match gathers {
-            true => dice.pick(&moments) + dice.span_ms(1..=4_000),
+            true if profile.is_model() => dice.pick(&moments) + dice.between(1..=near),
+            true => dice.pick(&moments) + dice.span_ms(1..=near),
             false => dice.between(0..=window_ms),
         })
         .collect();

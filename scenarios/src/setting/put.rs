@@ -1,12 +1,12 @@
 //! Puts a setting into a plan.
 
 use super::kind::Kind;
-use super::target::Target;
+use super::target::{SERVERS, Target};
 use crate::suggest;
-use ktrial_core::config::Settings;
+use ktrial_core::config::{Config, Settings, ZooKeeperConfig};
 use ktrial_core::planted::Bug;
-use ktrial_core::{BrokerId, Rules};
-use ktrial_sim::plan::Plan;
+use ktrial_core::{BrokerId, Rules, ZooKeeperId};
+use ktrial_sim::plan::{Plan, ZooKeeperPlan};
 
 impl Target {
     /// Checks a value for it.
@@ -23,6 +23,13 @@ impl Target {
                 let help = suggest::help(value, &bugs).filter(|_| switch == "planted");
                 help.map_or_else(|| error.to_string(), |help| format!("{error}; {help}"))
             }),
+            Self::Ensemble(key) if key == SERVERS => match value.parse() {
+                Ok(0..=255_u8) => Ok(()),
+                Err(_) => Err(format!("expected a number from 0 to 255, found `{value}`")),
+            },
+            Self::Ensemble(key) => ZooKeeperConfig::default()
+                .set(key, value)
+                .map_err(|error| error.to_string()),
             Self::Places { kinds, key, .. } => kinds
                 .iter()
                 .try_for_each(|kind| kind.check(key, value))
@@ -33,10 +40,14 @@ impl Target {
     /// Puts a value into the plan. The release and the rules are not settings: the caller puts those
     /// in before.
     pub fn apply(&self, plan: &mut Plan, value: &str) {
-        if let Self::Places { kinds, name, key } = self {
-            for kind in kinds {
-                put(plan, *kind, name.as_deref(), key, value);
+        match self {
+            Self::Places { kinds, name, key } => {
+                for kind in kinds {
+                    put(plan, *kind, name.as_deref(), key, value);
+                }
             }
+            Self::Ensemble(key) => set_ensemble(plan, key, value),
+            Self::Release | Self::Rule(_) => {}
         }
     }
 
@@ -63,6 +74,22 @@ impl Target {
             }
         }
     }
+}
+
+/// The number of servers makes the ensemble, or takes it away; other settings hold if there is one.
+fn set_ensemble(plan: &mut Plan, key: &str, value: &str) {
+    if key != SERVERS {
+        if let Some(ensemble) = &mut plan.zookeeper {
+            ensemble.config.insert(key.to_owned(), value.to_owned());
+        }
+        return;
+    }
+    let count: i32 = value.parse().unwrap_or(0);
+    let config = plan.zookeeper.take().map(|ensemble| ensemble.config);
+    plan.zookeeper = (count > 0).then(|| ZooKeeperPlan {
+        servers: (1..=count).map(ZooKeeperId).collect(),
+        config: config.unwrap_or_default(),
+    });
 }
 
 fn put(plan: &mut Plan, kind: Kind, name: Option<&str>, key: &str, value: &str) {

@@ -5,6 +5,7 @@
 use super::kind::{KINDS, Kind, without_synonym};
 use crate::suggest;
 use ktrial_core::Rules;
+use ktrial_core::config::{Config, ZooKeeperConfig};
 use ktrial_core::rules::SWITCHES;
 use ktrial_sim::plan::Plan;
 
@@ -15,6 +16,8 @@ pub enum Target {
     Release,
     /// A switch of the rules.
     Rule(String),
+    /// `zookeeper.servers`, or a setting of the ensemble's servers.
+    Ensemble(String),
     /// Settings of nodes, topics or clients.
     Places {
         /// Of these kinds.
@@ -45,6 +48,12 @@ pub fn target(key: &str, plan: &Plan) -> Result<Target, Nowhere> {
     }
     if let Some(switch) = key.strip_prefix("rules.") {
         return rule(switch);
+    }
+    if let Some(key) = key
+        .strip_prefix("zookeeper.")
+        .filter(|key| is_ensemble(key))
+    {
+        return Ok(Target::Ensemble(key.to_owned()));
     }
     if key.starts_with('$') {
         return Err(Nowhere {
@@ -86,6 +95,14 @@ pub fn target(key: &str, plan: &Plan) -> Result<Target, Nowhere> {
     })
 }
 
+/// How many servers the ensemble has: with 1 or more, the cluster is one with ZooKeeper.
+pub(super) const SERVERS: &str = "servers";
+
+/// Whether the ensemble knows this setting.
+fn is_ensemble(key: &str) -> bool {
+    key == SERVERS || ZooKeeperConfig::KEYS.iter().any(|info| info.key == key)
+}
+
 fn rule(switch: &str) -> Result<Target, Nowhere> {
     if Rules::default().get(switch).is_some() {
         return Ok(Target::Rule(switch.to_owned()));
@@ -108,7 +125,7 @@ pub fn rule_names() -> Vec<&'static str> {
 fn all_keys() -> Vec<&'static str> {
     let keys = KINDS.iter().flat_map(|kind| kind.keys());
     let mut keys: Vec<&str> = keys.map(|info| info.key).collect();
-    keys.push("kafka.release");
+    keys.extend(["kafka.release", "zookeeper.servers"]);
     keys
 }
 

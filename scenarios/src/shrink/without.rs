@@ -317,15 +317,18 @@ impl<'a> Names<'a> {
             | Action::Clock { nodes, .. } => self.fills(nodes),
             Action::Link { from, to, .. } => self.fills(from) && self.fills(to),
             Action::AlterConfig { changes } => {
-                changes.retain(|change| match &change.resource {
-                    ConfigResource::Topic(topic) => !self.gone.topics.contains(topic),
-                    ConfigResource::Cluster => true,
-                });
+                changes.retain(|change| self.is_left(&change.resource));
                 !changes.is_empty()
             }
             Action::ElectLeaders { partitions, .. } => {
                 *partitions = self.partitions(partitions);
                 !partitions.is_empty()
+            }
+            Action::AddPartitions {
+                topic, replicas, ..
+            } => {
+                let lists = replicas.iter_mut().flatten();
+                !self.gone.topics.contains(topic) && self.all_placed(lists)
             }
             Action::CreateTopic { topic, replicas } => {
                 if let Some(partitions) = replicas.take() {
@@ -338,16 +341,10 @@ impl<'a> Names<'a> {
                 partition,
                 replicas,
             } => {
-                if let Some(replicas) = replicas {
-                    replicas.retain(|id| !self.gone.brokers.contains(id));
-                }
                 let left = self.partition(partition);
                 let stays = left.is_some();
                 *partition = left.unwrap_or_else(|| partition.clone());
-                stays
-                    && replicas
-                        .as_ref()
-                        .is_none_or(|replicas| !replicas.is_empty())
+                stays && self.all_placed(replicas.iter_mut())
             }
             Action::Assign {
                 consumer,
@@ -359,6 +356,22 @@ impl<'a> Names<'a> {
             Action::Heal => true,
         };
         full.then_some(action)
+    }
+
+    fn is_left(&self, resource: &ConfigResource) -> bool {
+        match resource {
+            ConfigResource::Topic(topic) => !self.gone.topics.contains(topic),
+            ConfigResource::Cluster => true,
+            ConfigResource::Broker(broker) => !self.gone.brokers.contains(broker),
+        }
+    }
+
+    /// Leaves the replicas that are left; whether each new partition has any.
+    fn all_placed<'b>(&self, mut lists: impl Iterator<Item = &'b mut Vec<BrokerId>>) -> bool {
+        lists.all(|list| {
+            list.retain(|id| !self.gone.brokers.contains(id));
+            !list.is_empty()
+        })
     }
 
     /// Leaves those who are left; whether there are any.

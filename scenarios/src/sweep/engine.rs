@@ -27,34 +27,34 @@ const WINDOW_PER_JOB: u64 = 128;
 
 /// One trial, tried.
 #[derive(Debug)]
-pub(super) struct Tried {
+pub(crate) struct Tried {
     /// What came out.
-    pub(super) line: Line,
+    pub(crate) line: Line,
     /// Its plan, unless it was as expected.
-    pub(super) plan: Option<Box<Plan>>,
+    pub(crate) plan: Option<Box<Plan>>,
 }
 
 /// What to try.
-pub(super) struct Order<'a> {
+pub(crate) struct Order<'a> {
     /// Makes the plans.
-    pub(super) source: &'a dyn Source,
+    pub(crate) source: &'a dyn Source,
     /// Of these seeds.
-    pub(super) seeds: Seeds,
+    pub(crate) seeds: Seeds,
     /// But for so many at the beginning.
-    pub(super) skip: u64,
+    pub(crate) skip: u64,
     /// Workers.
-    pub(super) jobs: usize,
+    pub(crate) jobs: usize,
     /// No seed is begun later than this.
-    pub(super) deadline: Option<Instant>,
+    pub(crate) deadline: Option<Instant>,
     /// No seed is begun once this is set.
-    pub(super) stop: &'a AtomicBool,
+    pub(crate) stop: &'a AtomicBool,
 }
 
 /// Tries them. The sink gets each seed's trials, and says whether to go on.
 ///
 /// # Errors
 /// The sink's.
-pub(super) fn run(
+pub(crate) fn run(
     order: &Order<'_>,
     sink: &mut dyn FnMut(Vec<Tried>) -> Result<bool, String>,
 ) -> Result<Option<Stopped>, String> {

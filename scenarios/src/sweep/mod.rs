@@ -17,7 +17,7 @@
 //! Next: `source.rs`.
 
 pub mod difference;
-mod engine;
+pub(crate) mod engine;
 mod folder;
 mod journal;
 mod merge;

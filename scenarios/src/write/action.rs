@@ -74,6 +74,7 @@ pub(super) fn action(action: &Action, for_ms: Option<u64>, words: &Words<'_>) ->
         // Written above.
         Action::AlterConfig { .. } => "alter_config",
         Action::CreateTopic { .. } => "create_topic",
+        Action::AddPartitions { .. } => "add_partitions",
         Action::DeleteTopic { .. } => "delete_topic",
         Action::Reassign { .. } => "reassign",
     };
@@ -182,8 +183,14 @@ fn alter_config(changes: &[ConfigChange]) -> String {
 
 fn one_config(changes: &[&ConfigChange]) -> String {
     let mut table = Inline::default();
-    if let Some(ConfigResource::Topic(topic)) = changes.first().map(|change| &change.resource) {
-        table.text("topic", topic);
+    match changes.first().map(|change| &change.resource) {
+        Some(ConfigResource::Topic(topic)) => {
+            table.text("topic", topic);
+        }
+        Some(ConfigResource::Broker(broker)) => {
+            table.put("broker", broker);
+        }
+        Some(ConfigResource::Cluster) | None => {}
     }
     let (mut set, mut delete) = (Inline::default(), Vec::new());
     for change in changes {

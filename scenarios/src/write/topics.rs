@@ -10,11 +10,17 @@ pub(super) fn action(action: &Action) -> Option<(&'static str, String)> {
     let key = match action {
         Action::CreateTopic { topic, replicas } => {
             table.text("topic", topic);
-            if let Some(replicas) = replicas {
-                let lists: Vec<String> = replicas.iter().map(|list| brokers(list)).collect();
-                table.put("replicas", toml::list(&lists));
-            }
+            placed(&mut table, replicas.as_deref());
             "create_topic"
+        }
+        Action::AddPartitions {
+            topic,
+            count,
+            replicas,
+        } => {
+            table.text("topic", topic).put("count", count);
+            placed(&mut table, replicas.as_deref());
+            "add_partitions"
         }
         Action::DeleteTopic { topic } => {
             table.text("topic", topic);
@@ -34,6 +40,13 @@ pub(super) fn action(action: &Action) -> Option<(&'static str, String)> {
         _ => return None,
     };
     Some((key, table.done()))
+}
+
+fn placed(table: &mut Inline, replicas: Option<&[Vec<BrokerId>]>) {
+    if let Some(replicas) = replicas {
+        let lists: Vec<String> = replicas.iter().map(|list| brokers(list)).collect();
+        table.put("replicas", toml::list(&lists));
+    }
 }
 
 fn brokers(ids: &[BrokerId]) -> String {

@@ -464,8 +464,13 @@ impl Dice {
 
     /// An action that does not last.
     fn instant(&mut self) -> Action {
-        match self.below(10) {
+        match self.below(11) {
             0 => Action::Heal,
+            10 => Action::AddPartitions {
+                topic: "orders".into(),
+                count: 3,
+                replicas: self.coin().then(|| vec![self.replicas()]),
+            },
             7 => Action::DeleteTopic {
                 topic: "orders".into(),
             },

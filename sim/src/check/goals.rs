@@ -91,6 +91,7 @@ goals! {
     power_lost_bytes: "A loss of power took bytes that were not flushed.",
     log_shortened: "A log was shorter when it was opened again.",
     storage_failed: "A disk failed a broker, which halted.",
+    log_directory_failed: "A broker lost one of its log directories, and went on.",
     elr_cleared: "A change of min.insync.replicas cleared an ELR.",
 }
 
@@ -237,6 +238,7 @@ impl Goals {
             }
             Event::Refused { api, error, .. } => self.refused(*api, *error),
             Event::StorageFailed { .. } => self.count(name::storage_failed),
+            Event::LogDirectoryFailed { .. } => self.count(name::log_directory_failed),
             _ => self.client(event),
         }
     }

@@ -119,8 +119,8 @@ impl Promises {
                 no_duplicates,
                 because,
             },
-            elr: plan.rules.elr,
-            last_known_leader: plan.rules.elr && plan.rules.elr_last_known_leader,
+            elr: plan.has_elr(),
+            last_known_leader: plan.has_elr() && plan.rules.elr_last_known_leader,
             quorum: QuorumRules::new(plan),
             topics,
             other_topics,
@@ -394,7 +394,7 @@ impl Levels {
             }),
             elr_cleared: lossy
                 && !power_loss
-                && plan.rules.elr
+                && plan.has_elr()
                 && mins.any(|min| Some(min) != first),
         }
     }

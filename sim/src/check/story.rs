@@ -46,6 +46,7 @@ pub(crate) fn change() -> PartitionChangeRecord {
         replicas: None,
         removing: None,
         adding: None,
+        directories: None,
     }
 }
 
@@ -110,6 +111,7 @@ impl Story {
             last_known_elr: Vec::new(),
             removing: Vec::new(),
             adding: Vec::new(),
+            directories: Vec::new(),
         }));
         for id in 0..3 {
             story.loaded(id, 0, 0);
@@ -271,6 +273,7 @@ impl Story {
             fenced: true,
             in_controlled_shutdown: false,
             rack: None,
+            log_dirs: Vec::new(),
         }))
     }
 
@@ -281,6 +284,7 @@ impl Story {
                 broker_epoch: BrokerEpoch(0),
                 fenced: Some(fenced),
                 in_controlled_shutdown: None,
+                log_dirs: None,
             },
         ))
     }

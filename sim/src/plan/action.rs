@@ -116,6 +116,16 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         replicas: Option<Vec<Vec<BrokerId>>>,
     },
+    /// An operator gives a topic more partitions.
+    AddPartitions {
+        /// Which.
+        topic: TopicName,
+        /// How many it is to have in all.
+        count: i32,
+        /// Where the new ones are; `None` = the controller chooses.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replicas: Option<Vec<Vec<BrokerId>>>,
+    },
     /// An operator deletes a topic.
     DeleteTopic {
         /// Which.

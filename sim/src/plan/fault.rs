@@ -1,9 +1,8 @@
 //! What can go wrong with links, disks and clocks. Each lasts until its time is up, or until the trial
 //! recovers; those that happen at once say so.
 //!
-//! Simplified: a broker has one log directory, so a fault of a directory below it halts the whole broker,
-//! as Kafka halts when its last one fails. Several (`log.dirs`, of which Kafka loses one and goes on) come
-//! later.
+//! A disk that fails below one of several log directories (`log.dirs`) takes that one from its broker;
+//! below the first, or the only one, it halts the broker.
 //!
 //! Next: `action.rs`, where they are aimed at somebody.
 

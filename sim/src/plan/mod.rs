@@ -52,11 +52,12 @@ pub struct Plan {
     pub release: String,
     /// The protocol switches: those of the release, some perhaps flipped.
     pub rules: Rules,
-    /// The controllers: the voters of the metadata quorum.
+    /// The controllers: the voters of the metadata quorum. With ZooKeeper there are no such processes: the
+    /// controller is one of the brokers, with the settings of the first one here.
     pub controllers: Vec<ControllerPlan>,
     /// The brokers.
     pub brokers: Vec<BrokerPlan>,
-    /// The ensemble of ZooKeeper, if there is one.
+    /// The ensemble of ZooKeeper, if the cluster is one with ZooKeeper.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zookeeper: Option<ZooKeeperPlan>,
     /// Settings that hold for every topic without its own.
@@ -95,6 +96,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether there are eligible leader replicas outside the ISR: never with ZooKeeper.
+    pub fn has_elr(&self) -> bool {
+        self.rules.elr && self.zookeeper.is_none()
+    }
+
     /// The step of an index: of the script, then of the timeline.
     pub fn step(&self, index: usize) -> Option<&Step> {
         let beside = |place| self.timeline.get(place);

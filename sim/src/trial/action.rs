@@ -11,8 +11,9 @@ use crate::view::{ProcessState, View};
 use crate::world::Order;
 use bytes::Bytes;
 use ktrial_core::message::{
-    AlterPartitionReassignmentsRequest, CreateTopicsRequest, DeleteTopicsRequest,
-    ElectLeadersRequest, IncrementalAlterConfigsRequest, Placement, Reassignment, Request,
+    AlterPartitionReassignmentsRequest, CreatePartitionsRequest, CreateTopicsRequest,
+    DeleteTopicsRequest, ElectLeadersRequest, IncrementalAlterConfigsRequest, Placement,
+    Reassignment, Request,
 };
 use ktrial_core::{Command, NodeId, OperationId, Timestamp};
 
@@ -86,7 +87,10 @@ impl Operations {
                 };
                 orders.push(self.administer(cluster, Request::ElectLeaders(request)));
             }
-            Action::CreateTopic { .. } | Action::DeleteTopic { .. } | Action::Reassign { .. } => {
+            Action::CreateTopic { .. }
+            | Action::AddPartitions { .. }
+            | Action::DeleteTopic { .. }
+            | Action::Reassign { .. } => {
                 let request = topics_request(cluster, action);
                 orders.extend(request.map(|request| self.administer(cluster, request)));
             }
@@ -141,6 +145,15 @@ fn topics_request(cluster: &Cluster, action: &Action) -> Option<Request> {
             let topics = vec![new];
             Request::CreateTopics(CreateTopicsRequest { topics })
         }
+        Action::AddPartitions {
+            topic,
+            count,
+            replicas,
+        } => Request::CreatePartitions(CreatePartitionsRequest {
+            topic: topic.clone(),
+            count: *count,
+            replicas: replicas.clone(),
+        }),
         Action::DeleteTopic { topic } => Request::DeleteTopics(DeleteTopicsRequest {
             topics: vec![topic.clone()],
         }),

@@ -8,7 +8,7 @@ use super::validate;
 use crate::plan::Plan;
 use crate::world::{Birth, Factory};
 use ktrial_core::admin::{Admin, AdminStart};
-use ktrial_core::broker::{Broker, BrokerStart};
+use ktrial_core::broker::{Broker, BrokerStart, ZooKeeperMode};
 use ktrial_core::config::{
     BrokerConfig, Config, ConsumerConfig, ControllerConfig, ProducerConfig, Settings, TopicConfig,
     ZooKeeperConfig,
@@ -33,6 +33,8 @@ pub(super) struct Cluster {
     controllers: BTreeMap<ControllerId, ControllerConfig>,
     brokers: BTreeMap<BrokerId, BrokerConfig>,
     zookeeper: BTreeMap<ZooKeeperId, ZooKeeperConfig>,
+    /// With ZooKeeper: what the plan sets for controllers. There are no such processes.
+    controller_settings: Settings,
     clients: Vec<Client>,
     topics: Vec<NewTopic>,
 }
@@ -62,10 +64,19 @@ impl Cluster {
             controllers: BTreeMap::new(),
             brokers: BTreeMap::new(),
             zookeeper: BTreeMap::new(),
+            controller_settings: Settings::new(),
             clients: Vec::new(),
             topics: plan.topics.clone(),
         };
-        for controller in &plan.controllers {
+        // With ZooKeeper the controllers are among the brokers, with the settings of the plan's first one.
+        if plan.zookeeper.is_some() {
+            let first = plan.controllers.first();
+            let settings = first.map(|controller| controller.config.clone());
+            cluster.controller_settings = settings.unwrap_or_default();
+            parse::<ControllerConfig>("controllers", &cluster.controller_settings)?;
+        }
+        let quorum = plan.controllers.iter().filter(|_| plan.zookeeper.is_none());
+        for controller in quorum {
             let name = format!("controller {}", controller.id);
             let config = parse(&name, &controller.config)?;
             let before = cluster.controllers.insert(controller.id, config);
@@ -77,7 +88,8 @@ impl Cluster {
             let before = cluster.brokers.insert(broker.id, config);
             unique(&name, before.is_none())?;
         }
-        if cluster.controllers.is_empty() || cluster.brokers.is_empty() {
+        let has_controller = !cluster.controllers.is_empty() || plan.zookeeper.is_some();
+        if !has_controller || cluster.brokers.is_empty() {
             return Err("it needs a controller and a broker".to_owned());
         }
         let ids = cluster.brokers.keys().map(|id| id.0);
@@ -151,8 +163,16 @@ impl Cluster {
         self.brokers.keys().copied()
     }
 
-    /// The controllers, in order.
+    /// Whether the controller is one of the brokers.
+    pub(super) fn has_zookeeper(&self) -> bool {
+        !self.zookeeper.is_empty()
+    }
+
+    /// The controllers, in order; with ZooKeeper the brokers, of whom one is it.
     pub(super) fn controllers(&self) -> Vec<NodeId> {
+        if !self.zookeeper.is_empty() {
+            return self.brokers.keys().copied().map(NodeId::Broker).collect();
+        }
         let ids = self.controllers.keys().copied();
         ids.map(NodeId::Controller).collect()
     }
@@ -259,10 +279,39 @@ impl Cluster {
             topic_defaults: self.topic_defaults.clone(),
             rules: self.rules,
             controllers: self.controllers.keys().copied().collect(),
+            zookeeper: self.zookeeper_mode(config)?,
             random: birth.random,
         };
         let disk = storage(birth.node, birth.disk)?;
         Ok(Box::new(Broker::start(start, disk, birth.now, out)?))
+    }
+
+    /// What a broker has to know of the ensemble, if there is one. A plan's session timeout holds for
+    /// sessions with ZooKeeper too, unless they have their own.
+    fn zookeeper_mode(&self, config: &BrokerConfig) -> Result<Option<ZooKeeperMode>, StartError> {
+        if self.zookeeper.is_empty() {
+            return Ok(None);
+        }
+        let controller: ControllerConfig = parse("controllers", &self.controller_settings)
+            .map_err(|reason| {
+                let path = "controllers".to_owned();
+                StartError::Unusable { path, reason }
+            })?;
+        let own = config.zookeeper_session_timeout;
+        let by_default = own == BrokerConfig::default().zookeeper_session_timeout;
+        let of_plan = self
+            .controller_settings
+            .contains_key("broker.session.timeout.ms");
+        Ok(Some(ZooKeeperMode {
+            servers: self.zookeeper.keys().copied().collect(),
+            session_timeout: if by_default && of_plan {
+                controller.broker_session_timeout
+            } else {
+                own
+            },
+            brokers: self.brokers.keys().copied().collect(),
+            controller,
+        }))
     }
 
     fn make_client(&self, id: ClientId, birth: Birth) -> Result<Box<dyn Machine>, StartError> {
@@ -301,7 +350,7 @@ impl Cluster {
                 let start = AdminStart {
                     id,
                     incarnation,
-                    controllers: self.controllers.keys().copied().collect(),
+                    controllers: self.controllers(),
                     random,
                 };
                 Box::new(Admin::start(start, now))

@@ -7,13 +7,14 @@ use crate::disk::Disk;
 use crate::history::{FinalLog, FinalRecord};
 use crate::plan::Plan;
 use bytes::Bytes;
+use ktrial_core::config::{BrokerConfig, Config};
 use ktrial_core::event::text;
 use ktrial_core::log::checkpoint::{LEADER_EPOCHS, read_leader_epochs};
 use ktrial_core::record::{RecordBatch, batches};
 use ktrial_core::{BrokerId, NodeId, Storage, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where brokers keep their logs.
+/// Where brokers keep their logs, unless `log.dirs` says that there are more places.
 pub const LOG_DIRECTORY: &str = "data";
 
 /// Reads the records in a segment's bytes, up to the first damage, which is the error.
@@ -30,18 +31,33 @@ pub(super) fn logs(plan: &Plan, disks: &BTreeMap<NodeId, Disk>) -> Vec<FinalLog>
     logs
 }
 
-/// The logs of the plan's topics on one broker's disk, below [`LOG_DIRECTORY`], by partition.
+/// The logs of the plan's topics on one broker's disk, below its log directories, by partition. (A folder
+/// in a lost directory and one that was made anew since for another topic of that name: the first is
+/// told.)
 pub fn on_disk(
     plan: &Plan,
     broker: BrokerId,
     disk: &mut dyn Storage,
     read: ReadSegment,
 ) -> Vec<FinalLog> {
-    let files = disk.list(LOG_DIRECTORY).unwrap_or_default();
-    let partitions = partitions(plan, &files).into_iter();
-    partitions
-        .map(|partition| log(disk, broker, partition, read))
-        .collect()
+    let mut logs = BTreeMap::new();
+    for directory in directories(plan, broker) {
+        let files = disk.list(&directory).unwrap_or_default();
+        for partition in partitions(plan, &files) {
+            let folder = format!("{directory}/{partition}");
+            let name = partition.clone();
+            logs.entry(name)
+                .or_insert_with(|| log(disk, broker, (partition, &folder), read));
+        }
+    }
+    logs.into_values().collect()
+}
+
+/// The log directories of a broker.
+fn directories(plan: &Plan, broker: BrokerId) -> Vec<String> {
+    let planned = plan.brokers.iter().find(|one| one.id == broker);
+    let config = planned.map(|one| BrokerConfig::from_settings(&one.config));
+    config.and_then(Result::ok).unwrap_or_default().log_dirs
 }
 
 /// The partitions of the plan's topics that have a directory.
@@ -59,10 +75,9 @@ fn partitions(plan: &Plan, files: &[String]) -> BTreeSet<TopicPartition> {
 fn log(
     disk: &mut dyn Storage,
     broker: BrokerId,
-    partition: TopicPartition,
+    (partition, directory): (TopicPartition, &str),
     read: ReadSegment,
 ) -> FinalLog {
-    let directory = format!("{LOG_DIRECTORY}/{partition}");
     let mut log = FinalLog {
         partition,
         broker,
@@ -70,7 +85,7 @@ fn log(
         leader_epochs: Vec::new(),
         damage: None,
     };
-    let files = disk.list(&directory).unwrap_or_default();
+    let files = disk.list(directory).unwrap_or_default();
     for path in files.iter().filter(|path| path.ends_with(".log")) {
         let bytes = disk.read_all(path).map_err(|error| error.to_string());
         let result = bytes.and_then(|bytes| read(&bytes.unwrap_or_default(), &mut log.records));

@@ -40,6 +40,7 @@ pub(super) fn filled(action: &Action, cluster: &Cluster, view: &View) -> Action 
         | Action::AlterConfig { .. }
         | Action::ElectLeaders { .. }
         | Action::CreateTopic { .. }
+        | Action::AddPartitions { .. }
         | Action::DeleteTopic { .. }
         | Action::Reassign { .. }
         | Action::Assign { .. } => {}
@@ -110,6 +111,6 @@ fn holders(target: &Target, other: &[NodeId], cluster: &Cluster, view: &View) ->
 fn active(cluster: &Cluster, view: &View) -> Option<NodeId> {
     match cluster.controllers()[..] {
         [only] => Some(only),
-        _ => view.quorum().active().map(NodeId::Controller),
+        _ => view.quorum().active_node(),
     }
 }

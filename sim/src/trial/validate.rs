@@ -277,7 +277,10 @@ impl<'p> Known<'p> {
             }
             Action::AlterConfig { changes } => changes.iter().try_for_each(|c| self.change(c)),
             Action::ElectLeaders { partitions, .. } => self.partitions(partitions),
-            Action::CreateTopic { topic, replicas } => {
+            Action::AddPartitions {
+                topic, replicas, ..
+            }
+            | Action::CreateTopic { topic, replicas } => {
                 self.topic(topic)?;
                 let elsewhere = replicas.clone().map(Placement::Manual);
                 let placed = elsewhere.map(|placement| self.placed(&placement));
@@ -287,6 +290,9 @@ impl<'p> Known<'p> {
                     .map_err(|e| format!("topic `{topic}`, which {e}"))
             }
             Action::DeleteTopic { topic } => self.topic(topic).map(drop),
+            Action::Reassign { .. } if self.cluster.has_zookeeper() => {
+                Err("a move of replicas, which is not simulated with ZooKeeper".to_owned())
+            }
             Action::Reassign {
                 partition,
                 replicas,
@@ -302,6 +308,7 @@ impl<'p> Known<'p> {
         match &change.resource {
             ConfigResource::Topic(topic) => self.topic(topic).map(drop),
             ConfigResource::Cluster => Ok(()),
+            ConfigResource::Broker(broker) => self.brokers(&[*broker]),
         }
     }
 

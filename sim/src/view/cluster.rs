@@ -138,6 +138,7 @@ pub struct TopicSettings {
     never_unclean: bool,
     defaults: Settings,
     cluster: Settings,
+    brokers: BTreeMap<BrokerId, Settings>,
     topics: BTreeMap<TopicName, Settings>,
 }
 
@@ -155,6 +156,7 @@ impl TopicSettings {
             never_unclean: !plan.rules.unclean_election_by_setting,
             defaults,
             cluster: Settings::new(),
+            brokers: BTreeMap::new(),
             topics: topics.collect(),
         }
     }
@@ -162,6 +164,11 @@ impl TopicSettings {
     /// The text of a setting, if any level sets it.
     pub fn get(&self, topic: &str, key: &str) -> Option<&str> {
         let own = self.topics.get(topic).and_then(|own| own.get(key));
+        // A broker that forces its logs less often than the others breaks what they promise.
+        let varies = self.brokers.values().any(|own| own.contains_key(key));
+        if own.is_none() && varies && key.starts_with("flush.") {
+            return None;
+        }
         let value = own.or_else(|| self.cluster.get(key));
         value.or_else(|| self.defaults.get(key)).map(String::as_str)
     }
@@ -171,10 +178,21 @@ impl TopicSettings {
         !self.never_unclean && self.get(topic, "unclean.leader.election.enable") == Some("true")
     }
 
-    /// `min.insync.replicas`.
+    /// `min.insync.replicas`; where brokers have values of their own, the lowest.
     pub fn min_insync_replicas(&self, topic: &str) -> u32 {
-        let text = self.get(topic, "min.insync.replicas");
-        text.and_then(|text| text.parse().ok()).unwrap_or(1)
+        const KEY: &str = "min.insync.replicas";
+        let text = self.get(topic, KEY);
+        let common = text.and_then(|text| text.parse().ok()).unwrap_or(1);
+        if self
+            .topics
+            .get(topic)
+            .is_some_and(|own| own.contains_key(KEY))
+        {
+            return common;
+        }
+        let own = self.brokers.values().filter_map(|own| own.get(KEY));
+        let own = own.filter_map(|text| text.parse().ok());
+        own.fold(common, u32::min)
     }
 
     /// Sets or deletes a setting.
@@ -182,6 +200,7 @@ impl TopicSettings {
         let settings = match resource {
             ConfigResource::Topic(topic) => self.topics.entry(topic.clone()).or_default(),
             ConfigResource::Cluster => &mut self.cluster,
+            ConfigResource::Broker(broker) => self.brokers.entry(*broker).or_default(),
         };
         match value {
             Some(value) => settings.insert(key.to_owned(), value.to_owned()),

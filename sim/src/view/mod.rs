@@ -268,6 +268,15 @@ impl View {
                 self.process(node).seen_running();
                 self.deletions.started(node);
             }
+            Event::LogDirectoryFailed { partitions, .. } => {
+                self.last_change = at;
+                for partition in partitions {
+                    let state = self.partitions.get_mut(partition);
+                    let replica = node.broker().zip(state);
+                    let replica = replica.and_then(|(id, state)| state.replicas.get_mut(&id));
+                    replica.into_iter().for_each(Replica::lose);
+                }
+            }
             Event::BrokerStopped | Event::StorageFailed { .. } => {
                 self.process(node).closed(at);
                 self.after_stop(at, node);

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// The quorum so far.
 #[derive(Clone, Debug, Default)]
 pub struct Quorum {
-    active: Option<(ControllerId, LeaderEpoch)>,
+    active: Option<(NodeId, LeaderEpoch)>,
     /// Whom the voters have elected, active already or not.
     elected: Option<(ControllerId, LeaderEpoch)>,
     activations: usize,
@@ -22,9 +22,17 @@ pub struct Quorum {
 }
 
 impl Quorum {
-    /// The active controller.
+    /// The active controller, if it is one of the quorum.
     pub fn active(&self) -> Option<ControllerId> {
-        self.active.map(|(controller, _)| controller)
+        match self.active {
+            Some((NodeId::Controller(controller), _)) => Some(controller),
+            _ => None,
+        }
+    }
+
+    /// The active controller; with ZooKeeper it is a broker.
+    pub fn active_node(&self) -> Option<NodeId> {
+        self.active.map(|(node, _)| node)
     }
 
     /// The leader of the quorum: elected, and perhaps not active yet.
@@ -59,17 +67,17 @@ impl Quorum {
     }
 
     pub(super) fn apply(&mut self, node: NodeId, event: &Event) {
+        if let Event::ControllerActivated { epoch } = event {
+            self.activations += 1;
+            if *epoch >= self.newest {
+                self.newest = *epoch;
+                self.active = Some((node, *epoch));
+            }
+        }
         let NodeId::Controller(controller) = node else {
             return;
         };
         match event {
-            Event::ControllerActivated { epoch } => {
-                self.activations += 1;
-                if *epoch >= self.newest {
-                    self.newest = *epoch;
-                    self.active = Some((controller, *epoch));
-                }
-            }
             Event::QuorumRole {
                 role: QuorumRole::Leader,
                 epoch,
@@ -92,7 +100,7 @@ impl Quorum {
 
     /// The controller leads no more, or its process is gone.
     pub(super) fn leave(&mut self, node: NodeId) {
-        if self.active().map(NodeId::Controller) == Some(node) {
+        if self.active_node() == Some(node) {
             self.active = None;
         }
         if self.elected().map(NodeId::Controller) == Some(node) {

@@ -180,6 +180,8 @@ pub struct Replica {
     pub recovery_point: Offset,
     /// What it is.
     pub role: Role,
+    /// It is in a log directory that its broker has lost, and was not opened again since.
+    pub offline: bool,
     /// A leader, or a follower that has taken something from its leader in this leader epoch: its log
     /// is the leader's as far as it goes. A follower that has not may still have to truncate.
     pub agreed: bool,
@@ -214,6 +216,12 @@ impl Replica {
         self.agreed = false;
     }
 
+    /// Its log directory is lost.
+    pub(super) fn lose(&mut self) {
+        self.stop();
+        self.offline = true;
+    }
+
     /// It leads with this ISR from now on; what it proposed before is answered.
     fn adopt(&mut self, isr: &[BrokerId]) {
         self.isr = isr.to_vec();
@@ -238,6 +246,7 @@ impl Replica {
                 self.restored_from = self.log.load(start, end, leader_epochs);
                 self.high_watermark = *high_watermark;
                 self.recovery_point = self.recovery_point.min(*log_end_offset);
+                self.offline = false;
                 self.stop();
             }
             Event::BecameLeader {
@@ -277,6 +286,7 @@ impl Replica {
                 self.high_watermark = self.high_watermark.min(*to);
                 self.recovery_point = self.recovery_point.min(*to);
             }
+            Event::ReplicaOffline { .. } => self.lose(),
             Event::HighWatermark { offset, .. } => {
                 // It rises on a follower only when a fetch has succeeded.
                 self.agreed |= *offset > self.high_watermark && self.role != Role::None;
@@ -304,6 +314,7 @@ pub(super) fn partition_of(event: &Event) -> Option<&TopicPartition> {
         | Event::Flushed { partition, .. }
         | Event::IsrProposed { partition, .. }
         | Event::IsrAdopted { partition, .. }
+        | Event::ReplicaOffline { partition }
         | Event::ReplicaDeleted { partition } => Some(partition),
         _ => None,
     }

@@ -26,6 +26,7 @@ fn fetch_request(offset: i64, epoch: i32, last_epoch: i32) -> Request {
             max_bytes: 1 << 20,
         }],
         session: FetchSession::none(),
+        rack: String::new(),
     })
 }
 
@@ -53,6 +54,7 @@ fn answers_wait_until_their_records_are_written() {
         incarnation: Incarnation(0),
         previous_broker_epoch: None,
         rack: None,
+        log_dirs: Vec::new(),
     };
     let from = NodeId::Broker(BrokerId(1));
     let first = rig.send(from, Request::BrokerRegistration(register));

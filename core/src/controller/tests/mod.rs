@@ -182,6 +182,7 @@ impl Rig {
             incarnation: Incarnation(process.starts),
             previous_broker_epoch: previous,
             rack: None,
+            log_dirs: Vec::new(),
         };
         let from = NodeId::Broker(BrokerId(id));
         let Response::BrokerRegistration(response) =
@@ -208,6 +209,7 @@ impl Rig {
             current_metadata_offset: Some(applied),
             want_fence,
             want_shutdown: stop,
+            offline_log_dirs: Vec::new(),
         };
         let from = NodeId::Broker(BrokerId(id));
         match self.ask(from, Request::BrokerHeartbeat(request)) {

@@ -153,6 +153,45 @@ fn settings_are_checked_and_min_isr_clears_the_elr() {
 }
 
 #[test]
+fn a_brokers_own_setting_is_the_default_there_and_nothing_to_the_controller() {
+    let mut rig = cluster();
+    rig.create("t", &[1, 2, 3], &[]);
+    let of = |id| ConfigResource::Broker(BrokerId(id));
+    rig.written();
+    let set = rig.configure(of(1), "flush.messages", Some("1")).0;
+    assert!(set.is_none());
+    assert_eq!(rig.written(), ["config flush.messages=1"]);
+    let unclean = "unclean.leader.election.enable";
+    assert!(rig.configure(of(1), unclean, Some("true")).0.is_none());
+    let cluster = &rig.controller.cluster;
+    assert!(!cluster.topic_config("t").unclean_leader_election_enable);
+    let at = |id| {
+        let defaults = &cluster.topic_defaults;
+        cluster
+            .image
+            .topic_config("t", Some(BrokerId(id)), defaults)
+    };
+    assert!(at(1).unclean_leader_election_enable && !at(2).unclean_leader_election_enable);
+    assert_eq!(
+        (at(1).flush_messages, at(2).flush_messages),
+        (1, u64::MAX >> 1)
+    );
+}
+
+#[test]
+fn what_a_broker_may_not_have_of_its_own_is_refused() {
+    let mut rig = cluster();
+    let of = |id| ConfigResource::Broker(BrokerId(id));
+    let mut refused = |id, key, value| rig.configure(of(id), key, value).0;
+    let elr = refused(1, "min.insync.replicas", Some("1"));
+    assert_eq!(elr, ErrorCode::InvalidConfig, "with ELR there is one");
+    let unknown = refused(9, "flush.messages", Some("1"));
+    assert_eq!(unknown, ErrorCode::BrokerIdNotRegistered);
+    let fixed = refused(1, "replica.lag.time.max.ms", Some("1"));
+    assert_eq!(fixed, ErrorCode::InvalidConfig, "not while it runs");
+}
+
+#[test]
 fn enabling_unclean_election_takes_effect_at_the_next_look() {
     let settings = [
         ("broker.session.timeout.ms", "3000"),
@@ -296,6 +335,40 @@ fn what_is_for_brokers_is_refused_and_the_connection_closed() {
             Effect::Close { .. }
         ]
     ));
+}
+
+#[test]
+fn a_topic_gets_more_partitions_and_never_fewer() {
+    let mut rig = cluster();
+    rig.create("t", &[1, 2], &[]);
+    rig.written();
+    let mut add = |topic: &str, count, replicas: Option<&[&[i32]]>| {
+        let ids = |list: &&[i32]| list.iter().copied().map(BrokerId).collect();
+        let request = Request::CreatePartitions(CreatePartitionsRequest {
+            topic: topic.into(),
+            count,
+            replicas: replicas.map(|lists| lists.iter().map(ids).collect()),
+        });
+        match rig.ask(NodeId::Client(crate::id::ClientId(0)), request) {
+            Response::CreatePartitions(response) => response.error,
+            other => panic!("{other:?}"),
+        }
+    };
+    let unknown = add("u", 2, None);
+    assert_eq!(unknown, ErrorCode::UnknownTopicOrPartition);
+    assert_eq!(add("t", 1, None), ErrorCode::InvalidPartitions);
+    let too_few_places = add("t", 3, Some(&[&[2, 3]]));
+    assert_eq!(too_few_places, ErrorCode::InvalidReplicaAssignment);
+    let other_factor = add("t", 2, Some(&[&[2]]));
+    assert_eq!(other_factor, ErrorCode::InvalidReplicaAssignment);
+    assert!(add("t", 2, Some(&[&[3, 2]])).is_none());
+    assert!(add("t", 4, None).is_none());
+    let topic = rig.controller.cluster.image.topic("t").unwrap();
+    let second = &topic.partitions[&1];
+    assert_eq!((second.leader, second.isr.len()), (Some(BrokerId(3)), 2));
+    assert_eq!(topic.partitions.len(), 4);
+    let as_many = topic.partitions.values().all(|one| one.replicas.len() == 2);
+    assert!(as_many, "as many replicas as the first has");
 }
 
 #[test]

@@ -347,9 +347,14 @@ fn config_arguments(tools: &Tools, change: &ConfigChange) -> Vec<String> {
     };
     let mut arguments = Vec::from(cluster);
     arguments.push("--alter".to_owned());
+    let id = match &change.resource {
+        ConfigResource::Broker(broker) => broker.to_string(),
+        ConfigResource::Topic(_) | ConfigResource::Cluster => String::new(),
+    };
     let entity: &[&str] = match &change.resource {
         ConfigResource::Topic(topic) => &["--entity-type", "topics", "--entity-name", topic],
         ConfigResource::Cluster => &["--entity-type", "brokers", "--entity-default"],
+        ConfigResource::Broker(_) => &["--entity-type", "brokers", "--entity-name", &id],
     };
     arguments.extend(entity.iter().map(|text| (*text).to_owned()));
     match &change.value {

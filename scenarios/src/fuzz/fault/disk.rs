@@ -4,10 +4,13 @@
 
 use super::scene::{Scene, broker, step, stop};
 use crate::fuzz::dice::Dice;
+use ktrial_core::BrokerId;
 use ktrial_sim::plan::{Action, ClockFault, DiskCall, DiskFault, Step, StopKind, Target};
 
 /// Where a broker keeps its logs.
 const LOGS: &str = "data";
+/// Where those that have a second place for them keep the others.
+pub(in crate::fuzz) const SECOND: &str = "disk2";
 
 fn disk(nodes: Vec<Target>, directory: Option<&str>, fault: DiskFault) -> Action {
     Action::Disk {
@@ -48,15 +51,28 @@ pub(super) fn full(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
     halting(dice, scene, DiskFault::Full)
 }
 
+/// Of a broker that has a second directory, that one may be hit: the broker goes on without.
+fn hit(dice: &mut Dice, scene: &Scene<'_>, id: BrokerId) -> &'static str {
+    let planned = scene.plan.brokers.iter().find(|one| one.id == id);
+    let several = planned.is_some_and(|one| one.config.contains_key("log.dirs"));
+    if several && dice.percent(50) {
+        SECOND
+    } else {
+        LOGS
+    }
+}
+
 fn halting(dice: &mut Dice, scene: &Scene<'_>, fault: DiskFault) -> Vec<Step> {
-    let who = broker(scene.broker(dice));
+    let id = scene.broker(dice);
+    let who = broker(id);
+    let directory = hit(dice, scene, id);
     let (begin, length) = (scene.begin(dice), scene.duration(dice));
     let again = begin + length + dice.span_ms(50..=5_000);
     let start = Action::Start {
         nodes: vec![who.clone()],
     };
     vec![
-        step(begin, disk(vec![who], Some(LOGS), fault), Some(length)),
+        step(begin, disk(vec![who], Some(directory), fault), Some(length)),
         step(again, start, None),
     ]
 }

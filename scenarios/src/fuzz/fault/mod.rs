@@ -8,14 +8,18 @@
 //! | `link.rs` | the network |
 //! | `disk.rs` | disks and clocks |
 //! | `operator.rs` | what people do to a cluster |
+//! | `leaders.rs` | a leadership that moves, and news of it that come late: all that `pair` and `trio` have |
 //!
 //! Next: `scene.rs`.
 
 mod disk;
+mod leaders;
 mod link;
 mod operator;
 mod process;
 mod scene;
+
+pub(super) use disk::SECOND;
 
 use super::dice::Dice;
 use super::profile::Profile;
@@ -36,9 +40,9 @@ pub struct Family {
 }
 
 macro_rules! families {
-    ($($from:ident $name:literal $meaning:literal $draw:path;)*) => {
-        /// Every family.
-        pub const FAMILIES: &[Family] = &[$(Family {
+    ($(#[doc = $doc:literal])+ $list:ident; $($from:ident $name:literal $meaning:literal $draw:path;)*) => {
+        $(#[doc = $doc])+
+        pub const $list: &[Family] = &[$(Family {
             name: $name,
             meaning: $meaning,
             from: Profile::$from,
@@ -48,6 +52,8 @@ macro_rules! families {
 }
 
 families! {
+    /// The families of `light`, `swarm` and `harsh`.
+    FAMILIES;
     Light "kill" "a process dies and comes back" process::kill;
     Light "shutdown" "a broker is shut down in order and comes back" process::shutdown;
     Light "pause" "a process freezes for a while" process::pause;
@@ -82,11 +88,28 @@ families! {
     Swarm "reassignments" "an operator moves replicas to other brokers, and perhaps takes it back" operator::reassignments;
 }
 
+families! {
+    /// The families of `pair` and `trio`.
+    MODEL_FAMILIES;
+    Pair "move" "an operator makes a replica the leader" leaders::moved;
+    Pair "back and forth" "an operator moves the leadership several times at once" leaders::back_and_forth;
+    Pair "late news" "a broker hears late, or not, who leads" leaders::late_news;
+    Pair "epochs apart" "the leadership goes and comes back; one broker hears of it late, one not at all" leaders::epochs_apart;
+    Pair "fenced" "a broker loses the controllers, and goes on to fetch and to serve" leaders::fenced;
+    Pair "held fetch" "followers get nothing from a broker, or one from another" leaders::held_fetch;
+    Pair "stop" "a process dies, freezes or is shut down, and comes back" leaders::stopped;
+}
+
 /// Draws all faults of a plan.
 pub(super) fn draw(seed: u64, profile: Profile, window_ms: u64, plan: &mut Plan) {
     let mut steps = Vec::new();
     let scene = Scene::new(plan, window_ms);
-    for family in FAMILIES.iter().filter(|family| family.from <= profile) {
+    let families = if profile.is_model() {
+        MODEL_FAMILIES
+    } else {
+        FAMILIES
+    };
+    for family in families.iter().filter(|family| family.from <= profile) {
         let mut dice = Dice::new(seed, &format!("fault {}", family.name));
         if !dice.percent(profile.family()) {
             continue;

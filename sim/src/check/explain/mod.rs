@@ -30,10 +30,12 @@ pub(super) fn eligible(plan: &Plan, view: &View, partition: &TopicPartition) -> 
     };
     let mut eligible = committed.isr.clone();
     eligible.extend(&committed.elr);
+    // Who was moved away is not elected.
     eligible.retain(|broker| committed.replicas.contains(broker));
     if eligible.is_empty() && plan.rules.elr_last_known_leader {
         eligible.extend(&committed.last_known_elr);
     }
+    eligible.retain(|broker| committed.replicas.contains(broker));
     eligible.sort();
     eligible.dedup();
     eligible

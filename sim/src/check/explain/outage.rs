@@ -93,7 +93,7 @@ fn waiting(
         return (any, why.to_owned());
     }
     let eligible = eligible(plan, view, partition);
-    let sets = if plan.rules.elr { "ISR or ELR" } else { "ISR" };
+    let sets = if plan.has_elr() { "ISR or ELR" } else { "ISR" };
     let none = committed.isr.is_empty() && committed.elr.is_empty();
     let alive = if none { "left" } else { "alive" };
     let mut why = format!("no replica of the {sets} is {alive} and unclean election is off");
@@ -119,10 +119,16 @@ pub(in crate::check) fn could_lead(
     partition: &TopicPartition,
 ) -> Option<BrokerId> {
     let mut eligible = eligible(plan, view, partition).into_iter();
+    let state = view.partition(partition);
+    let is_lost = |broker: &BrokerId| {
+        let replica = state.and_then(|state| state.replicas.get(broker));
+        replica.is_some_and(|replica| replica.offline)
+    };
     eligible.find(|broker| {
         let process = view.process_of(NodeId::Broker(*broker));
         let registration = view.registration(*broker);
-        process.is_some_and(|process| process.registered)
+        !is_lost(broker)
+            && process.is_some_and(|process| process.registered)
             && registration.is_some_and(|broker| !broker.fenced && !broker.in_controlled_shutdown)
     })
 }

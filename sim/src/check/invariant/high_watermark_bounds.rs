@@ -25,7 +25,9 @@ impl Invariant for HighWatermarkBounds {
         else {
             return;
         };
-        let mut report = |what| findings.broken(NAME, name, moment.at(), what);
+        let mut report = |permitted, what| {
+            findings.report(NAME, Some(name), Some(moment.at()), permitted, what);
+        };
         match moment.event() {
             Some(Event::LogLoaded { .. }) => within(name, broker, replica, &mut report),
             Some(Event::HighWatermark { .. }) => {
@@ -44,14 +46,17 @@ fn within(
     name: &TopicPartition,
     broker: BrokerId,
     replica: &Replica,
-    report: &mut dyn FnMut(String),
+    report: &mut dyn FnMut(bool, String),
 ) {
     let (start, end) = (replica.log.start(), replica.log.end());
     let high_watermark = replica.high_watermark;
     if high_watermark < start || high_watermark > end {
-        report(format!(
-            "broker {broker} has high watermark {high_watermark} on {name}, outside its log [{start}, {end})"
-        ));
+        report(
+            false,
+            format!(
+                "broker {broker} has high watermark {high_watermark} on {name}, outside its log [{start}, {end})"
+            ),
+        );
     }
 }
 
@@ -59,13 +64,16 @@ fn rises(
     name: &TopicPartition,
     broker: BrokerId,
     replica: &Replica,
-    report: &mut dyn FnMut(String),
+    report: &mut dyn FnMut(bool, String),
 ) {
     let (before, now) = (replica.previous_high_watermark, replica.high_watermark);
     if now < before {
-        report(format!(
-            "the high watermark of {name} fell from {before} to {now} while broker {broker} led"
-        ));
+        report(
+            false,
+            format!(
+                "the high watermark of {name} fell from {before} to {now} while broker {broker} led"
+            ),
+        );
     }
 }
 
@@ -73,7 +81,7 @@ fn on_every_member(
     name: &TopicPartition,
     (leader, replica): (BrokerId, &Replica),
     partition: &PartitionView,
-    report: &mut dyn FnMut(String),
+    report: &mut dyn FnMut(bool, String),
 ) {
     let Some(committed) = &partition.committed else {
         return;
@@ -88,12 +96,16 @@ fn on_every_member(
         };
         let follows = follower.role == Role::Follower(epoch, Some(leader)) && follower.agreed;
         if follows && follower.log.end() < replica.high_watermark {
-            report(format!(
-                "leader {leader} of {name} has high watermark {}, but broker {member}, a member of the \
+            let permitted = !replica.isr.contains(member) && replica.proposed.contains(member);
+            report(
+                permitted,
+                format!(
+                    "leader {leader} of {name} has high watermark {}, but broker {member}, a member of the \
                  ISR, has its log's end at {}",
-                replica.high_watermark,
-                follower.log.end()
-            ));
+                    replica.high_watermark,
+                    follower.log.end()
+                ),
+            );
         }
     }
 }

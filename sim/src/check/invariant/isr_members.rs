@@ -14,8 +14,8 @@
 //! partition, for the setting may change between. A full ISR has `min.insync.replicas` members, or as many as
 //! the topic's first partition had replicas when the change was built
 //! (`ReplicationControlManager.getTopicEffectiveMinIsr`): here, the most it ever had. Fenced members are
-//! looked for when a broker is fenced (the record that fences it follows the one that takes it out) and when a
-//! record takes one in; and only with the rules that forbid them.
+//! looked for when a broker is fenced (the record that fences it follows the one that takes it out) and
+//! when a record takes one in; and only with the rules that forbid them.
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::Committed;

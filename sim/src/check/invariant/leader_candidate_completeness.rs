@@ -3,12 +3,16 @@
 //!
 //! The true high watermark is the highest that any leader had while it was the controller's leader.
 //!
-//! Source: TLA+ kip-966 `LeaderCandidateCompleteness`; hachikuji `StrongIsr` in part.
+//! Source: TLA+ kip-966 `LeaderCandidateCompleteness`; hachikuji `StrongIsr`.
 //!
-//! It looks at a member when its log is opened, and when the controller takes it in. (That a member that
-//! follows is never overtaken is `high_watermark_bounds`.)
+//! It looks at a member when its log is opened, when the controller takes it in, and when it cuts its log
+//! where another's parts from it. (That a member that follows is never overtaken is `high_watermark_bounds`.)
 //!
-//! False positives avoided: a broker that is down, or whose log was not opened since it lost power, says
+//! Permitted: for one that was moved away, stayed in the ELR, and is a replica again, with an empty log. So
+//! does Kafka 4.3.1 (`PartitionChangeBuilder.maybePopulateTargetElr`).
+//!
+//! False positives avoided: before KIP-101 every follower cut its log at its own high watermark, and fetched
+//! the rest again: that is told when such a one is elected meanwhile. A broker that is down, or whose log was not opened since it lost power, says
 //! nothing yet. Who was elected with the same record is judged by `leader_completeness`. After a leader
 //! has begun that lacks records (reported there), its own high watermark counts. Nothing is said where
 //! the loss of the first record that the member lacks is excused: it may not come to it, and else
@@ -16,6 +20,7 @@
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::{Committed, PartitionView, Replica};
+use ktrial_core::event::TruncationCause;
 use ktrial_core::{BrokerId, Event, NodeId, Offset, TopicName, TopicPartition};
 use std::collections::BTreeMap;
 
@@ -31,6 +36,8 @@ struct Known {
     high_watermark: Offset,
     /// Who was in ISR and ELR before this entry.
     candidates: Vec<BrokerId>,
+    /// Who has been in the ELR without being a replica, and is in it still.
+    strays: Vec<BrokerId>,
 }
 
 impl Invariant for LeaderCandidateCompleteness {
@@ -45,6 +52,10 @@ impl Invariant for LeaderCandidateCompleteness {
                 Event::BecameLeader { .. }
                     | Event::HighWatermark { .. }
                     | Event::LogLoaded { .. }
+                    | Event::Truncated {
+                        cause: TruncationCause::DivergingEpoch(_) | TruncationCause::OutOfRange,
+                        ..
+                    }
                     | Event::MetadataWritten { .. }
             )
         );
@@ -65,11 +76,12 @@ impl Invariant for LeaderCandidateCompleteness {
             moment,
             excuses,
             high_watermark: known.high_watermark,
+            strays: known.strays.clone(),
         };
         match moment.event() {
             Some(Event::BecameLeader { .. }) => known.follow(moment, committed, true),
             Some(Event::HighWatermark { .. }) => known.follow(moment, committed, false),
-            Some(Event::LogLoaded { .. }) => {
+            Some(Event::LogLoaded { .. } | Event::Truncated { .. }) => {
                 if let Some((broker, replica)) = moment.replica()
                     && is_candidate(committed, broker)
                 {
@@ -82,6 +94,10 @@ impl Invariant for LeaderCandidateCompleteness {
                 }
                 known.candidates.clone_from(&committed.isr);
                 known.candidates.extend(&committed.elr);
+                let replicas = &committed.replicas;
+                let stray = |id: &BrokerId| !replicas.contains(id) || known.strays.contains(id);
+                let elr = committed.elr.iter().copied();
+                known.strays = elr.filter(stray).collect();
             }
             _ => {}
         }
@@ -111,6 +127,7 @@ struct Case<'a> {
     moment: &'a Moment<'a>,
     excuses: Excuses<'a>,
     high_watermark: Offset,
+    strays: Vec<BrokerId>,
 }
 
 impl Case<'_> {
@@ -147,10 +164,13 @@ impl Case<'_> {
              its leader had",
             self.name, self.high_watermark
         );
-        findings.broken(NAME, self.name, self.moment.at(), what);
+        let stray = self.strays.contains(&broker);
+        let (name, at) = (Some(self.name), Some(self.moment.at()));
+        findings.report(NAME, name, at, stray, what);
     }
 }
 
 fn is_candidate(committed: &Committed, broker: BrokerId) -> bool {
-    committed.isr.contains(&broker) || committed.elr.contains(&broker)
+    let named = committed.isr.contains(&broker) || committed.elr.contains(&broker);
+    named && committed.replicas.contains(&broker)
 }

@@ -2,6 +2,7 @@
 //!
 //! | property | source | file |
 //! |---|---|---|
+//! | `one_controller_per_epoch` | KAFKA-6082 | `one_controller_per_epoch.rs` |
 //! | `one_leader_per_epoch` | KRaft `ElectionSafety`; Kafka simulation `SingleLeader` | `one_leader_per_epoch.rs` |
 //! | `written_by_leader` | KIP-101 | `written_by_leader.rs` |
 //! | `log_matching` | TLA+ kip-966 `LogMatching`; hachikuji `WeakIsr` | `log_matching.rs` |
@@ -42,6 +43,7 @@ mod log_matching;
 mod log_survives_stop;
 mod maximal_isr_superset;
 mod min_isr_recovery_quorum;
+mod one_controller_per_epoch;
 mod one_leader_per_epoch;
 mod pointer_order;
 mod process_failures;
@@ -102,6 +104,7 @@ pub(super) struct Invariants {
     acknowledged_by_isr: acknowledged_by_isr::AcknowledgedByIsr,
     acknowledged_somewhere: acknowledged_somewhere::AcknowledgedSomewhere,
     consistent_read: consistent_read::ConsistentRead,
+    one_controller_per_epoch: one_controller_per_epoch::OneControllerPerEpoch,
     // About the partition that the entry names.
     one_leader_per_epoch: one_leader_per_epoch::OneLeaderPerEpoch,
     written_by_leader: written_by_leader::WrittenByLeader,
@@ -149,8 +152,9 @@ impl Invariant for Invariants {
         if let Some(topic) = moment.deleted_topic() {
             self.forget(&topic);
         }
-        let of_cluster: [&mut dyn Invariant; 7] = [
+        let of_cluster: [&mut dyn Invariant; 8] = [
             &mut self.process_failures,
+            &mut self.one_controller_per_epoch,
             &mut self.quorum,
             &mut self.epochs_monotone,
             &mut self.broker_epochs,

@@ -61,10 +61,22 @@ pub(super) fn demanded(case: &Case<'_>) -> bool {
         }
         _ => false,
     };
-    let mut controllers = case.plan.controllers.iter();
+    let ensemble = case.plan.zookeeper.as_ref();
+    let controllers: Vec<NodeId> = match ensemble {
+        Some(ensemble) => ensemble
+            .servers
+            .iter()
+            .copied()
+            .map(NodeId::ZooKeeper)
+            .collect(),
+        None => {
+            let controllers = case.plan.controllers.iter();
+            controllers.map(|one| NodeId::Controller(one.id)).collect()
+        }
+    };
     came_to_rest
         && history.undisturbed()
-        && controllers.all(|controller| runs(case, NodeId::Controller(controller.id)))
+        && controllers.iter().all(|controller| runs(case, *controller))
 }
 
 /// So long nothing has changed at the end that any other wait of the cluster is over.

@@ -2,8 +2,9 @@
 //! the ISR.
 //!
 //! False positives avoided: asked is only when nothing has changed for longer than a lost request takes
-//! to be repeated; not of brokers whose disks break their word, or whose leader's does, for a rotten
-//! batch cannot be copied; and not where a power loss may have undone a truncation.
+//! to be repeated; not of a replica in a log directory that its broker has lost; not of brokers whose
+//! disks break their word, or whose leader's does, for a rotten batch cannot be copied; and not where a
+//! power loss may have undone a truncation.
 
 use super::{Case, Findings, is_healthy, long_at_rest, serves};
 
@@ -30,6 +31,9 @@ pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
                 continue;
             }
             let replica = partition.replicas.get(broker);
+            if replica.is_some_and(|one| one.offline) {
+                continue;
+            }
             let caught_up = replica.is_some_and(|one| one.log.ends_like(&leading.log));
             let problem = match (caught_up, committed.isr.contains(broker)) {
                 (true, true) => continue,

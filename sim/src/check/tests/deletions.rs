@@ -37,6 +37,7 @@ fn again() -> Story {
         last_known_elr: Vec::new(),
         removing: Vec::new(),
         adding: Vec::new(),
+        directories: Vec::new(),
     }));
     story.loaded(0, 0, 0).loaded(1, 0, 0);
     story.leads(1, 0, 0).follows(0, 0, 1);

@@ -4,7 +4,7 @@ use super::{caught, excused, findings, judged, passed};
 use crate::check::story::{Story, brokers, change, orders};
 use crate::history::EndReason;
 use crate::plan::StopKind;
-use ktrial_core::event::{ElectionRule, SendOutcome};
+use ktrial_core::event::{ElectionRule, SendOutcome, TruncationCause};
 use ktrial_core::message::ConfigResource;
 use ktrial_core::metadata::{
     ClearElrRecord, ConfigRecord, LeaderChange, MetadataRecord, PartitionChangeRecord,
@@ -146,6 +146,25 @@ fn leader_candidate_completeness() {
     story.register(1).unfence(1).follows(1, 0, 0);
     story.append(1, 0, 0, "a").isr(&[0, 1, 2]);
     passed(&story, name);
+    // A member follows somebody else and cuts off what is committed; or not; or it is no member.
+    let cut = |to: i64, isr: &[i32], cause| {
+        let mut story = Story::new();
+        story.written("a", 0, 0, &[0, 1, 2]).isr_alone(isr);
+        story.broker(
+            1,
+            Event::Truncated {
+                partition: orders(),
+                from: Offset(1),
+                to: Offset(to),
+                cause,
+            },
+        );
+        story
+    };
+    caught(&cut(0, &[0, 1, 2], TruncationCause::OutOfRange), name);
+    passed(&cut(1, &[0, 1, 2], TruncationCause::OutOfRange), name);
+    passed(&cut(0, &[0, 2], TruncationCause::OutOfRange), name);
+    passed(&cut(0, &[0, 1, 2], TruncationCause::HighWatermark), name);
 }
 
 #[test]
@@ -352,6 +371,7 @@ fn broker_epochs() {
             fenced: false,
             in_controlled_shutdown: false,
             rack: None,
+            log_dirs: Vec::new(),
         }));
         story
     };

@@ -29,6 +29,22 @@ fn one_leader_per_epoch() {
 }
 
 #[test]
+fn one_controller_per_epoch() {
+    let name = "one_controller_per_epoch";
+    let active = |epoch| Event::ControllerActivated {
+        epoch: LeaderEpoch(epoch),
+    };
+    let mut story = Story::new();
+    story.broker(1, active(4)).broker(2, active(4));
+    caught(&story, name);
+    let mut story = Story::new();
+    story.broker(1, active(4)).broker(2, active(5));
+    // A controller that was replaced and does not know it yet is one of another epoch.
+    story.broker(1, active(6));
+    passed(&story, name);
+}
+
+#[test]
 fn log_matching_of_one_offset_and_epoch() {
     let mut story = Story::new();
     story.append(0, 0, 0, "a").append(1, 0, 0, "b");

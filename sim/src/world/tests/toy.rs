@@ -87,6 +87,7 @@ impl Toy {
                 current_metadata_offset: None,
                 want_fence: false,
                 want_shutdown: false,
+                offline_log_dirs: Vec::new(),
             }),
         });
     }

@@ -156,6 +156,7 @@ impl Tree {
                 broker_epoch: epoch,
                 fenced: Some(true),
                 in_controlled_shutdown: None,
+                log_dirs: None,
             };
             let record = MetadataRecord::BrokerRegistrationChange(change);
             self.write(record, broker, ledger, out);
@@ -176,6 +177,7 @@ impl Tree {
             fenced: false,
             in_controlled_shutdown: false,
             rack: None,
+            log_dirs: Vec::new(),
         });
         self.write(record, id, ledger, out);
     }
@@ -232,6 +234,7 @@ impl Tree {
                 last_known_elr: Vec::new(),
                 removing: Vec::new(),
                 adding: Vec::new(),
+                directories: Vec::new(),
             }),
         };
         self.write(record, BrokerId(0), ledger, out);
@@ -308,6 +311,7 @@ fn change(
         replicas: None,
         removing: None,
         adding: None,
+        directories: None,
     }
 }
 
