@@ -5,7 +5,7 @@
 //! - Once a minute: while log and snapshots are too large and there is a newer snapshot, the oldest goes, and
 //!   with it the log below the next one.
 //! - Who has applied nothing yet, or less than the log still holds, gets the latest snapshot and what
-//! follows.
+//!   follows.
 //!
 //! Invariants: a snapshot ends where a batch does, at or below the high watermark.
 //! Simplified: it is made at once, in the thread of the quorum; files go at once, not a minute later; no

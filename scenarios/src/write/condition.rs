@@ -91,12 +91,7 @@ fn one(condition: &Condition, words: &Words<'_>) -> (&'static str, String) {
             "controller"
         }
         Condition::Metadata { more, by } => {
-            table.put("more", more);
-            match by {
-                Reached::All => {}
-                Reached::AtLeast(1) => drop(table.text("by", "any")),
-                Reached::AtLeast(least) => drop(table.put("by", least)),
-            }
+            metadata(*more, *by, &mut table);
             "metadata"
         }
         Condition::InSync { partition } => {
@@ -123,6 +118,16 @@ fn controller(condition: &Condition, table: &mut Inline) {
             table.put("activations", at_least);
         }
         _ => {}
+    }
+}
+
+/// How much more is to be known to be committed, and by how many.
+fn metadata(more: i64, by: Reached, table: &mut Inline) {
+    table.put("more", more);
+    match by {
+        Reached::All => {}
+        Reached::AtLeast(1) => drop(table.text("by", "any")),
+        Reached::AtLeast(least) => drop(table.put("by", least)),
     }
 }
 
