@@ -35,10 +35,8 @@ pub(crate) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
             }
         }
         Response::CreateTopics(response) => {
-            response
-                .topics
-                .iter()
-                .for_each(|topic| refuse(None, topic.error));
+            let topics = response.topics.iter();
+            topics.for_each(|topic| refuse(None, topic.error));
         }
         Response::DeleteTopics(response) => {
             let topics = response.topics.iter();
@@ -90,22 +88,22 @@ pub(crate) fn observe(response: &Response, from: NodeId, out: &mut Effects) {
     }
 }
 
+const ERROR: ErrorCode = ErrorCode::NotController;
+
+const REFUSED_HEARTBEAT: BrokerHeartbeatResponse = BrokerHeartbeatResponse {
+    error: ERROR,
+    is_caught_up: false,
+    is_fenced: true,
+    should_shut_down: false,
+};
+
 /// The answer of a controller that is not the active one; `None` if it would not answer at all.
 /// Source: `QuorumController.newNotControllerException`, `ControllerApis`.
 pub(crate) fn not_controller(request: &Request) -> Option<Response> {
-    const ERROR: ErrorCode = ErrorCode::NotController;
     Some(match request {
-        Request::CreateTopics(request) => {
-            let refused = |topic: &NewTopic| CreatedTopic {
-                topic: topic.topic.clone(),
-                topic_id: None,
-                error: ERROR,
-                message: None,
-            };
-            Response::CreateTopics(CreateTopicsResponse {
-                topics: request.topics.iter().map(refused).collect(),
-            })
-        }
+        Request::CreateTopics(request) => Response::CreateTopics(CreateTopicsResponse {
+            topics: request.topics.iter().map(refused_topic).collect(),
+        }),
         Request::CreatePartitions(_) => Response::CreatePartitions(CreatePartitionsResponse {
             error: ERROR,
             message: None,
@@ -149,12 +147,7 @@ pub(crate) fn not_controller(request: &Request) -> Option<Response> {
                 replicas: Vec::new(),
             })
         }
-        Request::BrokerHeartbeat(_) => Response::BrokerHeartbeat(BrokerHeartbeatResponse {
-            error: ERROR,
-            is_caught_up: false,
-            is_fenced: true,
-            should_shut_down: false,
-        }),
+        Request::BrokerHeartbeat(_) => Response::BrokerHeartbeat(REFUSED_HEARTBEAT),
         // The quorum's, which every voter answers, and those that no controller does.
         Request::Fetch(_)
         | Request::FetchSnapshot(_)
@@ -172,6 +165,15 @@ pub(crate) fn not_controller(request: &Request) -> Option<Response> {
         | Request::ZooKeeper(_)
         | Request::ZooKeeperPeer(_) => return None,
     })
+}
+
+fn refused_topic(topic: &NewTopic) -> CreatedTopic {
+    CreatedTopic {
+        topic: topic.topic.clone(),
+        topic_id: None,
+        error: ERROR,
+        message: None,
+    }
 }
 
 #[cfg(test)]
