@@ -3,9 +3,9 @@
 //!
 //! Permitted: with a replica in the ELR that was moved away, Kafka elects no last known leader, for ever.
 //!
-//! False positives avoided: with unclean election on anybody may lead, but Kafka looks for such a leader
-//! at once only if the setting was on before (else every five minutes); so only a plan that never changes
-//! settings is held to that.
+//! False positives avoided: a replica in a lost log directory cannot lead. With unclean election on anybody
+//! may lead, but Kafka looks for such a leader at once only if the setting was on before (else every five
+//! minutes); so only a plan that never changes settings is held to that.
 
 use super::{Case, Findings, is_healthy, serves};
 use crate::check::explain;
@@ -44,7 +44,11 @@ fn could_lead(case: &Case<'_>, name: &TopicPartition) -> Option<BrokerId> {
     if !settled || !case.view.settings().unclean(&name.topic) {
         return None;
     }
-    let committed = case.view.partition(name)?.committed.as_ref()?;
+    let partition = case.view.partition(name)?;
+    let committed = partition.committed.as_ref()?;
     let mut replicas = committed.replicas.iter().copied();
-    replicas.find(|broker| is_healthy(case, *broker))
+    replicas.find(|broker| {
+        let replica = partition.replicas.get(broker);
+        is_healthy(case, *broker) && !replica.is_some_and(|one| one.offline)
+    })
 }
