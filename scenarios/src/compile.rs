@@ -200,6 +200,9 @@ fn plan(version: &Version, seed: u64, cell: &[Chosen<'_>]) -> Result<Plan, Vec<D
     let release = version.defaults.as_ref().unwrap_or(&plan.release);
     let defaults = Rules::default_settings(release).unwrap_or_default();
     for (key, value) in defaults {
+        if key == ZOOKEEPER_SESSION && !has_own_session(&plan) {
+            continue;
+        }
         if let Ok(target) = target(key, &plan) {
             target.fill(&mut plan, value);
         }
@@ -211,6 +214,15 @@ fn plan(version: &Version, seed: u64, cell: &[Chosen<'_>]) -> Result<Plan, Vec<D
     } else {
         Err(mistakes)
     }
+}
+
+const ZOOKEEPER_SESSION: &str = "zookeeper.session.timeout.ms";
+
+/// Whether brokers have sessions with ZooKeeper, and the plan does not say how long one is without word.
+fn has_own_session(plan: &Plan) -> bool {
+    let mut controllers = plan.controllers.iter();
+    let told = controllers.any(|one| one.config.contains_key("broker.session.timeout.ms"));
+    plan.zookeeper.is_some() && !told
 }
 
 fn rules(version: &Version, cell: &[Chosen<'_>], plan: &mut Plan) -> Result<(), RuleError> {
