@@ -10,6 +10,7 @@
 
 mod common;
 
+use ktrial_core::metadata::MetadataRecord;
 use ktrial_core::{Event, NodeId, ZooKeeperId};
 use ktrial_sim::history::{Record, What};
 use ktrial_sim::plan::{Action, LinkFault, Plan, Step, StopKind, Target, When, ZooKeeperPlan};
@@ -129,6 +130,37 @@ fn without_a_quorum_nobody_leads() {
             _ => None,
         });
     assert_eq!(looking, Some(Event::EnsembleLooking));
+}
+
+#[test]
+fn the_brokers_outlive_the_leader_of_the_ensemble() {
+    let steps = vec![
+        after(5_000, stop(3, StopKind::Kill)),
+        after(30_000, Action::Heal),
+    ];
+    let record = trial::run(&plan(1, 3, steps)).unwrap();
+    let written = record.entries.iter().filter_map(|entry| match &entry.what {
+        What::Event(Event::MetadataWritten { record, .. }) => Some(&**record),
+        _ => None,
+    });
+    let (mut registered, mut fenced) = (0, 0);
+    for record in written {
+        match record {
+            MetadataRecord::RegisterBroker(_) => registered += 1,
+            MetadataRecord::BrokerRegistrationChange(_) => fenced += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(
+        (registered, fenced),
+        (3, 0),
+        "each session goes on at another server"
+    );
+    let controllers = record
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry.what, What::Event(Event::ControllerActivated { .. })));
+    assert_eq!(controllers.count(), 1);
 }
 
 #[test]
