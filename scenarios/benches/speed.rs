@@ -199,12 +199,11 @@ after = "{seconds}s"
 
 /// What a steady cluster of some size costs per event (a message, or something that a machine tells).
 /// Starting it and making its partitions is not counted: two trials of different lengths are held against
-/// each other.
+/// each other. An argument such as `3x1000` chooses one size.
 fn scale() {
     const SHORT: u64 = 20;
     const LONG: u64 = 80;
-    let mut least = f64::INFINITY;
-    for (brokers, partitions) in [
+    let all = [
         (3, 1),
         (3, 100),
         (3, 1_000),
@@ -213,7 +212,14 @@ fn scale() {
         (30, 1),
         (30, 1_000),
         (30, 10_000),
-    ] {
+    ];
+    let one = |size: &(usize, usize)| {
+        let wanted = format!("{}x{}", size.0, size.1);
+        std::env::args().any(|arg| arg == wanted)
+    };
+    let some = all.iter().any(one);
+    let mut least = f64::INFINITY;
+    for (brokers, partitions) in all.into_iter().filter(|size| !some || one(size)) {
         let measure = |seconds| {
             let mut plan = sized(brokers, partitions, seconds);
             plan.record_messages = true;
@@ -306,7 +312,7 @@ fn failover() {
 fn main() {
     let named: Vec<String> = std::env::args()
         .skip(1)
-        .filter(|name| !name.starts_with('-'))
+        .filter(|name| !name.starts_with('-') && !name.contains('x'))
         .collect();
     let wanted = |name: &str| named.is_empty() || named.iter().any(|one| one == name);
     let all: [(&str, &dyn Fn()); 5] = [

@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 type Offsets = BTreeMap<TopicPartition, Offset>;
 
 /// The replicas of a broker.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Replicas {
     pub(super) partitions: BTreeMap<TopicPartition, Partition>,
     /// The log directories that can be used.
