@@ -19,7 +19,7 @@
 
 use crate::setting::rule_names;
 use ktrial_core::{NodeId, Rules};
-use ktrial_sim::plan::{Action, DiskFault, Plan, StopKind, Target, When};
+use ktrial_sim::plan::{Action, ControllerPlan, DiskFault, Plan, StopKind, Target, When};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -78,6 +78,11 @@ pub fn obstacles(plan: &Plan) -> Vec<Obstacle> {
         let what = format!("{} controllers", plan.controllers.len());
         found.push(Obstacle::of_plan(what, ONE_CONTROLLER));
     }
+    let both = |one: &ControllerPlan| plan.brokers.iter().any(|b| b.id.0 == one.id.0);
+    if let Some(one) = plan.controllers.iter().find(|one| both(one)) {
+        let what = format!("broker {} is a controller too", one.id);
+        found.push(Obstacle::of_plan(what, TWO_ROLES));
+    }
     if plan.zookeeper.is_some() {
         let what = "an ensemble of ZooKeeper beside the cluster".to_owned();
         found.push(Obstacle::of_plan(what, NO_ENSEMBLE));
@@ -117,6 +122,7 @@ pub fn timed(plan: &Plan) -> Vec<usize> {
 
 const NO_ENSEMBLE: &str = "a release with ZooKeeper brings one server of its own";
 const ONE_CONTROLLER: &str = "the rig starts real clusters with one controller";
+const TWO_ROLES: &str = "the rig starts brokers and controllers as processes of their own";
 const ONE_CLOCK: &str = "a real machine has one clock for all";
 const MORE_PARTITIONS: &str = "the operator of a real cluster cannot do that yet";
 
