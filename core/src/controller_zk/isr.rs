@@ -151,7 +151,12 @@ impl ControllerZk {
             error: ErrorCode::None,
             partitions: outcomes,
         };
+        let granted = response.partitions.iter();
+        let granted = granted.filter(|one| one.error.is_none());
+        let granted: Vec<TopicPartition> =
+            granted.map(|one| one.partition.partition.clone()).collect();
         self.answer(reply, Response::AlterPartition(response), env);
+        self.isr_changed(granted);
     }
 }
 
