@@ -91,6 +91,7 @@ library! {
         "raft-voter-loses-disk";
     "zookeeper":
         "bounced-broker",
+        "late-stop-replica",
         "lost-answer-freezes-isr";
 }
 
