@@ -91,8 +91,10 @@ library! {
         "raft-voter-loses-disk";
     "zookeeper":
         "bounced-broker",
+        "deposed-controller-answers",
         "late-stop-replica",
-        "lost-answer-freezes-isr";
+        "lost-answer-freezes-isr",
+        "zombie-controller-writes";
 }
 
 /// A scenario by its name.
