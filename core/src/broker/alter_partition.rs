@@ -78,12 +78,14 @@ impl AlterPartitions {
     }
 
     fn send(&mut self, shared: &mut Shared, now: Timestamp, out: &mut Effects) {
-        let Some(broker_epoch) = shared.broker_epoch else {
-            return;
-        };
         if self.in_flight.is_some() || self.wishes.is_empty() {
             return;
         }
+        let Some(broker_epoch) = shared.broker_epoch else {
+            // With ZooKeeper it may lead before it has heard of its own registration.
+            self.retry_at = Some(now + RETRY);
+            return;
+        };
         if self.retry_at.is_some_and(|at| now < at) {
             return;
         }
