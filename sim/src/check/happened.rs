@@ -3,7 +3,7 @@
 //!
 //! | excuse | needs |
 //! |---|---|
-//! | unclean election | one that was allowed, to a later leader epoch than the record's |
+//! | unclean election | one that was allowed, to a later leader epoch than the record's; or a reassignment that was taken back when nobody in sync stayed (`election.rs`) |
 //! | loss of power | a replica that lost the record with its power or by a broken disk; and since the record was written as many replicas at once had stopped uncleanly and not come back to the ISR as `min.insync.replicas` says |
 //! | the ELR was cleared | as before, but one replica is enough: Kafka clears the ELR when `min.insync.replicas` is changed |
 //! | a truncation undone | a replica lost power when it had cut its log and not flushed since: it may have the old records again under the new leader epochs, for Kafka flushes the epochs and not the cut |
@@ -414,6 +414,10 @@ impl Happened {
         let unclean_on = moment.view.settings().unclean(&name.topic);
         let state = self.of(name);
         let election = state.before.election(committed, promises.last_known_leader);
+        if unclean_on && state.before.is_taken_back_uncleanly(committed) {
+            // Nobody leads in the epoch before or, if nobody led then, in this one.
+            state.unclean = Some(committed.leader_epoch);
+        }
         if election.is_none() && committed.leader_epoch == state.newest {
             let joined = committed
                 .isr
