@@ -55,8 +55,7 @@ fn a_power_loss_leaves_no_hole_in_the_metadata_log() {
 #[test]
 fn a_deleted_replica_is_not_back_after_a_power_loss() {
     let verdict = verdict("deletion-undone");
-    // Kafka's own: a replica that was moved away stays in the ELR.
-    assert_eq!(findings(&verdict), [("isr_members", true)]);
+    assert_eq!(findings(&verdict), []);
 }
 
 /// Kafka's own: a reassignment that is taken back when nobody in sync would stay is an unclean election, though
