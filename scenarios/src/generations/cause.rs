@@ -1,12 +1,12 @@
 //! Which later rules take away what a plan breaks.
 //!
 //! Rule: all switches are set to what they are in the later rules. If the plan still breaks a promise, the
-//! rules are not the cause. Else switches are set back, those of the newest releases first, as long as nothing
-//! breaks. What is left is a smallest set: each of it is needed. What was the cause of another plan is tried
-//! first, for a few causes make most findings.
+//! rules are not the cause. Else switches are set back, those of the newest releases first, as long as
+//! nothing breaks. What is left is a smallest set: each of it is needed. What was the cause of other plans
+//! in which the same checks found something is tried first, for a few causes make most findings.
 //!
-//! Simplified: another rule is another course of events, and a finding may go away by luck. So a set that is
-//! named once proves little; one that is named again and again is the cause.
+//! Simplified: another rule is another course of events, and a finding may go away by luck. So a set that
+//! is named once proves little; one that is named again and again is the cause.
 //!
 //! Next: `../cli/generations.rs`.
 
@@ -19,8 +19,8 @@ use std::collections::BTreeSet;
 /// Switches, set as in later rules.
 pub type Set = BTreeSet<&'static str>;
 
-/// A smallest set of switches that, set as in `later`, keep the plan from breaking any promise; `None` if it
-/// breaks one even with all of them. The sets `known` are tried first.
+/// A smallest set of switches that, set as in `later`, keep the plan from breaking any promise; `None` if
+/// it breaks one even with all of them. The sets `known` are tried first.
 ///
 /// # Errors
 /// The simulator failed.

@@ -14,7 +14,8 @@ pub fn page(rows: &[Release]) -> String {
 }
 
 fn by_release(rows: &[Release]) -> String {
-    let mut text = "| release | trials | broken | found by | mended by |\n|---|---|---|---|---|\n".to_owned();
+    let mut text =
+        "| release | trials | broken | found by | mended by |\n|---|---|---|---|---|\n".to_owned();
     for row in rows {
         let census = &row.census;
         let seen = census.seen.iter();
@@ -22,7 +23,8 @@ fn by_release(rows: &[Release]) -> String {
         let mut causes: Vec<(&Set, &Explained)> = row.causes.iter().collect();
         causes.sort_by_key(|(_, one)| (std::cmp::Reverse(one.trials), one.seed));
         let causes = causes.into_iter();
-        let causes = causes.map(|(set, one)| format!("{} {} ({})", names(set), one.trials, one.seed));
+        let causes =
+            causes.map(|(set, one)| format!("{} {} ({})", names(set), one.trials, one.seed));
         let mut causes: Vec<String> = causes.collect();
         if !row.unexplained.is_empty() {
             causes.push(format!("**nothing**: seeds {:?}", row.unexplained));
@@ -65,12 +67,17 @@ fn by_cause(rows: &[Release]) -> String {
     let mut totals: Vec<(&Set, Total<'_>)> = totals.into_iter().collect();
     totals.sort_by_key(|(_, total)| std::cmp::Reverse(total.trials));
     let mut text =
-        "| mended by | since | trials | in releases | first | found by |\n|---|---|---|---|---|---|\n".to_owned();
+        "| mended by | since | trials | releases | first | found by |\n|---|---|---|---|---|---|\n"
+            .to_owned();
     for (set, total) in totals {
         let (Some(oldest), Some(newest)) = (total.releases.first(), total.releases.last()) else {
             continue;
         };
-        let checks: Vec<String> = total.checks.iter().map(|check| format!("`{check}`")).collect();
+        let checks: Vec<String> = total
+            .checks
+            .iter()
+            .map(|check| format!("`{check}`"))
+            .collect();
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} to {} | {} | {} |",

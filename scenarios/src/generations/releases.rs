@@ -51,7 +51,9 @@ pub fn all() -> Vec<String> {
     all.into_iter().map(str::to_owned).collect()
 }
 
-/// Tries these releases one after the other. `progress` is called with each as it ends.
+/// Tries these releases one after the other, then explains what each broke: in a first pass it learns what
+/// the causes are, in a second it takes for each trial the most frequent one that mends it. `progress` is
+/// called with each release as it is explained.
 ///
 /// # Errors
 /// There is no such release, or the simulator failed.
@@ -61,38 +63,45 @@ pub fn releases(
     watch: Watch<'_>,
     progress: &mut dyn FnMut(&Release),
 ) -> Result<Vec<Release>, String> {
-    let (mut rows, mut known) = (Vec::new(), Known::new());
+    let mut rows = Vec::new();
+    let mut known = Known::new();
     for name in names {
         let set = Override {
             key: "kafka.release".to_owned(),
             value: name.clone(),
         };
         let source = FuzzSource::new(profile, &[set])?;
-        let mut row = Release {
+        let census = Census::of(&source, watch)?;
+        for (plan, checks) in &census.plans {
+            if let Some(set) = cause(plan, Rules::default(), &candidates(&known, checks))? {
+                for check in checks {
+                    *known.entry((set.clone(), check.clone())).or_default() += 1;
+                }
+            }
+        }
+        rows.push(Release {
             release: name.clone(),
-            census: Census::of(&source, watch)?,
+            census,
             causes: BTreeMap::new(),
             unexplained: Vec::new(),
-        };
-        explain(&mut row, &mut known)?;
-        progress(&row);
-        rows.push(row);
+        });
+    }
+    for row in &mut rows {
+        explain(row, &known)?;
+        progress(row);
     }
     Ok(rows)
 }
 
-/// In how many trials each set took away what a check had found, in all releases so far.
+/// In how many trials of all releases each set took away what a check had found.
 type Known = BTreeMap<(Set, String), u64>;
 
-fn explain(row: &mut Release, known: &mut Known) -> Result<(), String> {
+fn explain(row: &mut Release, known: &Known) -> Result<(), String> {
     for (plan, checks) in &row.census.plans {
         let Some(set) = cause(plan, Rules::default(), &candidates(known, checks))? else {
             row.unexplained.push(plan.seed);
             continue;
         };
-        for check in checks {
-            *known.entry((set.clone(), check.clone())).or_default() += 1;
-        }
         let explained = row.causes.entry(set).or_insert_with(|| Explained {
             seed: plan.seed,
             ..Explained::default()

@@ -6,9 +6,9 @@
 //! | the last known leader, with nobody else left in ISR and ELR | last known |
 //! | anybody else | unclean |
 //!
-//! A reassignment that is taken back when nobody in sync stays, puts the first of the old replicas into the ISR
-//! as it is. Kafka calls that an unclean election and asks for the same setting, whether or not that replica is
-//! there to lead.
+//! A reassignment that is taken back when nobody in sync stays, puts the first of the old replicas into
+//! the ISR as it is. Kafka calls that an unclean election and asks for the same setting, whether or not
+//! that replica is there to lead.
 //!
 //! Source: KIP-966, `PartitionChangeBuilder.electLeader`; `PartitionReassignmentRevert`.
 
@@ -79,8 +79,8 @@ impl Before {
         Some((leader, kind))
     }
 
-    /// Whether the record that led from here to `now` took a reassignment back, and nobody of whom it left in
-    /// the ISR was in sync.
+    /// Whether the record that led from here to `now` took a reassignment back, and nobody of whom it left
+    /// in the ISR was in sync.
     pub(super) fn is_taken_back_uncleanly(&self, now: &Committed) -> bool {
         let synced = |id: &BrokerId| self.isr.contains(id) || self.elr.contains(id);
         let unclean = !now.isr.is_empty() && !now.isr.iter().any(synced);

@@ -5,9 +5,9 @@
 //! A batch is named by its partition, its leader epoch and its base offset: within an epoch only one
 //! broker appends, so its offsets rise (`written_by_leader` and `log_matching` say if not).
 //!
-//! But before registration took a broker out of the ISR, a leader that had lost what it had not flushed led on in
-//! the same epoch, and wrote other records at the same offsets. Those are a new *life* of the epoch, and what was
-//! there before is remembered beside it.
+//! But before registration took a broker out of the ISR, a leader that had lost what it had not flushed
+//! led on in the same epoch, and wrote other records at the same offsets. Those are a new *life* of the
+//! epoch, and what was there before is remembered beside it.
 //!
 //! Copies are what the brokers' events say: a log that a power loss may have shortened counts as whole
 //! until it is opened again.

@@ -1,8 +1,8 @@
 //! `stuck_partition`: nobody leads a partition although a replica that may lead is alive, or whom the
 //! controller made leader runs and does not take it up.
 //!
-//! Permitted: with a replica in the ELR that was moved away, Kafka elects no last known leader, for ever; and what
-//! Kafka leaves as it is after a lost log directory (`directory.rs`).
+//! Permitted: with a replica in the ELR that was moved away, Kafka elects no last known leader, for ever;
+//! and what Kafka leaves as it is after a lost log directory (`directory.rs`).
 //!
 //! False positives avoided: a replica in a lost log directory cannot lead. With unclean election on anybody
 //! may lead, but Kafka looks for such a leader at once only if the setting was on before (else every five
