@@ -48,6 +48,8 @@ pub(super) struct Happened {
     min_insync: BTreeMap<TopicName, u32>,
     /// Brokers whose disks do not keep what they are told to keep.
     unreliable: BTreeSet<BrokerId>,
+    /// Those of them that are not simply empty: what rots or was not flushed may be missing in between.
+    deceived: BTreeSet<BrokerId>,
     /// The log that this entry says was opened may have lost bytes by force.
     opened_after_force: bool,
 }
@@ -256,6 +258,12 @@ impl Happened {
         self.unreliable.contains(&broker)
     }
 
+    /// Whether what a broker reads back may lack something in between: its disk rots, or lies about flushes. The
+    /// checksum of a batch does not cover its offset.
+    pub(super) fn is_deceived(&self, broker: BrokerId) -> bool {
+        self.deceived.contains(&broker)
+    }
+
     /// The lowest `min.insync.replicas` that a topic ever had.
     pub(super) fn lowest_min_insync(&self, topic: &TopicName) -> usize {
         let lowest = self.min_insync.get(topic).copied().unwrap_or(1);
@@ -323,6 +331,9 @@ impl Happened {
                 let named = nodes.iter().filter_map(|node| node.node()?.broker());
                 for broker in named.filter(|_| breaks) {
                     self.unreliable.insert(broker);
+                    if *fault != DiskFault::Wipe {
+                        self.deceived.insert(broker);
+                    }
                     if fault.is_instant() {
                         self.hit(moment.view, at, broker, true);
                     }

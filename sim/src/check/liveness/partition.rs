@@ -4,9 +4,10 @@
 //! Permitted: with a replica in the ELR that was moved away, Kafka elects no last known leader, for ever;
 //! and what Kafka leaves as it is after a lost log directory (`directory.rs`).
 //!
-//! False positives avoided: a replica in a lost log directory cannot lead. With unclean election on anybody
-//! may lead, but Kafka looks for such a leader at once only if the setting was on before (else every five
-//! minutes); so only a plan that never changes settings is held to that.
+//! False positives avoided: a broker whose disk rots or lies about flushes may have a wrong copy of the
+//! metadata log without knowing; it is not judged. A replica in a lost log directory cannot lead. With
+//! unclean election on anybody may lead, but Kafka looks for such a leader at once only if the setting was on
+//! before (else every five minutes); so only a plan that never changes settings is held to that.
 
 use super::directory::Directory;
 use super::{Case, Findings, is_healthy, serves};
@@ -25,7 +26,9 @@ pub(super) fn check(case: &Case<'_>, record: &Record, findings: &mut Findings) {
         let directory = |broker| Directory::of(record, committed, name.partition, broker);
         let (what, known) = match committed.leader {
             None => {
-                let Some(broker) = could_lead(case, name) else {
+                let Some(broker) =
+                    could_lead(case, name).filter(|broker| keeps_word(case, *broker))
+                else {
                     continue;
                 };
                 let moved = committed.moved_away_in_elr().is_some();
@@ -34,7 +37,9 @@ pub(super) fn check(case: &Case<'_>, record: &Record, findings: &mut Findings) {
                     moved || directory(broker).unknown_when_unfenced,
                 )
             }
-            Some(leader) if is_healthy(case, leader) && !serves(case, name) => {
+            Some(leader)
+                if is_healthy(case, leader) && keeps_word(case, leader) && !serves(case, name) =>
+            {
                 let replica = partition.replicas.get(&leader);
                 let lost = replica.is_some_and(|one| one.offline);
                 (
@@ -46,6 +51,10 @@ pub(super) fn check(case: &Case<'_>, record: &Record, findings: &mut Findings) {
         };
         findings.report(NAME, Some(name), None, known, what);
     }
+}
+
+fn keeps_word(case: &Case<'_>, broker: BrokerId) -> bool {
+    !case.happened.is_deceived(broker)
 }
 
 fn could_lead(case: &Case<'_>, name: &TopicPartition) -> Option<BrokerId> {

@@ -4,7 +4,7 @@ use super::{caught, excused, judged, passed};
 use crate::check::goals::GOALS;
 use crate::check::story::{Story, brokers, change, orders};
 use crate::history::{EndReason, What};
-use crate::plan::{Action, LinkFault, Recovery, StopKind, Target};
+use crate::plan::{Action, DiskFault, LinkFault, Recovery, StopKind, Target};
 use ktrial_core::event::ElectionRule;
 use ktrial_core::metadata::{
     BrokerRegistrationChangeRecord, LeaderChange, MetadataRecord, PartitionChangeRecord,
@@ -87,6 +87,26 @@ fn stuck_partition() {
     };
     caught(&elected(false).also(rest), name);
     passed(&elected(true).also(rest), name);
+    // Its copy of the metadata log may be a wrong one; an empty one is made whole.
+    let broken = |fault| {
+        let action = Action::Disk {
+            nodes: vec![Target::Node(NodeId::Broker(BrokerId(1)))],
+            directory: None,
+            fault,
+        };
+        let mut story = elected(false);
+        story.world(What::Step {
+            index: 0,
+            action: Some(Box::new(action)),
+        });
+        story.also(rest)
+    };
+    let rot = DiskFault::BitRot {
+        file: None,
+        position: None,
+    };
+    passed(&broken(rot), name);
+    caught(&broken(DiskFault::Wipe), name);
 }
 
 /// A broker's registration changes.
