@@ -74,13 +74,16 @@ impl fmt::Display for Obstacle {
 /// What keeps a plan from a real cluster; of a step the gravest.
 pub fn obstacles(plan: &Plan) -> Vec<Obstacle> {
     let mut found = rules(plan);
-    if plan.controllers.len() > 1 {
-        let what = format!("{} controllers", plan.controllers.len());
-        found.push(Obstacle::of_plan(what, ONE_CONTROLLER));
-    }
-    if plan.zookeeper.is_some() {
-        let what = "an ensemble of ZooKeeper beside the cluster".to_owned();
-        found.push(Obstacle::of_plan(what, NO_ENSEMBLE));
+    match &plan.zookeeper {
+        None if plan.controllers.len() > 1 => {
+            let what = format!("{} controllers", plan.controllers.len());
+            found.push(Obstacle::of_plan(what, ONE_CONTROLLER));
+        }
+        Some(ensemble) if ensemble.servers.len() > 1 => {
+            let what = format!("{} servers of ZooKeeper", ensemble.servers.len());
+            found.push(Obstacle::of_plan(what, ONE_ZOOKEEPER));
+        }
+        _ => {}
     }
     if let Some(limit) = plan.record_limit {
         let what = format!("an end after {limit} entries");
@@ -115,7 +118,7 @@ pub fn timed(plan: &Plan) -> Vec<usize> {
     timed.map(|(index, _)| index).collect()
 }
 
-const NO_ENSEMBLE: &str = "a release with ZooKeeper brings one server of its own";
+const ONE_ZOOKEEPER: &str = "the rig starts real clusters with one server of ZooKeeper";
 const ONE_CONTROLLER: &str = "the rig starts real clusters with one controller";
 const ONE_CLOCK: &str = "a real machine has one clock for all";
 const MORE_PARTITIONS: &str = "the operator of a real cluster cannot do that yet";

@@ -1,7 +1,7 @@
 //! `agree`: scenarios x releases, simulated and real side by side.
 //!
-//! Each cell of each scenario is compiled with the release's rules and defaults (for ZooKeeper mode with the
-//! rules that come nearest, [`Target::zookeeper_rules`]), simulated and played for real: `case.rs`.
+//! Each cell of each scenario is compiled with the release's rules and defaults, and with ZooKeeper where the
+//! release runs with it ([`Target::settings`]), simulated and played for real: `case.rs`.
 //! Rows of cells and releases that are not asked for stay in the table that is there.
 
 use super::case::Case;
@@ -152,25 +152,18 @@ fn cases(arguments: &Arguments, interrupt: &Interrupt) -> Result<Vec<Case>, Fail
                 key: RELEASE.to_owned(),
                 value: target.release.to_string(),
             });
+            set.extend(target.settings().iter().map(|(key, value)| Override {
+                key: (*key).to_owned(),
+                value: (*value).to_owned(),
+            }));
             let compiled = compile(&scenario, 1, &set)
                 .map_err(|problems| Failure::Rig(library::show_problems(problems)))?;
-            set.extend(
-                target
-                    .zookeeper_rules()
-                    .iter()
-                    .map(|(key, value)| Override {
-                        key: (*key).to_owned(),
-                        value: (*value).to_owned(),
-                    }),
-            );
-            let simulated = compile(&scenario, 1, &set)
-                .map_err(|problems| Failure::Rig(library::show_problems(problems)))?;
-            for (plan, simulated) in compiled.plans.into_iter().zip(&simulated.plans) {
+            for plan in compiled.plans {
                 interrupt.check()?;
                 output::status(&format!("simulating {name} as {target}"));
                 let often = (arguments.seeds, arguments.runs);
                 let patience = arguments.jars.patience();
-                cases.push(Case::new(target, plan, simulated, often, patience)?);
+                cases.push(Case::new(target, plan, often, patience)?);
             }
         }
     }
