@@ -53,33 +53,89 @@ fn key(partition: &TopicIdPartition) -> (TopicId, i32) {
 }
 
 impl FetchSessionHandler {
-    /// What to ask for these partitions, in their order. `sessions`: the generation knows sessions.
+    /// Whether the next request names every partition. `sessions`: the generation knows sessions.
+    pub(crate) fn is_full(&self, sessions: bool) -> bool {
+        !sessions || self.epoch == FetchSession::INITIAL_EPOCH
+    }
+
+    /// What to ask for these partitions, in their order, and no others.
     pub(crate) fn request(
         &mut self,
         wanted: Vec<FetchPartition>,
         sessions: bool,
     ) -> SessionRequest {
-        self.requests += 1;
-        let now = self.requests;
-        if !sessions || self.epoch == FetchSession::INITIAL_EPOCH {
-            let named = wanted.iter();
-            let named = named.map(|one| (key(&one.partition), (one.clone(), now)));
-            self.asked = named.collect();
-            let epoch = if sessions {
-                self.epoch
-            } else {
-                FetchSession::FINAL_EPOCH
-            };
-            return SessionRequest {
-                session: FetchSession {
-                    id: self.id,
-                    epoch,
-                    forgotten: Vec::new(),
-                },
-                partitions: wanted,
-            };
+        if self.is_full(sessions) {
+            return self.request_all(wanted, sessions);
         }
         let count = wanted.len();
+        let partitions = self.take_in(wanted);
+        // Usually none, as their number says.
+        let mut forgotten = Vec::new();
+        if self.asked.len() != count {
+            let now = self.requests;
+            let gone = self.asked.extract_if(.., |_, (_, last)| *last != now);
+            forgotten.extend(gone.map(|(_, (one, _))| one.partition));
+        }
+        self.incremental(partitions, forgotten)
+    }
+
+    /// What to ask for these partitions, in their order, no more for those that are not wanted, and as
+    /// before for all others. Not if the request has to be full.
+    pub(crate) fn request_changes(
+        &mut self,
+        wanted: Vec<FetchPartition>,
+        mut unwanted: Vec<TopicIdPartition>,
+    ) -> SessionRequest {
+        let partitions = self.take_in(wanted);
+        unwanted.sort_by_key(key);
+        unwanted.retain(|one| {
+            let known = self.asked.get(&key(one));
+            let gone = known.is_some_and(|(_, last)| *last != self.requests);
+            gone && self.asked.remove(&key(one)).is_some()
+        });
+        self.incremental(partitions, unwanted)
+    }
+
+    fn request_all(&mut self, wanted: Vec<FetchPartition>, sessions: bool) -> SessionRequest {
+        self.requests += 1;
+        let now = self.requests;
+        let named = wanted.iter();
+        let named = named.map(|one| (key(&one.partition), (one.clone(), now)));
+        self.asked = named.collect();
+        let epoch = if sessions {
+            self.epoch
+        } else {
+            FetchSession::FINAL_EPOCH
+        };
+        SessionRequest {
+            session: FetchSession {
+                id: self.id,
+                epoch,
+                forgotten: Vec::new(),
+            },
+            partitions: wanted,
+        }
+    }
+
+    fn incremental(
+        &self,
+        partitions: Vec<FetchPartition>,
+        forgotten: Vec<TopicIdPartition>,
+    ) -> SessionRequest {
+        SessionRequest {
+            session: FetchSession {
+                id: self.id,
+                epoch: self.epoch,
+                forgotten,
+            },
+            partitions,
+        }
+    }
+
+    /// Notes what is wanted now. Returns what of it the broker does not know.
+    fn take_in(&mut self, wanted: Vec<FetchPartition>) -> Vec<FetchPartition> {
+        self.requests += 1;
+        let now = self.requests;
         let mut partitions = Vec::new();
         for one in wanted {
             match self.asked.get_mut(&key(&one.partition)) {
@@ -97,24 +153,7 @@ impl FetchSessionHandler {
             }
             partitions.push(one);
         }
-        let forgotten = self.forget(count, now);
-        SessionRequest {
-            session: FetchSession {
-                id: self.id,
-                epoch: self.epoch,
-                forgotten,
-            },
-            partitions,
-        }
-    }
-
-    /// Partitions that were asked for before and are not wanted now. Usually none, as their number says.
-    fn forget(&mut self, wanted: usize, now: u64) -> Vec<TopicIdPartition> {
-        if self.asked.len() == wanted {
-            return Vec::new();
-        }
-        let gone = self.asked.extract_if(.., |_, (_, last)| *last != now);
-        gone.map(|(_, (one, _))| one.partition).collect()
+        partitions
     }
 
     /// Takes an answer. Returns whether its partitions count.

@@ -220,6 +220,7 @@ impl Broker {
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         let id = &outcome.partition;
+        self.rouse(&id.partition);
         let Some(partition) = self.replicas.get_mut(&id.partition) else {
             return Ok(());
         };

@@ -15,7 +15,7 @@ use super::purgatory::{DelayedFetch, Parked, Ticket};
 use crate::config::ReplicaSelector;
 use crate::error::ErrorCode;
 use crate::event::Event;
-use crate::id::TopicPartition;
+use crate::id::{TopicIdPartition, TopicPartition};
 use crate::machine::{Effects, ReplyTo};
 use crate::message::{
     Api, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, Fetcher,
@@ -35,6 +35,8 @@ struct Found {
     bytes: usize,
     /// An error, divergence, or an offset that cannot be read yet: nothing to wait for.
     urgent: bool,
+    /// Those that need not be read again until something happens to them.
+    resting: Vec<TopicIdPartition>,
 }
 
 impl Found {
@@ -51,37 +53,47 @@ impl Broker {
         mut request: FetchRequest,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
-        let context = self.fetch_sessions.enter(now.monotonic, &mut request);
+        let context = self.enter_session(now.monotonic, &mut request);
         if let Context::Refused(error) = context {
             refuse_all(reply, error, out);
             return Ok(());
         }
         let mut changed = Vec::new();
-        let found = self.look(now, reply, &request, Some(&mut changed), out)?;
+        let wanted = &request.partitions;
+        let mut found = self.look(now, reply, &request, wanted, Some(&mut changed), out)?;
+        if let Context::Incremental(id) = context {
+            self.rest(id, std::mem::take(&mut found.resting));
+        }
+        // Of a session only those are named here that do not rest.
+        let is_empty = request.partitions.is_empty() && !matches!(context, Context::Incremental(_));
         let at_once = request.max_wait == Duration::ZERO
-            || request.partitions.is_empty()
+            || is_empty
             || found.urgent
             || found.is_enough(&request);
         if at_once {
             self.respond(reply, context, found.partitions, out);
         } else {
-            let deadline = now.monotonic + request.max_wait;
-            let names: Vec<TopicPartition> = request
-                .partitions
-                .iter()
-                .map(|one| one.partition.partition.clone())
-                .collect();
-            let parked = Parked::Fetch(DelayedFetch {
-                reply,
-                request: Arc::new(request),
-                context,
-            });
-            self.purgatory.park(parked, names.iter(), deadline);
+            self.park_fetch(now, reply, request, context);
         }
-        for partition in changed {
-            self.wake(now, &partition, out)?;
+        self.wake_each(now, &changed, out)
+    }
+
+    fn park_fetch(&mut self, now: Now, reply: ReplyTo, request: FetchRequest, context: Context) {
+        let deadline = now.monotonic + request.max_wait;
+        let request = Arc::new(request);
+        let parked = Parked::Fetch(DelayedFetch {
+            reply,
+            request: Arc::clone(&request),
+            context,
+        });
+        let names = request
+            .partitions
+            .iter()
+            .map(|one| &one.partition.partition);
+        let ticket = self.purgatory.park(parked, names, deadline);
+        if let Context::Incremental(id) = context {
+            self.fetch_sessions.parked(id, ticket);
         }
-        Ok(())
     }
 
     /// Looks at a fetch that waits. Returns whether it has ended.
@@ -100,11 +112,19 @@ impl Broker {
             request,
             context,
         } = delayed.clone();
-        let found = self.look(now, reply, &request, None, out)?;
+        let awake = match context {
+            Context::Incremental(id) => self.fetch_sessions.awake(id),
+            Context::Full(_) | Context::Refused(_) => None,
+        };
+        let wanted = awake.as_ref().unwrap_or(&request.partitions);
+        let found = self.look(now, reply, &request, wanted, None, out)?;
         if !is_last && !found.urgent && !found.is_enough(&request) {
             return Ok(false);
         }
         self.purgatory.take(ticket);
+        if let Context::Incremental(id) = context {
+            self.fetch_sessions.unparked(id, ticket);
+        }
         self.respond(reply, context, found.partitions, out);
         Ok(true)
     }
@@ -133,23 +153,25 @@ impl Broker {
         out.respond(reply, Response::Fetch(response));
     }
 
-    /// Reads all partitions of a fetch in order, within its limits. With `changed` the fetch counts as
+    /// Reads the wanted partitions of a fetch in order, within its limits. With `changed` the fetch counts as
     /// the follower's progress, and the partitions where that mattered are noted there.
     fn look(
         &mut self,
         now: Now,
         reply: ReplyTo,
         request: &FetchRequest,
+        wanted: &[FetchPartition],
         mut changed: Option<&mut Vec<TopicPartition>>,
         out: &mut Effects,
     ) -> Result<Found, StorageError> {
         let mut found = Found {
-            partitions: Vec::with_capacity(request.partitions.len()),
+            partitions: Vec::with_capacity(wanted.len()),
             bytes: 0,
             urgent: false,
+            resting: Vec::new(),
         };
         let limit = request.max_bytes.min(self.shared.config.fetch_max_bytes);
-        for one in &request.partitions {
+        for one in wanted {
             let parameters = ReadParameters {
                 fetcher: request.fetcher,
                 max_bytes: limit.saturating_sub(found.bytes),
@@ -161,6 +183,9 @@ impl Broker {
             let response = match self.read(now, one, how, changed.as_deref_mut(), out)? {
                 Ok(read) => {
                     found.urgent |= read.is_ahead || read.preferred_read_replica.is_some();
+                    if read.rests {
+                        found.resting.push(one.partition.clone());
+                    }
                     answer(one, read)
                 }
                 Err((error, leader)) => {

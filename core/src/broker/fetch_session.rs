@@ -21,15 +21,17 @@
 //! worth is their id.
 //! Source: KIP-227, `FetchManager.newContext`, `FetchSessionCacheShard`, `IncrementalFetchContext`,
 //! `CachedPartition.maybeUpdateResponseData`.
-//! Next: `fetch.rs`.
+//! Next: `fetch_rest.rs`, `fetch.rs`.
 
+use super::purgatory::Ticket;
+use super::replicas::Replicas;
 use crate::error::ErrorCode;
-use crate::id::{TopicId, TopicIdPartition};
+use crate::id::{BrokerId, TopicId, TopicIdPartition, TopicPartition};
 use crate::message::{FetchPartition, FetchPartitionResponse, FetchRequest, FetchSession, Fetcher};
 use crate::offset::Offset;
 use crate::random::Random;
 use crate::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`
@@ -44,27 +46,37 @@ pub(super) struct FetchSessions {
     /// `max.incremental.fetch.session.cache.slots`
     slots: usize,
     random: Random,
-    sessions: BTreeMap<SessionId, Session>,
+    pub(super) sessions: BTreeMap<SessionId, Session>,
+    /// Of each partition that rests, where it does.
+    pub(super) resting: BTreeMap<TopicPartition, Vec<(SessionId, u64)>>,
+    /// Fetches that wait, and a partition of their session that does not rest any more.
+    pub(super) roused: Vec<(TopicPartition, Ticket)>,
+    /// Fetches that wait in a session that has ended, and all that they want.
+    pub(super) ended: Vec<(Ticket, Vec<FetchPartition>)>,
 }
 
 #[derive(Debug)]
-struct Session {
+pub(super) struct Session {
     /// What the next request has to name.
     epoch: i32,
-    /// It is a follower's.
-    privileged: bool,
+    /// Whose it is, if it is a follower's.
+    pub(super) follower: Option<BrokerId>,
     created: Timestamp,
-    last_used: Timestamp,
+    pub(super) last_used: Timestamp,
     /// In the order in which they are read.
-    partitions: BTreeMap<u64, Cached>,
+    pub(super) partitions: BTreeMap<u64, Cached>,
     places: BTreeMap<(TopicId, i32), u64>,
     next_place: u64,
+    /// The places of those that do not rest.
+    pub(super) awake: BTreeSet<u64>,
+    /// Its fetches that wait.
+    pub(super) parked: Vec<Ticket>,
 }
 
 /// A partition of a session.
 #[derive(Clone, Debug)]
-struct Cached {
-    asked: FetchPartition,
+pub(super) struct Cached {
+    pub(super) asked: FetchPartition,
     high_watermark: Offset,
     log_start_offset: Offset,
 }
@@ -86,34 +98,53 @@ impl FetchSessions {
             slots,
             random,
             sessions: BTreeMap::new(),
+            resting: BTreeMap::new(),
+            roused: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
-    /// Finds out what a request means, and brings its session up to date. The partitions to read take the
-    /// place of those that it names.
-    pub(super) fn enter(&mut self, now: Timestamp, request: &mut FetchRequest) -> Context {
+    /// Finds out what a request means, and brings its session up to date. The partitions to read, those
+    /// that do not rest, take the place of those that it names.
+    pub(super) fn enter(
+        &mut self,
+        replicas: &mut Replicas,
+        now: Timestamp,
+        request: &mut FetchRequest,
+    ) -> Context {
         let session = std::mem::replace(&mut request.session, FetchSession::none());
         if session.is_full() {
-            self.sessions.remove(&session.id);
+            self.end(replicas, session.id);
             let wanted = session.epoch == FetchSession::INITIAL_EPOCH;
             let begins = wanted && !request.partitions.is_empty();
-            return Context::Full(if begins { self.create(now, request) } else { 0 });
+            return Context::Full(if begins {
+                self.create(replicas, now, request)
+            } else {
+                0
+            });
+        }
+        match self.sessions.get(&session.id).map(|known| known.epoch) {
+            None => return Context::Refused(ErrorCode::FetchSessionIdNotFound),
+            Some(epoch) if epoch != session.epoch => {
+                return Context::Refused(ErrorCode::InvalidFetchSessionEpoch);
+            }
+            Some(_) => {}
+        }
+        let named = request.partitions.iter().map(|one| &one.partition);
+        for one in named.chain(&session.forgotten) {
+            self.rouse(replicas, &one.partition);
         }
         let Some(known) = self.sessions.get_mut(&session.id) else {
             return Context::Refused(ErrorCode::FetchSessionIdNotFound);
         };
-        if known.epoch != session.epoch {
-            return Context::Refused(ErrorCode::InvalidFetchSessionEpoch);
-        }
         known.epoch = FetchSession::next_epoch(session.epoch);
         known.last_used = now;
         known.update(&session.forgotten, &request.partitions);
         if known.partitions.is_empty() {
-            self.sessions.remove(&session.id);
+            self.end(replicas, session.id);
             return Context::Full(0);
         }
-        let all = known.partitions.values().map(|cached| cached.asked.clone());
-        request.partitions = all.collect();
+        request.partitions = known.to_read();
         Context::Incremental(session.id)
     }
 
@@ -138,10 +169,18 @@ impl FetchSessions {
         }
     }
 
-    fn create(&mut self, now: Timestamp, request: &FetchRequest) -> SessionId {
-        let privileged = matches!(request.fetcher, Fetcher::Replica { .. });
-        let size = request.partitions.len();
-        if self.sessions.len() >= self.slots && !self.evict(now, (privileged, size)) {
+    fn create(
+        &mut self,
+        replicas: &mut Replicas,
+        now: Timestamp,
+        request: &FetchRequest,
+    ) -> SessionId {
+        let follower = match request.fetcher {
+            Fetcher::Replica { id, .. } => Some(id),
+            Fetcher::Consumer | Fetcher::Quorum { .. } => None,
+        };
+        let worth = (follower.is_some(), request.partitions.len());
+        if self.sessions.len() >= self.slots && !self.evict(replicas, now, worth) {
             return 0;
         }
         let id = loop {
@@ -153,12 +192,14 @@ impl FetchSessions {
         };
         let mut session = Session {
             epoch: 1,
-            privileged,
+            follower,
             created: now,
             last_used: now,
             partitions: BTreeMap::new(),
             places: BTreeMap::new(),
             next_place: 0,
+            awake: BTreeSet::new(),
+            parked: Vec::new(),
         };
         session.update(&[], &request.partitions);
         self.sessions.insert(id, session);
@@ -166,7 +207,7 @@ impl FetchSessions {
     }
 
     /// Makes room for a session of this worth. Returns whether there is any.
-    fn evict(&mut self, now: Timestamp, worth: (bool, usize)) -> bool {
+    fn evict(&mut self, replicas: &mut Replicas, now: Timestamp, worth: (bool, usize)) -> bool {
         let oldest = self
             .sessions
             .iter()
@@ -175,7 +216,7 @@ impl FetchSessions {
         let evictable = || {
             let open = |one: &Session| {
                 let aged = now.since(one.created) > EVICTION;
-                aged || (worth.0 && !one.privileged)
+                aged || (worth.0 && one.follower.is_none())
             };
             let candidates = self.sessions.iter().filter(|(_, one)| open(one));
             let least = candidates.min_by_key(|(id, one)| (one.worth(), **id));
@@ -184,14 +225,14 @@ impl FetchSessions {
         let Some(id) = stale.or_else(evictable).map(|(id, _)| *id) else {
             return false;
         };
-        self.sessions.remove(&id);
+        self.end(replicas, id);
         true
     }
 }
 
 impl Session {
     fn worth(&self) -> (bool, usize) {
-        (self.privileged, self.partitions.len())
+        (self.follower.is_some(), self.partitions.len())
     }
 
     /// Takes in what a request changes.
@@ -199,6 +240,7 @@ impl Session {
         for forgotten in forgotten {
             if let Some(place) = self.places.remove(&key(forgotten)) {
                 self.partitions.remove(&place);
+                self.awake.remove(&place);
             }
         }
         for one in partitions {
@@ -219,6 +261,7 @@ impl Session {
 
     fn put_last(&mut self, key: (TopicId, i32), cached: Cached) {
         self.partitions.insert(self.next_place, cached);
+        self.awake.insert(self.next_place);
         self.places.insert(key, self.next_place);
         self.next_place += 1;
     }
@@ -239,6 +282,19 @@ impl Session {
         moved || has_records || elsewhere || !read.error.is_none() || read.diverging_epoch.is_some()
     }
 
+    /// Where the partition is, if this is what was last told of it.
+    pub(super) fn place_if_told(
+        &self,
+        partition: &TopicIdPartition,
+        (high_watermark, log_start_offset): (Offset, Offset),
+    ) -> Option<u64> {
+        let place = *self.places.get(&key(partition))?;
+        let cached = self.partitions.get(&place)?;
+        let same =
+            cached.high_watermark == high_watermark && cached.log_start_offset == log_start_offset;
+        same.then_some(place)
+    }
+
     /// As `told`; one with records goes to the end.
     fn says(&mut self, read: &FetchPartitionResponse) -> bool {
         let news = self.told(read);
@@ -247,6 +303,7 @@ impl Session {
             && let Some(place) = self.places.get(&key)
             && let Some(cached) = self.partitions.remove(place)
         {
+            self.awake.remove(place);
             self.put_last(key, cached);
         }
         news

@@ -62,7 +62,11 @@ fn sessions(slots: usize) -> FetchSessions {
 fn begin(sessions: &mut FetchSessions, at: u64, follower: bool, count: i32) -> SessionId {
     let partitions: Vec<(i32, i64)> = (0..count).map(|number| (number, 0)).collect();
     let mut request = request((0, 0), follower, &partitions);
-    match sessions.enter(Timestamp::from_millis(at), &mut request) {
+    match sessions.enter(
+        &mut Replicas::default(),
+        Timestamp::from_millis(at),
+        &mut request,
+    ) {
         Context::Full(id) => id,
         other => panic!("{other:?}"),
     }
@@ -75,7 +79,9 @@ fn enter(
     partitions: &[(i32, i64)],
 ) -> Result<Vec<(i32, i64)>, ErrorCode> {
     let mut request = request(session, true, partitions);
-    if let Context::Refused(error) = sessions.enter(Timestamp::ZERO, &mut request) {
+    if let Context::Refused(error) =
+        sessions.enter(&mut Replicas::default(), Timestamp::ZERO, &mut request)
+    {
         return Err(error);
     }
     let about = request.partitions.iter();
@@ -160,7 +166,11 @@ fn a_full_cache_makes_room_for_what_is_worth_more() {
     let used = |at| {
         let mut sessions = full(true);
         let id = *sessions.sessions.keys().next().unwrap();
-        sessions.enter(Timestamp::from_millis(at), &mut request((id, 1), true, &[]));
+        sessions.enter(
+            &mut Replicas::default(),
+            Timestamp::from_millis(at),
+            &mut request((id, 1), true, &[]),
+        );
         sessions
     };
     assert_eq!(begin(&mut used(two_minutes), two_minutes, true, 1), 0);
@@ -176,7 +186,7 @@ fn a_session_without_partitions_ends() {
     let mut last = request((id, 1), true, &[]);
     last.session.forgotten.push(partition_zero);
     assert!(matches!(
-        sessions.enter(Timestamp::ZERO, &mut last),
+        sessions.enter(&mut Replicas::default(), Timestamp::ZERO, &mut last),
         Context::Full(0)
     ));
     let unknown = Err(ErrorCode::FetchSessionIdNotFound);

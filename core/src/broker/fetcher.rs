@@ -36,7 +36,7 @@ use crate::planted::Bug;
 use crate::rules::{Rules, Truncation};
 use crate::storage::StorageError;
 use crate::time::{Now, Timestamp, earliest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Kafka opens a fetcher's connection again at once; what waits is the partition.
@@ -99,7 +99,11 @@ pub(super) struct ReplicaFetcher {
     retired: u32,
     /// What the fetch under way asks for of partitions that are followed no more.
     left: Vec<Position>,
-    pub(super) following: BTreeMap<TopicPartition, Following>,
+    following: BTreeMap<TopicPartition, Following>,
+    /// Those of them that are not as they were last asked for; nothing has to be done about the others.
+    unsettled: BTreeSet<TopicPartition>,
+    /// Those that are followed no more, until a fetch has said so.
+    dropped: Vec<TopicIdPartition>,
     /// The last partition that records came for: the next one is asked for first.
     turn: Option<TopicPartition>,
     /// Whose high watermark has risen: consumers may wait for that here (KIP-392).
@@ -114,6 +118,8 @@ impl ReplicaFetcher {
             retired: 0,
             left: Vec::new(),
             following: BTreeMap::new(),
+            unsettled: BTreeSet::new(),
+            dropped: Vec::new(),
             turn: None,
             risen: Vec::new(),
         }
@@ -155,13 +161,27 @@ impl ReplicaFetcher {
             delayed_until: now,
             asked: None,
         };
+        self.unsettled.insert(id.partition.clone());
         self.following.insert(id.partition.clone(), following);
+    }
+
+    /// A partition that is followed, to be changed.
+    pub(super) fn change(&mut self, partition: &TopicPartition) -> Option<&mut Following> {
+        let following = self.following.get_mut(partition)?;
+        self.unsettled.insert(partition.clone());
+        Some(following)
+    }
+
+    /// Those that are not as they were last asked for, in order of their names.
+    pub(super) fn unsettled(&self) -> impl Iterator<Item = &Following> {
+        let names = self.unsettled.iter();
+        names.filter_map(|name| self.following.get(name))
     }
 
     /// Goes on in a new epoch of the same leader as if nothing had happened (before KAFKA-7164). Returns
     /// whether it follows the partition at all.
     pub(super) fn go_on(&mut self, partition: &TopicPartition, epoch: LeaderEpoch) -> bool {
-        let following = self.following.get_mut(partition);
+        let following = self.change(partition);
         following
             .map(|following| following.leader_epoch = epoch)
             .is_some()
@@ -169,8 +189,12 @@ impl ReplicaFetcher {
 
     /// Follows a partition no more.
     pub(super) fn leave(&mut self, partition: &TopicPartition) {
-        let left = self.following.remove(partition);
-        if let Some((offset, leader_epoch)) = left.and_then(|one| one.asked) {
+        let Some(left) = self.following.remove(partition) else {
+            return;
+        };
+        self.unsettled.remove(partition);
+        self.dropped.push(left.id);
+        if let Some((offset, leader_epoch)) = left.asked {
             self.left.push(Position {
                 partition: partition.clone(),
                 offset,
@@ -184,6 +208,7 @@ impl ReplicaFetcher {
     pub(super) fn retire_if_idle(&mut self) {
         if self.following.is_empty() {
             self.session = FetchSessionHandler::default();
+            self.dropped.clear();
             self.retired += 1;
         }
     }
@@ -217,25 +242,36 @@ impl ReplicaFetcher {
     }
 
     fn fetch_request(&mut self, shared: &Shared, now: Timestamp) -> Option<(Request, Asked)> {
-        let ready = |one: &Following| one.state == State::Fetching && one.delayed_until <= now;
-        self.left.clear();
-        for one in self.following.values_mut() {
-            one.asked = ready(one).then_some((one.offset, one.leader_epoch));
+        let full = self.session.is_full(shared.rules.fetch_sessions);
+        if full {
+            self.unsettled.extend(self.following.keys().cloned());
         }
-        let wanted = self.in_turn().filter(|one| one.asked.is_some());
-        let wanted = wanted.map(|one| FetchPartition {
-            partition: one.id.clone(),
-            fetch_offset: one.offset,
-            current_leader_epoch: one.request_epoch(shared),
-            last_fetched_epoch: one.last_fetched_epoch,
-            log_start_offset: Some(Offset::ZERO),
-            max_bytes: shared.config.replica_fetch_max_bytes,
-        });
-        let wanted: Vec<_> = wanted.collect();
-        if wanted.is_empty() {
+        self.left.clear();
+        let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
+        for name in self.in_turn() {
+            let Some(one) = self.following.get_mut(&name) else {
+                continue;
+            };
+            let ready = one.state == State::Fetching && one.delayed_until <= now;
+            one.asked = ready.then_some((one.offset, one.leader_epoch));
+            if ready {
+                wanted.push(one.question(shared));
+            } else {
+                unwanted.push(one.id.clone());
+            }
+        }
+        if wanted.is_empty() && self.unsettled.len() == self.following.len() {
             return None;
         }
-        let asked = self.session.request(wanted, shared.rules.fetch_sessions);
+        for one in &wanted {
+            self.unsettled.remove(&one.partition.partition);
+        }
+        unwanted.append(&mut self.dropped);
+        let asked = if full {
+            self.session.request(wanted, shared.rules.fetch_sessions)
+        } else {
+            self.session.request_changes(wanted, unwanted)
+        };
         let request = Request::Fetch(FetchRequest {
             fetcher: replica(shared),
             max_wait: shared.config.replica_fetch_wait_max,
@@ -248,18 +284,12 @@ impl ReplicaFetcher {
         Some((request, Asked::Records(self.retired)))
     }
 
-    /// The partitions, beginning after the one that was served last.
-    fn in_turn(&self) -> impl Iterator<Item = &Following> {
-        let is_later = |name: &TopicPartition| self.turn.as_ref().is_none_or(|turn| name > turn);
-        let later = self
-            .following
-            .iter()
-            .filter(move |(name, _)| is_later(name));
-        let earlier = self
-            .following
-            .iter()
-            .filter(move |(name, _)| !is_later(name));
-        later.chain(earlier).map(|(_, one)| one)
+    /// The partitions that are not settled, beginning after the one that was served last.
+    fn in_turn(&self) -> Vec<TopicPartition> {
+        let is_later = |name: &&TopicPartition| self.turn.as_ref().is_none_or(|turn| *name > turn);
+        let all = || self.unsettled.iter();
+        let earlier = all().filter(|name| !is_later(name));
+        all().filter(is_later).chain(earlier).cloned().collect()
     }
 
     /// Takes an answer and does the next thing.
@@ -314,7 +344,7 @@ impl ReplicaFetcher {
         done: Result<(), StorageError>,
     ) -> Result<(), StorageError> {
         if shared.survive(done)?.is_none()
-            && let Some(following) = self.following.get_mut(&position.partition)
+            && let Some(following) = self.change(&position.partition)
         {
             following.state = State::Failed;
         }
@@ -342,7 +372,7 @@ impl ReplicaFetcher {
         position: &Position,
         rules: Rules,
     ) -> Option<&mut Following> {
-        self.following.get_mut(&position.partition).filter(|one| {
+        self.change(&position.partition).filter(|one| {
             let now = one.leader_epoch == position.leader_epoch;
             one.offset == position.offset && (now || rules.has(Bug::FetchEpochUnchecked))
         })
@@ -462,13 +492,15 @@ impl ReplicaFetcher {
         for asked in failed {
             let (Asked::Epochs(positions) | Asked::Range { positions, .. }) = asked else {
                 self.session.failed();
-                let of_request = self.following.values_mut();
-                let of_request = of_request.filter(|one| one.asked.is_some());
-                of_request.for_each(|one| one.delay(shared, now));
+                let of_request = self.following.iter_mut();
+                for (name, one) in of_request.filter(|(_, one)| one.asked.is_some()) {
+                    one.delay(shared, now);
+                    self.unsettled.insert(name.clone());
+                }
                 continue;
             };
             for position in positions {
-                if let Some(one) = self.following.get_mut(&position.partition) {
+                if let Some(one) = self.change(&position.partition) {
                     one.delay(shared, now);
                 }
             }
@@ -480,14 +512,11 @@ impl ReplicaFetcher {
         if self.channel.in_flight() > 0 {
             return self.channel.next_deadline();
         }
-        let waiting = self
-            .following
-            .values()
-            .filter(|one| one.state != State::Failed);
-        waiting
-            .map(|one| one.delayed_until)
-            .min()
-            .and_then(|at| earliest(Some(at), None))
+        // What is settled is asked for with every fetch, so at once.
+        let settled = self.following.len() > self.unsettled.len();
+        let at_once = settled.then_some(Timestamp::ZERO);
+        let waiting = self.unsettled().filter(|one| one.state != State::Failed);
+        earliest(at_once, waiting.map(|one| one.delayed_until).min())
     }
 }
 
@@ -497,6 +526,18 @@ impl Following {
             partition: self.id.partition.clone(),
             offset: self.offset,
             leader_epoch: self.leader_epoch,
+        }
+    }
+
+    /// How it is asked for.
+    fn question(&self, shared: &Shared) -> FetchPartition {
+        FetchPartition {
+            partition: self.id.clone(),
+            fetch_offset: self.offset,
+            current_leader_epoch: self.request_epoch(shared),
+            last_fetched_epoch: self.last_fetched_epoch,
+            log_start_offset: Some(Offset::ZERO),
+            max_bytes: shared.config.replica_fetch_max_bytes,
         }
     }
 

@@ -273,9 +273,7 @@ impl Broker {
             for fetcher in self.fetchers.values_mut() {
                 fetcher.retire_if_idle();
             }
-            for partition in &partitions {
-                self.wake(now, partition, out)?;
-            }
+            self.wake_each(now, &partitions, out)?;
             if let Some(id) = self.shared.storage.id_of(&directory) {
                 let timeout = self.shared.config.log_dir_failure_timeout;
                 self.lifecycle.directory_lost(id, now.monotonic, timeout);

@@ -10,7 +10,7 @@
 //! | `replicas`, `deletion` | its replicas and their checkpoints; those that it has no more |
 //! | `log_dirs`, `assignments` | its log directories: lost ones, and what the controller knows of them |
 //! | `produce`, `fetch`, `queries` | requests |
-//! | `fetch_session` | what the fetchers of this broker know already |
+//! | `fetch_session`, `fetch_rest` | what the fetchers of this broker know already; what need not be read again |
 //! | `purgatory` | requests that wait |
 //! | `fetcher`, `truncation` | follows leaders |
 //! | `alter_partition` | proposes ISRs to the controller |
@@ -26,6 +26,7 @@ mod alter_partition;
 mod assignments;
 mod deletion;
 mod fetch;
+mod fetch_rest;
 mod fetch_session;
 mod fetcher;
 mod lifecycle;
@@ -313,9 +314,8 @@ impl Broker {
                 if let Some(fetcher) = owner {
                     let arrived = (connection, correlation, response);
                     fetcher.answered(&mut self.shared, &mut self.replicas, arrived, now, out)?;
-                    for partition in std::mem::take(&mut fetcher.risen) {
-                        self.wake(now, &partition, out)?;
-                    }
+                    let risen = std::mem::take(&mut fetcher.risen);
+                    self.wake_each(now, &risen, out)?;
                 }
             }
         }

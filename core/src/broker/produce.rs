@@ -45,10 +45,7 @@ impl Broker {
             }
             _ => respond(reply, partitions, out),
         }
-        for partition in changed {
-            self.wake(now, &partition, out)?;
-        }
-        Ok(())
+        self.wake_each(now, &changed, out)
     }
 
     /// Appends to one partition. Returns the answer, and the high watermark that it has to wait for.

@@ -40,6 +40,8 @@ struct Delta {
     partitions: BTreeSet<(TopicId, i32)>,
     /// Topics whose settings changed; `None` = all.
     configs: BTreeSet<Option<TopicName>>,
+    /// A broker registered, was fenced or unfenced; or everything may be new.
+    brokers: bool,
 }
 
 impl Delta {
@@ -58,6 +60,7 @@ impl Delta {
             removed,
             partitions: partitions.collect(),
             configs: BTreeSet::from([None]),
+            brokers: true,
         }
     }
 
@@ -80,11 +83,10 @@ impl Delta {
                     ConfigResource::Cluster | ConfigResource::Broker(_) => None,
                 });
             }
-            MetadataRecord::RegisterBroker(_)
-            | MetadataRecord::Topic(_)
-            | MetadataRecord::FeatureLevel(_)
-            | MetadataRecord::BrokerRegistrationChange(_)
-            | MetadataRecord::NoOp => {}
+            MetadataRecord::RegisterBroker(_) | MetadataRecord::BrokerRegistrationChange(_) => {
+                self.brokers = true;
+            }
+            MetadataRecord::Topic(_) | MetadataRecord::FeatureLevel(_) | MetadataRecord::NoOp => {}
             // Where there was an ELR the partition epoch rises, and a leader that does not hear of that
             // is refused every wish for another ISR (`TopicDelta.replay(ClearElrRecord)`).
             MetadataRecord::ClearElr(one) => {
@@ -155,6 +157,9 @@ impl Broker {
     }
 
     fn publish(&mut self, delta: Delta, now: Now, out: &mut Effects) -> Result<(), StorageError> {
+        if delta.brokers {
+            self.rouse_all();
+        }
         let moved = !delta.partitions.is_empty() || !delta.removed.is_empty();
         for topic in delta.removed {
             self.unpublish_topic(&topic, now, out)?;
@@ -254,6 +259,7 @@ impl Broker {
         if stopping && follows && !self.shared.rules.stopping_broker_steps_down {
             return Ok(());
         }
+        self.rouse(&id.partition);
         let opened = self.replicas.get_or_open(&mut self.shared, id, now, out)?;
         let Some(partition) = opened else {
             return Ok(()); // It is in a lost directory.

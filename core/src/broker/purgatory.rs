@@ -9,7 +9,7 @@ use super::Broker;
 use super::fetch_session::Context;
 use crate::id::TopicPartition;
 use crate::machine::{Effects, ReplyTo};
-use crate::message::{FetchRequest, ProducePartitionResponse};
+use crate::message::{FetchPartition, FetchRequest, ProducePartitionResponse};
 use crate::offset::Offset;
 use crate::storage::StorageError;
 use crate::time::{Now, Timestamp};
@@ -66,19 +66,39 @@ impl Purgatory {
         parked: Parked,
         partitions: impl Iterator<Item = &'a TopicPartition>,
         deadline: Timestamp,
-    ) {
+    ) -> Ticket {
         let ticket = self.next;
         self.next += 1;
         for partition in partitions {
-            if let Some(watchers) = self.watchers.get_mut(partition) {
-                prune(watchers, &self.parked);
-                watchers.push(ticket);
-            } else {
-                self.watchers.insert(partition.clone(), vec![ticket]);
-            }
+            self.watch(partition, ticket);
         }
         self.deadlines.insert((deadline, ticket));
         self.parked.insert(ticket, (deadline, parked));
+        ticket
+    }
+
+    /// The request of that ticket waits on one more partition. Those who wait on one are looked at in the
+    /// order in which they came.
+    pub(super) fn watch(&mut self, partition: &TopicPartition, ticket: Ticket) {
+        let Some(watchers) = self.watchers.get_mut(partition) else {
+            self.watchers.insert(partition.clone(), vec![ticket]);
+            return;
+        };
+        prune(watchers, &self.parked);
+        let place = watchers.partition_point(|one| *one < ticket);
+        if watchers.get(place) != Some(&ticket) {
+            watchers.insert(place, ticket);
+        }
+    }
+
+    /// A fetch that waits wants all of these.
+    pub(super) fn widen(&mut self, ticket: Ticket, partitions: Vec<FetchPartition>) {
+        for one in &partitions {
+            self.watch(&one.partition.partition, ticket);
+        }
+        if let Some((_, Parked::Fetch(delayed))) = self.parked.get_mut(&ticket) {
+            Arc::make_mut(&mut delayed.request).partitions = partitions;
+        }
     }
 
     /// Takes out the tickets of those who wait on a partition, in the order they came. The caller
@@ -143,6 +163,22 @@ fn prune(watchers: &mut Vec<Ticket>, parked: &BTreeMap<Ticket, (Timestamp, Parke
 }
 
 impl Broker {
+    /// Looks again at every request that waits on one of these, all of which have changed.
+    pub(super) fn wake_each(
+        &mut self,
+        now: Now,
+        partitions: &[TopicPartition],
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        for partition in partitions {
+            self.rouse(partition);
+        }
+        for partition in partitions {
+            self.wake(now, partition, out)?;
+        }
+        Ok(())
+    }
+
     /// Looks again at every request that waits on a partition.
     pub(super) fn wake(
         &mut self,
@@ -150,6 +186,7 @@ impl Broker {
         partition: &TopicPartition,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
+        self.rouse(partition);
         let mut tickets = self.purgatory.watchers(partition);
         let mut failed = None;
         tickets.retain(|ticket| match self.retry(now, *ticket, out) {

@@ -19,7 +19,7 @@ use crate::error::ErrorCode;
 use crate::event::Event;
 use crate::id::{TopicId, TopicIdPartition, TopicName, TopicPartition};
 use crate::log::checkpoint::{self, HIGH_WATERMARKS, RECOVERY_POINTS};
-use crate::log::{Log, OpenFrom};
+use crate::log::{Log, OffsetCheckpoint, OpenFrom};
 use crate::machine::Effects;
 use crate::offset::{BrokerEpoch, Offset};
 use crate::partition::Partition;
@@ -28,12 +28,14 @@ use crate::storage::StorageError;
 use crate::time::{Now, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-type Offsets = BTreeMap<TopicPartition, Offset>;
-
 /// The replicas of a broker.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Replicas {
     pub(super) partitions: BTreeMap<TopicPartition, Partition>,
+    /// Those that may have changed since the periodic tasks last asked.
+    changed: Vec<TopicPartition>,
+    /// Those that each periodic task has to look at.
+    due: Due,
     /// The log directories that can be used.
     pub(super) directories: Vec<Directory>,
     /// Replicas in directories that are lost.
@@ -42,13 +44,21 @@ pub(super) struct Replicas {
     pub(super) deleted: VecDeque<(Timestamp, String)>,
 }
 
+/// The replicas that may be news to a periodic task.
+#[derive(Debug, Default)]
+struct Due {
+    high_watermarks: BTreeSet<TopicPartition>,
+    recovery_points: BTreeSet<TopicPartition>,
+    isrs: BTreeSet<TopicPartition>,
+}
+
 /// What a log directory holds.
 #[derive(Debug)]
 pub(super) struct Directory {
     pub(super) name: String,
     /// What its checkpoints say.
-    pub(super) recovery_points: Offsets,
-    pub(super) high_watermarks: Offsets,
+    recovery_points: OffsetCheckpoint,
+    high_watermarks: OffsetCheckpoint,
     /// The run before has closed its logs.
     clean: bool,
     /// The partitions that have a folder.
@@ -68,8 +78,8 @@ impl Directory {
         let path = |file: &str| format!("{name}/{file}");
         let directory = Self {
             name: name.to_owned(),
-            recovery_points: checkpoint::read_offsets(storage, &path(RECOVERY_POINTS))?,
-            high_watermarks: checkpoint::read_offsets(storage, &path(HIGH_WATERMARKS))?,
+            recovery_points: OffsetCheckpoint::read(storage, path(RECOVERY_POINTS))?,
+            high_watermarks: OffsetCheckpoint::read(storage, path(HIGH_WATERMARKS))?,
             clean: marker.is_some(),
             folders,
         };
@@ -86,22 +96,6 @@ impl Directory {
         self.folders.remove(name);
         self.recovery_points.remove(name);
         self.high_watermarks.remove(name);
-    }
-
-    /// Writes a checkpoint that says `current` of open replicas, and of the others what it said before.
-    fn write(
-        name: &str,
-        file: &str,
-        known: &mut Offsets,
-        current: Offsets,
-        storage: &mut LogDirs,
-    ) -> Result<(), StorageError> {
-        let same = |(name, offset): (&TopicPartition, &Offset)| known.get(name) == Some(offset);
-        if current.iter().all(same) {
-            return Ok(()); // The file says so already.
-        }
-        known.extend(current);
-        checkpoint::write_offsets(storage, &format!("{name}/{file}"), known)
     }
 }
 
@@ -128,10 +122,9 @@ impl Replicas {
         let previous = epoch.filter(|_| epochs.len() == 1 && !storage.any_lost());
         let clean = directories.iter().all(|one| one.clean);
         let replicas = Self {
-            partitions: BTreeMap::new(),
             directories,
-            lost: BTreeMap::new(),
             deleted,
+            ..Self::default()
         };
         Ok((replicas, previous, clean))
     }
@@ -175,7 +168,7 @@ impl Replicas {
                 partition: name.clone(),
             });
         }
-        Ok(self.partitions.get_mut(name))
+        Ok(self.get_mut(name))
     }
 
     /// The directory of a replica that is to be opened.
@@ -225,9 +218,14 @@ impl Replicas {
         held.collect()
     }
 
-    /// The replica of a partition that this broker hosts.
-    pub(super) fn get_mut(&mut self, partition: &TopicPartition) -> Option<&mut Partition> {
-        self.partitions.get_mut(partition)
+    /// The replica of a partition that this broker hosts. It is looked at by the next periodic tasks.
+    pub(super) fn get_mut(&mut self, name: &TopicPartition) -> Option<&mut Partition> {
+        let partition = self.partitions.get_mut(name)?;
+        if !partition.is_due {
+            partition.is_due = true;
+            self.changed.push(name.clone());
+        }
+        Some(partition)
     }
 
     /// The replica of a partition that this broker hosts.
@@ -242,7 +240,7 @@ impl Replicas {
         partition: &TopicPartition,
     ) -> Result<&mut Partition, ErrorCode> {
         let absent = self.why_absent(shared, partition);
-        self.partitions.get_mut(partition).ok_or(absent)
+        self.get_mut(partition).ok_or(absent)
     }
 
     /// Why a request is refused for a partition without a replica here that works.
@@ -281,11 +279,6 @@ impl Replicas {
         self.partitions.values()
     }
 
-    /// All replicas, in order of their names.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Partition> {
-        self.partitions.values_mut()
-    }
-
     /// Takes over changed settings of a topic, or of all.
     pub(super) fn reconfigure(&mut self, shared: &Shared, topic: Option<&TopicName>) {
         for partition in self.partitions.values_mut() {
@@ -296,20 +289,33 @@ impl Replicas {
         }
     }
 
+    /// What has changed is due for each periodic task.
+    fn due(&mut self) -> &mut Due {
+        for name in std::mem::take(&mut self.changed) {
+            if let Some(partition) = self.partitions.get_mut(&name) {
+                partition.is_due = false;
+            }
+            self.due.high_watermarks.insert(name.clone());
+            self.due.recovery_points.insert(name.clone());
+            self.due.isrs.insert(name);
+        }
+        &mut self.due
+    }
+
+    /// The replicas whose ISR may have to shrink, in order of their names: all but those that had nothing
+    /// to lose when they were last looked at, and have not changed since.
+    pub(super) fn with_unsure_isr(&mut self) -> Vec<TopicPartition> {
+        std::mem::take(&mut self.due().isrs).into_iter().collect()
+    }
+
     /// Writes the high watermarks. Those of replicas that are not opened keep what they were.
     pub(super) fn checkpoint_high_watermarks(
         &mut self,
         storage: &mut LogDirs,
     ) -> Result<(), StorageError> {
-        for directory in &mut self.directories {
-            let held = self.partitions.values().filter(|one| directory.holds(one));
-            let current = held.map(|one| (one.name().clone(), one.log().high_watermark()));
-            let current: Offsets = current.collect();
-            let (name, known) = (&directory.name, &mut directory.high_watermarks);
-            let done = Directory::write(name, HIGH_WATERMARKS, known, current, storage);
-            storage.survive(done)?;
-        }
-        Ok(())
+        let due = std::mem::take(&mut self.due().high_watermarks);
+        let mark = |log: &Log| log.high_watermark();
+        self.checkpoint(storage, due, mark, |one| &mut one.high_watermarks)
     }
 
     /// Writes the recovery points.
@@ -317,13 +323,37 @@ impl Replicas {
         &mut self,
         storage: &mut LogDirs,
     ) -> Result<(), StorageError> {
-        for directory in &mut self.directories {
-            let held = self.partitions.values().filter(|one| directory.holds(one));
-            let current = held.map(|one| (one.name().clone(), one.log().recovery_point()));
-            let current: Offsets = current.collect();
-            let (name, known) = (&directory.name, &mut directory.recovery_points);
-            let done = Directory::write(name, RECOVERY_POINTS, known, current, storage);
-            storage.survive(done)?;
+        let due = std::mem::take(&mut self.due().recovery_points);
+        let point = |log: &Log| log.recovery_point();
+        self.checkpoint(storage, due, point, |one| &mut one.recovery_points)
+    }
+
+    /// Writes those checkpoints to which one of these replicas is news.
+    fn checkpoint(
+        &mut self,
+        storage: &mut LogDirs,
+        due: BTreeSet<TopicPartition>,
+        offset: impl Fn(&Log) -> Offset,
+        file: impl Fn(&mut Directory) -> &mut OffsetCheckpoint,
+    ) -> Result<(), StorageError> {
+        let mut news = BTreeSet::new();
+        for name in due {
+            let Some(partition) = self.partitions.get(&name) else {
+                continue;
+            };
+            let mut directories = self.directories.iter_mut().enumerate();
+            let held = directories.find(|(_, one)| one.holds(partition));
+            if let Some((at, directory)) = held
+                && file(directory).set(&name, offset(partition.log()))
+            {
+                news.insert(at);
+            }
+        }
+        for at in news {
+            if let Some(directory) = self.directories.get_mut(at) {
+                let done = file(directory).write(storage);
+                storage.survive(done)?;
+            }
         }
         Ok(())
     }
@@ -336,7 +366,11 @@ impl Replicas {
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         self.checkpoint_high_watermarks(storage)?;
-        for partition in self.partitions.values_mut() {
+        let names: Vec<_> = self.partitions.keys().cloned().collect();
+        for name in names {
+            let Some(partition) = self.get_mut(&name) else {
+                continue;
+            };
             let before = partition.log().recovery_point();
             let done = partition.log_mut().close(storage);
             storage.survive(done)?;
@@ -368,7 +402,7 @@ impl Directory {
     ) -> Result<Partition, StorageError> {
         let name = &id.partition;
         let config = shared.topic_config(&name.topic);
-        let of = |offsets: &Offsets| offsets.get(name).copied().unwrap_or_default();
+        let of = |file: &OffsetCheckpoint| file.get(name).unwrap_or_default();
         let from = OpenFrom {
             recovery_point: of(&self.recovery_points),
             log_start_offset: Offset::ZERO,

@@ -9,8 +9,10 @@
 use super::Broker;
 use super::shared::Shared;
 use crate::event::Event;
+use crate::id::TopicPartition;
 use crate::machine::Effects;
 use crate::offset::Offset;
+use crate::partition::Partition;
 use crate::storage::StorageError;
 use crate::time::{Now, Timestamp, earliest};
 use std::time::Duration;
@@ -110,7 +112,15 @@ impl Broker {
     fn shrink_isrs(&mut self, now: Now, out: &mut Effects) {
         let mut proposals = Vec::new();
         let context = self.shared.context(now);
-        for partition in self.replicas.iter_mut() {
+        for name in self.replicas.with_unsure_isr() {
+            // One that may lose a member by the passing of time alone is looked at again.
+            let unsure = |one: &Partition| !one.is_whole();
+            if !self.replicas.get(&name).is_some_and(unsure) {
+                continue;
+            }
+            let Some(partition) = self.replicas.get_mut(&name) else {
+                continue;
+            };
             if let Some(proposal) = partition.propose_shrink(&context, out) {
                 proposals.push((partition.id().clone(), proposal));
             }
@@ -122,49 +132,50 @@ impl Broker {
 
     /// Flushes what a roll left behind.
     fn flush_rolled(&mut self, out: &mut Effects) -> Result<(), StorageError> {
-        for partition in self.replicas.iter_mut() {
-            if let Some(offset) = partition.log().flush_wanted() {
-                let done = flush(&mut self.shared.storage, partition, offset, out);
-                self.shared.survive(done)?;
-            }
+        let wanted = self.replicas.iter().filter_map(|partition| {
+            let offset = partition.log().flush_wanted()?;
+            Some((partition.name().clone(), offset))
+        });
+        for (name, offset) in wanted.collect::<Vec<_>>() {
+            self.flush(&name, offset, out)?;
         }
         Ok(())
     }
 
     /// Flushes logs whose last flush is longer ago than `flush.ms`.
     fn flush_old(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
-        for partition in self.replicas.iter_mut() {
-            let topic = &partition.name().topic;
-            let config = self.shared.topic_config(topic);
+        let due = self.replicas.iter().filter_map(|partition| {
+            let name = partition.name();
+            let config = self.shared.topic_config(&name.topic);
             let end = partition.log().log_end_offset();
-            let since = self
-                .flushed_at
-                .get(partition.name())
-                .copied()
-                .unwrap_or_default();
+            let since = self.flushed_at.get(name).copied().unwrap_or_default();
             let old = now.monotonic.since(since) >= config.flush_ms;
-            if old && partition.log().recovery_point() < end {
-                let done = flush(&mut self.shared.storage, partition, end, out);
-                self.shared.survive(done)?;
-                self.flushed_at
-                    .insert(partition.name().clone(), now.monotonic);
-            }
+            let due = old && partition.log().recovery_point() < end;
+            due.then(|| (name.clone(), end))
+        });
+        for (name, end) in due.collect::<Vec<_>>() {
+            self.flush(&name, end, out)?;
+            self.flushed_at.insert(name, now.monotonic);
         }
         Ok(())
     }
-}
 
-fn flush(
-    storage: &mut dyn crate::storage::Storage,
-    partition: &mut crate::partition::Partition,
-    offset: Offset,
-    out: &mut Effects,
-) -> Result<(), StorageError> {
-    partition.log_mut().flush(storage, offset)?;
-    let recovery_point = partition.log().recovery_point();
-    out.observe(Event::Flushed {
-        partition: partition.name().clone(),
-        recovery_point,
-    });
-    Ok(())
+    fn flush(
+        &mut self,
+        name: &TopicPartition,
+        offset: Offset,
+        out: &mut Effects,
+    ) -> Result<(), StorageError> {
+        let Some(partition) = self.replicas.get_mut(name) else {
+            return Ok(());
+        };
+        let flushed = partition.log_mut().flush(&mut self.shared.storage, offset);
+        if self.shared.survive(flushed)?.is_some() {
+            out.observe(Event::Flushed {
+                partition: name.clone(),
+                recovery_point: partition.log().recovery_point(),
+            });
+        }
+        Ok(())
+    }
 }

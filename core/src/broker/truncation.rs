@@ -18,6 +18,7 @@ use super::fetcher::{
 use super::replicas::Replicas;
 use super::shared::Shared;
 use crate::event::TruncationCause;
+use crate::id::TopicPartition;
 use crate::machine::Effects;
 use crate::message::{
     EpochAnswer, EpochQuestion, ListOffsetsPartition, ListOffsetsPartitionResponse,
@@ -38,10 +39,13 @@ impl ReplicaFetcher {
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         let by_epoch = shared.rules.truncation != Truncation::Hw;
-        for following in self.following.values_mut() {
-            let due =
-                following.state == State::Truncating && following.delayed_until <= now.monotonic;
-            let Some(partition) = replicas.get_mut(&following.id.partition).filter(|_| due) else {
+        let due =
+            |one: &&Following| one.state == State::Truncating && one.delayed_until <= now.monotonic;
+        let due = self.unsettled().filter(due);
+        let due: Vec<TopicPartition> = due.map(|one| one.id.partition.clone()).collect();
+        for name in due {
+            let (Some(following), Some(partition)) = (self.change(&name), replicas.get_mut(&name))
+            else {
                 continue;
             };
             if by_epoch && partition.log().latest_epoch().is_some() {
@@ -70,7 +74,7 @@ impl ReplicaFetcher {
     ) -> Option<(Request, Asked)> {
         let (mut partitions, mut positions) = (Vec::new(), Vec::new());
         let due = |one: &&Following| one.state == State::Truncating && one.delayed_until <= now;
-        for one in self.following.values().filter(due) {
+        for one in self.unsettled().filter(due) {
             let name = &one.id.partition;
             let epoch = replicas
                 .get(name)
@@ -137,12 +141,8 @@ impl ReplicaFetcher {
         let wants = |one: &&Following, end| {
             one.state == State::OutOfRange { end } && one.delayed_until <= now
         };
-        let end = self.following.values().any(|one| wants(&one, true));
-        let partitions: Vec<&Following> = self
-            .following
-            .values()
-            .filter(|one| wants(one, end))
-            .collect();
+        let end = self.unsettled().any(|one| wants(&one, true));
+        let partitions: Vec<&Following> = self.unsettled().filter(|one| wants(one, end)).collect();
         if partitions.is_empty() {
             return None;
         }

@@ -60,23 +60,6 @@ fn offset_line(line: &str) -> Option<(TopicPartition, Offset)> {
     Some((partition, Offset(offset.parse().ok()?)))
 }
 
-/// Writes a checkpoint file as a whole.
-///
-/// # Errors
-/// The disk failed.
-pub fn write_offsets(
-    storage: &mut dyn Storage,
-    path: &str,
-    offsets: &BTreeMap<TopicPartition, Offset>,
-) -> Result<(), StorageError> {
-    let mut text = format!("0\n{}\n", offsets.len());
-    for (TopicPartition { topic, partition }, offset) in offsets {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{topic} {partition} {offset}");
-    }
-    storage.replace(path, text.as_bytes())
-}
-
 /// The entries of a leader epoch checkpoint; empty if there is none.
 ///
 /// # Errors
@@ -246,6 +229,7 @@ fn fields<const N: usize>(line: &str) -> Option<[&str; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::OffsetCheckpoint;
     use crate::memory_storage::MemoryStorage;
 
     fn file(disk: &mut MemoryStorage, path: &str) -> String {
@@ -260,7 +244,11 @@ mod tests {
             (TopicPartition::new("orders", 1), Offset(7)),
             (TopicPartition::new("orders", 0), Offset(12)),
         ]);
-        write_offsets(&mut disk, "data/hw", &offsets).unwrap();
+        let mut written = OffsetCheckpoint::read(&mut disk, "data/hw".to_owned()).unwrap();
+        for (name, offset) in &offsets {
+            written.set(name, *offset);
+        }
+        written.write(&mut disk).unwrap();
         assert_eq!(
             file(&mut disk, "data/hw"),
             "0\n2\norders 0 12\norders 1 7\n"

@@ -32,6 +32,7 @@ pub mod checkpoint;
 mod flush;
 mod index;
 mod leader_epoch_cache;
+mod offset_checkpoint;
 mod read;
 mod recovery;
 mod scan;
@@ -48,6 +49,7 @@ use crate::rules::Rules;
 use crate::storage::{Storage, StorageError};
 use crate::time::WallClock;
 use leader_epoch_cache::LeaderEpochCache;
+pub use offset_checkpoint::OffsetCheckpoint;
 use segment::Segment;
 
 /// What the log directory's checkpoints say of a log that is to be opened.

@@ -14,6 +14,7 @@ use crate::message::{FetchPartition, Fetcher};
 use crate::offset::{EpochOffset, LeaderEpoch, Offset};
 use crate::planted::Bug;
 use crate::storage::StorageError;
+use crate::time::Timestamp;
 use bytes::Bytes;
 
 /// Why a request of one partition was not served.
@@ -47,6 +48,17 @@ pub(crate) struct FetchRead {
     /// The offset is above what the fetcher may read: a consumer that knows a higher high watermark
     /// from the leader before. Kafka does not let it wait (`DelayedFetch`, case F).
     pub(crate) is_ahead: bool,
+    /// The same fetch again finds nothing, changes nothing but the time of the fetcher's last fetch, and
+    /// tells nothing, until something happens to the partition.
+    pub(crate) rests: bool,
+}
+
+impl FetchRead {
+    /// There is nothing to say of it that cannot wait.
+    fn is_quiet(&self) -> bool {
+        let sent_away = self.diverging_epoch.is_some() || self.preferred_read_replica.is_some();
+        self.records.is_empty() && !self.is_ahead && !sent_away
+    }
 }
 
 /// How to read for a fetch.
@@ -156,14 +168,40 @@ impl Partition {
         let follower = replica
             .map(|id| self.known_follower(id, request))
             .transpose()?;
-        let read = self.read(context, request, parameters, out)?;
+        let mut read = self.read(context, request, parameters, out)?;
         let counts =
             read.diverging_epoch.is_none() || !context.rules.ignore_fetch_offset_when_diverging;
-        let Some(id) = follower.filter(|_| parameters.is_progress && counts) else {
-            return Ok((read, Changes::default()));
-        };
-        let changes = self.follower_fetched(context, id, request.fetch_offset, parameters, out)?;
+        let mut changes = Changes::default();
+        if let Some(id) = follower.filter(|_| parameters.is_progress && counts) {
+            changes = self.follower_fetched(context, id, request.fetch_offset, parameters, out)?;
+        }
+        read.rests = parameters.is_progress
+            && read.is_quiet()
+            && changes == Changes::default()
+            && self.rests_at(replica, request.fetch_offset);
         Ok((read, changes))
+    }
+
+    /// Whether a fetcher that has fetched at `offset` and got nothing learns nothing by doing so again.
+    fn rests_at(&self, follower: Option<BrokerId>, offset: Offset) -> bool {
+        let Some(leadership) = &self.leadership else {
+            return false;
+        };
+        let Some(id) = follower else {
+            return offset == self.log.high_watermark();
+        };
+        let known = leadership.remotes.get(&id);
+        offset == self.log.log_end_offset()
+            && leadership.isr.committed().contains(&id)
+            && known.is_some_and(|replica| replica.end_before_reboot.is_none())
+    }
+
+    /// A follower that rested has fetched, with nothing to find, until `at`.
+    pub(crate) fn rested_until(&mut self, follower: BrokerId, at: Timestamp) {
+        let remotes = self.leadership.as_mut().map(|one| &mut one.remotes);
+        if let Some(replica) = remotes.and_then(|remotes| remotes.get_mut(&follower)) {
+            replica.fetched_until(at);
+        }
     }
 
     /// Checks the leader epoch that a request carries, and that this broker leads if it must.
@@ -255,6 +293,7 @@ impl Partition {
             diverging_epoch: None,
             preferred_read_replica: None,
             is_ahead: false,
+            rests: false,
         }
     }
 

@@ -79,6 +79,8 @@ pub(crate) struct Partition {
     leadership: Option<Leadership>,
     /// Tells the answer to this proposal from answers to earlier ones.
     proposals: u64,
+    /// The broker's periodic tasks are to look at it.
+    pub(crate) is_due: bool,
 }
 
 /// What only a leader knows.
@@ -138,6 +140,7 @@ impl Partition {
             min_insync_replicas: config.min_insync_replicas,
             leadership: None,
             proposals: 0,
+            is_due: false,
         }
     }
 

@@ -28,6 +28,20 @@ impl Partition {
         self.propose(context, IsrState::PendingExpand { isr, joining }, out)
     }
 
+    /// Whether nobody can fall out of the ISR until the partition changes: it has none, for it follows, or
+    /// every member has all there is.
+    pub(crate) fn is_whole(&self) -> bool {
+        let Some(leadership) = &self.leadership else {
+            return true;
+        };
+        let end = Some(self.log.log_end_offset());
+        let has_all = |id: &BrokerId| {
+            let known = leadership.remotes.get(id);
+            known.map_or(Some(*id) == self.leader, |one| one.log_end_offset == end)
+        };
+        !leadership.isr.is_pending() && leadership.isr.committed().iter().all(has_all)
+    }
+
     /// Proposes to drop the members that have not been caught up for too long.
     pub(crate) fn propose_shrink(
         &mut self,

@@ -50,6 +50,12 @@ impl RemoteReplica {
         self.broker_epoch = Some(epoch);
     }
 
+    /// It has fetched at the same offset, which is the log's end, again and again until `at`.
+    pub(crate) fn fetched_until(&mut self, at: Timestamp) {
+        self.last_fetch = self.last_fetch.max(Some(at));
+        self.last_caught_up = self.last_caught_up.max(Some(at));
+    }
+
     /// Begins a new leader epoch. A member of the ISR gets the benefit of the doubt: it counts as
     /// caught up now; another one must prove itself by a fetch.
     pub(crate) fn begin_epoch(

@@ -29,6 +29,9 @@ struct LaneState {
     armed: Option<Timestamp>,
     /// The timer waits in the queue.
     timer_waits: bool,
+    /// Which one the machine named after this one when it was last asked for its deadlines. Mostly it
+    /// names the same one again, and a broker of a large cluster has many.
+    after: usize,
 }
 
 /// All lanes of a process.
@@ -117,8 +120,11 @@ impl Lanes {
         for state in &mut self.0 {
             state.deadline = None;
         }
+        let mut last = None;
         machine.deadlines(&mut |lane, at| {
-            let state = self.state(machine, lane);
+            let index = self.index_after(machine, last, lane);
+            last = Some(index);
+            let state = &mut self.0[index];
             state.deadline = Some(state.deadline.map_or(at, |other| other.min(at)));
         });
         for state in &mut self.0 {
@@ -137,9 +143,27 @@ impl Lanes {
         }
     }
 
+    /// The place of the lane that the machine names after that at `last`.
+    fn index_after(&mut self, machine: &dyn Machine, last: Option<usize>, lane: Lane) -> usize {
+        let guess = last.map_or(0, |last| self.0[last].after);
+        if self.0.get(guess).is_some_and(|state| state.lane == lane) {
+            return guess;
+        }
+        let index = self.index(machine, lane);
+        if let Some(last) = last {
+            self.0[last].after = index;
+        }
+        index
+    }
+
     fn state(&mut self, machine: &dyn Machine, lane: Lane) -> &mut LaneState {
+        let index = self.index(machine, lane);
+        &mut self.0[index]
+    }
+
+    fn index(&mut self, machine: &dyn Machine, lane: Lane) -> usize {
         let index = self.0.iter().position(|state| state.lane == lane);
-        let index = index.unwrap_or_else(|| {
+        index.unwrap_or_else(|| {
             self.0.push(LaneState {
                 lane,
                 slots: machine.slots(lane),
@@ -148,10 +172,10 @@ impl Lanes {
                 deadline: None,
                 armed: None,
                 timer_waits: false,
+                after: 0,
             });
             self.0.len() - 1
-        });
-        &mut self.0[index]
+        })
     }
 }
 

@@ -124,6 +124,7 @@ impl Broker {
                 return Ok(());
             }
             if let Some((reply, request)) = zookeeper.control.waiting.pop_front() {
+                self.rouse_all();
                 self.controlled(now, reply, request, out)?;
             }
         }
