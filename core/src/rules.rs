@@ -180,6 +180,8 @@ switches! {
     controller_epoch_fencing = "2.1", "KAFKA-6082";
     /// Requests of the controller among the brokers name the registration that they are for.
     broker_epoch_control_requests = "2.2", "KIP-380";
+    /// With ZooKeeper, leaderships go back to preferred replicas only where the controller knows these in the ISR.
+    balance_only_if_in_isr = "2.6", "KAFKA-9866";
     /// StopReplica names the leader epoch, and a replica that is newer goes on.
     stop_replica_epoch = "2.6", "KIP-570";
     /// With ZooKeeper, leaders ask the controller for another ISR; before, they wrote it to ZooKeeper.

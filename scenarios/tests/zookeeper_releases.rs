@@ -149,3 +149,33 @@ until = { quiet = "3s" }
     assert_eq!(states(back, "1.0"), ["1 0 [1]", "1 1 [1]"]);
     assert_eq!(states(back, "1.1"), ["1 0 [1]"]);
 }
+
+/// `balance_only_if_in_isr` (KAFKA-9866): broker 2 is the new controller and leads; 1, which is preferred, is back
+/// within five seconds. Its leader writes the ISR and tells the controller later.
+#[test]
+fn a_new_controller_gives_the_leadership_back_before_it_knows_the_isr_before_2_6() {
+    let back = r#"
+[topics.orders]
+replicas = [[1, 2]]
+[[step]] # Broker 1 is the controller.
+shutdown = { broker = 2 }
+[[step]]
+until = { broker = { id = 2, is = "fenced" } }
+start = { broker = 2 }
+[[step]]
+until = { in_sync = {} }
+shutdown = { broker = 1 }
+[[step]]
+until = { leader = { is = 2 } }
+[[step]]
+until = { broker = { id = 1, is = "down" } }
+start = { broker = 1 }
+[[step]]
+until = { in_sync = {} }
+[[step]]
+until = { quiet = "20s" }
+"#;
+    let (before, since) = (states(back, "2.5"), states(back, "2.6"));
+    assert!(before.last().unwrap().starts_with("1 "), "{before:?}");
+    assert!(since.last().unwrap().starts_with("2 "), "{since:?}");
+}

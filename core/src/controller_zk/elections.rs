@@ -207,7 +207,9 @@ impl ControllerZk {
             let may_lead = |name: &&TopicPartition| {
                 let state = self.context.leadership.get(*name);
                 let in_isr = state.is_some_and(|state| state.isr.contains(&first));
-                in_isr && self.context.is_online(first)
+                // Otherwise the election finds out, from the state as it is then.
+                let tries = in_isr || !self.rules.balance_only_if_in_isr;
+                tries && self.context.is_online(first)
             };
             partitions.extend(elsewhere.into_iter().filter(may_lead).cloned());
         }

@@ -51,20 +51,37 @@ pub struct Because {
 }
 
 /// Every known reason; where several cover a difference, the first is told: the narrow ones come first.
-pub const REASONS: &[Reason] = &[Reason {
-    id: "no_leader_epochs_in_logs",
-    says: "Before 0.11 a record carries no leader epoch and no broker keeps a leader epoch checkpoint: \
+pub const REASONS: &[Reason] = &[
+    Reason {
+        id: "high_watermark_before_truncation_is_not_seen",
+        says: "Before 3.4.1 a follower takes over the leader's high watermark before it cuts what \
+               diverges: for a moment two logs differ below both high watermarks. A simulated record \
+               has that moment, and the check of matching logs finds it; the files of a real broker \
+               never show it.",
+        source: "KAFKA-14704; AbstractFetcherThread.processFetchRequest (2.8.2)",
+        waits_for: None,
+        kinds: &[Kind::Verdict],
+        about: |target| !target.release.at_least("3.4.1"),
+        shows: |simulated, real| {
+            let mut others = simulated.findings.clone();
+            others.remove("log_matching") && others == real.findings
+        },
+    },
+    Reason {
+        id: "no_leader_epochs_in_logs",
+        says: "Before 0.11 a record carries no leader epoch and no broker keeps a leader epoch checkpoint: \
            followers truncate to their high watermark. Simulated logs always have both; the rule of \
            truncation is the old one.",
-    source: "KIP-101, KIP-98 (message format v2); ReplicaManager.makeFollowers (0.10.2.2)",
-    waits_for: None,
-    kinds: &[Kind::Epochs, Kind::Checkpoints],
-    about: |target| !target.release.at_least("0.11"),
-    shows: |_, real| {
-        let replicas = || real.replicas.values().flat_map(|of| of.values());
-        replicas().all(|replica| replica.checkpoint.is_empty())
+        source: "KIP-101, KIP-98 (message format v2); ReplicaManager.makeFollowers (0.10.2.2)",
+        waits_for: None,
+        kinds: &[Kind::Epochs, Kind::Checkpoints],
+        about: |target| !target.release.at_least("0.11"),
+        shows: |_, real| {
+            let replicas = || real.replicas.values().flat_map(|of| of.values());
+            replicas().all(|replica| replica.checkpoint.is_empty())
+        },
     },
-}];
+];
 
 impl Because {
     /// The reason of this name; a table may know others than this program does.

@@ -60,6 +60,26 @@ fn the_oldest_logs_have_no_epochs() {
 }
 
 #[test]
+fn a_high_watermark_that_was_ahead_for_a_moment_is_not_seen() {
+    let real = simulated().on("2.8.2 (zookeeper)");
+    let broken = |findings: &[&str]| Outcome {
+        verdict: Class::Broken,
+        findings: findings.iter().map(|check| (*check).to_owned()).collect(),
+        ..simulated()
+    };
+    let because = vec!["high_watermark_before_truncation_is_not_seen".to_owned()];
+    let seen = broken(&["log_matching"]);
+    assert_eq!(judged("2.8.2", &seen, &real), (because, vec![]));
+    // It is mended since, and it hides no other finding.
+    assert_eq!(judged("3.4.1", &seen, &real), (vec![], vec![Kind::Verdict]));
+    let worse = broken(&["log_matching", "lost_write"]);
+    assert_eq!(
+        judged("2.8.2", &worse, &real),
+        (vec![], vec![Kind::Verdict])
+    );
+}
+
+#[test]
 fn of_several_runs_the_farthest_counts() {
     let target = "4.3.1".parse().unwrap();
     let mut other = simulated();
