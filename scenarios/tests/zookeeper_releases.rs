@@ -1,6 +1,6 @@
-//! What the controller among the brokers did otherwise in older releases: each rule with a release before it and
-//! the release that has it, as the partition's states in ZooKeeper tell it. All of it was seen on real clusters
-//! (docs/agreement.md).
+//! What the controller among the brokers did otherwise in older releases: each rule with a release before it
+//! and the release that has it, as the partition's states in ZooKeeper tell it. All of it was seen on real
+//! clusters (docs/agreement.md).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
@@ -29,8 +29,8 @@ fn states(scenario: &str, release: &str) -> Vec<String> {
     states_with_lag(scenario, release, "60000")
 }
 
-/// The same with another `replica.lag.time.max.ms`: a leader that drops a dead follower by itself would hide what
-/// the controller does.
+/// The same with another `replica.lag.time.max.ms`: a leader that drops a dead follower by itself would hide
+/// what the controller does.
 fn states_with_lag(scenario: &str, release: &str, lag: &str) -> Vec<String> {
     let text = format!("{HEAD}{scenario}").replace("LAG", lag);
     let scenario =
@@ -150,8 +150,8 @@ until = { quiet = "3s" }
     assert_eq!(states(back, "1.1"), ["1 0 [1]"]);
 }
 
-/// `balance_only_if_in_isr` (KAFKA-9866): broker 2 is the new controller and leads; 1, which is preferred, is back
-/// within five seconds. Its leader writes the ISR and tells the controller later.
+/// `balance_only_if_in_isr` (KAFKA-9866): broker 2 is the new controller and leads; 1, which is preferred, is
+/// back within five seconds. Its leader writes the ISR and tells the controller later.
 #[test]
 fn a_new_controller_gives_the_leadership_back_before_it_knows_the_isr_before_2_6() {
     let back = r#"

@@ -20,6 +20,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// The key of the release in a plan's settings.
 pub(super) const RELEASE: &str = "kafka.release";
+/// How many seeds are simulated, unless told otherwise.
+const SEEDS: u64 = 50;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -33,7 +35,8 @@ pub(super) struct Arguments {
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     set: Vec<Override>,
     /// How many seeds are simulated
-    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = SEEDS, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// How often a cell is played for real whose simulated outcome depends on timing
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -234,6 +237,9 @@ fn command(arguments: &Arguments) -> String {
     words.push(format!("--kafka {}", targets.join(",")));
     for Override { key, value } in &arguments.set {
         words.push(format!("--set '{key}={value}'"));
+    }
+    if arguments.seeds != SEEDS {
+        words.push(format!("--seeds {}", arguments.seeds));
     }
     if arguments.kept {
         words.push("--kept".to_owned());

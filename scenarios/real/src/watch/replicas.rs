@@ -180,8 +180,8 @@ impl Broker {
         }
     }
 
-    /// Its folder is gone. A broker that runs has deleted it or put it aside; of one that is down the disk was
-    /// wiped.
+    /// Its folder is gone. A broker that runs has deleted it or put it aside; of one that is down the disk
+    /// was wiped.
     fn drop_replica(&mut self, partition: &TopicPartition) {
         self.replicas.remove(partition);
         if self.up {
