@@ -74,6 +74,7 @@ library! {
     "quorum":
         "controller-failover",
         "all-controllers-down",
+        "two-roles-in-one-process",
         "re-elected-in-the-same-epoch",
         "missing-flush",
         "commit-needs-own-epoch",

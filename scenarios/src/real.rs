@@ -19,7 +19,7 @@
 
 use crate::setting::rule_names;
 use ktrial_core::{NodeId, Rules};
-use ktrial_sim::plan::{Action, DiskFault, Plan, StopKind, Target, When};
+use ktrial_sim::plan::{Action, ControllerPlan, DiskFault, Plan, StopKind, Target, When};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -85,6 +85,12 @@ pub fn obstacles(plan: &Plan) -> Vec<Obstacle> {
         }
         _ => {}
     }
+    let both = |one: &ControllerPlan| plan.brokers.iter().any(|b| b.id.0 == one.id.0);
+    let shared = plan.controllers.iter().find(|one| both(one));
+    if let (Some(one), None) = (shared, &plan.zookeeper) {
+        let what = format!("broker {} is a controller too", one.id);
+        found.push(Obstacle::of_plan(what, TWO_ROLES));
+    }
     if let Some(limit) = plan.record_limit {
         let what = format!("an end after {limit} entries");
         let why = "a real record has others";
@@ -120,6 +126,7 @@ pub fn timed(plan: &Plan) -> Vec<usize> {
 
 const ONE_ZOOKEEPER: &str = "the rig starts real clusters with one server of ZooKeeper";
 const ONE_CONTROLLER: &str = "the rig starts real clusters with one controller";
+const TWO_ROLES: &str = "the rig starts brokers and controllers as processes of their own";
 const ONE_CLOCK: &str = "a real machine has one clock for all";
 const MORE_PARTITIONS: &str = "the operator of a real cluster cannot do that yet";
 
