@@ -59,7 +59,8 @@ library! {
         "last-leader-disk-wiped",
         "last-known-leader-is-down",
         "elr-cleared-by-operator",
-        "unclean-setting-takes-effect-late";
+        "unclean-setting-takes-effect-late",
+        "moved-replica-stays-eligible";
     "faults":
         "zombie-leader",
         "unreachable-followers",

@@ -102,12 +102,7 @@ impl ControllerZk {
     /// The states and settings were read: holds the elections.
     pub(super) fn elect(&mut self, partitions: &[TopicPartition], plan: Plan, answers: &[Reply]) {
         let (states, configs) = answers.split_at(partitions.len().min(answers.len()));
-        let topics: BTreeSet<&TopicName> = partitions.iter().map(|one| &one.topic).collect();
-        let unclean: BTreeMap<&TopicName, bool> = topics
-            .into_iter()
-            .zip(configs)
-            .map(|(topic, answer)| (topic, self.allows_unclean(answer)))
-            .collect();
+        let unclean = self.unclean_allowed(partitions, configs);
         let brokers = self.context.election_view();
         let mut elected = Vec::new();
         for (name, answer) in partitions.iter().zip(states) {
@@ -132,6 +127,19 @@ impl ControllerZk {
             }
         }
         self.next([Task::WriteElected { elected, plan }]);
+    }
+
+    /// For which topics unclean elections are enabled; those whose settings were not read are left out.
+    pub(super) fn unclean_allowed<'a>(
+        &self,
+        partitions: &'a [TopicPartition],
+        configs: &[Reply],
+    ) -> BTreeMap<&'a TopicName, bool> {
+        let topics: BTreeSet<&TopicName> = partitions.iter().map(|one| &one.topic).collect();
+        let answered = topics.into_iter().zip(configs);
+        answered
+            .map(|(topic, answer)| (topic, self.allows_unclean(answer)))
+            .collect()
     }
 
     /// What a topic's znode of settings, if there is one, says of unclean elections.
@@ -203,7 +211,9 @@ impl ControllerZk {
             let may_lead = |name: &&TopicPartition| {
                 let state = self.context.leadership.get(*name);
                 let in_isr = state.is_some_and(|state| state.isr.contains(&first));
-                in_isr && self.context.is_online(first)
+                // Otherwise the election finds out, from the state as it is then.
+                let tries = in_isr || !self.rules.balance_only_if_in_isr;
+                tries && self.context.is_online(first)
             };
             partitions.extend(elsewhere.into_iter().filter(may_lead).cloned());
         }

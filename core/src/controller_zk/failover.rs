@@ -5,7 +5,7 @@
 //! | 1 | forgets the notifications of changed ISRs: it reads all states anyway |
 //! | 2 | reads the brokers, topics and states, and watches them |
 //! | 3 | tells every broker who lives |
-//! | 4 | tells every live replica whom to follow; takes the others out of their ISRs |
+//! | 4 | tells every live replica whom to follow; since KAFKA-3143 takes the others out of their ISRs |
 //! | 5 | elects leaders for partitions without one |
 //! | 6 | goes on with moves of replicas and deletions of topics |
 //!
@@ -63,7 +63,8 @@ impl ControllerZk {
             };
             self.context.phases.insert(name, phase);
         }
-        let removals = dead.into_iter().map(|broker| Task::Remove {
+        let dead = dead.into_iter().filter(|_| self.rules.failover_shrinks_isr);
+        let removals = dead.map(|broker| Task::Remove {
             broker,
             partitions: self.context.on_broker(broker),
         });

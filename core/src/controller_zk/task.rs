@@ -164,7 +164,11 @@ impl ControllerZk {
             Task::ListTopics { .. } => vec![children(TOPICS)],
             Task::ReadTopics { names, .. } => names.iter().map(|name| read(topic(name))).collect(),
             Task::ListDeletions => vec![children(DELETE_TOPICS)],
-            Task::ReadStates { partitions, .. } | Task::Remove { partitions, .. } => {
+            Task::ReadStates { partitions, .. } => {
+                partitions.iter().map(|name| read(state(name))).collect()
+            }
+            // Whether the last member may leave is a question of the settings, before 1.1.
+            Task::Remove { partitions, .. } if self.rules.last_member_stays_in_isr => {
                 partitions.iter().map(|name| read(state(name))).collect()
             }
             Task::CheckMove { partition, .. } => vec![Operation::GetData {
@@ -175,7 +179,7 @@ impl ControllerZk {
             Task::WriteRaised(name, now) => vec![self.write_state(name, now)],
             Task::WriteAssignment(one) => vec![self.ask_assignment(one)],
             Task::Initialise(partitions) => self.ask_initialise(partitions),
-            Task::Elect { partitions, .. } => {
+            Task::Elect { partitions, .. } | Task::Remove { partitions, .. } => {
                 let states = partitions.iter().map(|name| read(state(name)));
                 let topics: BTreeSet<&TopicName> =
                     partitions.iter().map(|one| &one.topic).collect();

@@ -8,7 +8,9 @@
 //! | | when all have: its znodes go |
 //!
 //! Simplified: the operator is answered when the znodes are there, not when there are leaders. A deletion is
-//! not noted as ineligible: it is tried again whenever a broker comes.
+//! not noted as ineligible: it is tried again whenever a broker comes. Kafka deletes the replicas of live
+//! brokers at once and takes them out of the ISR, though another one's broker is away (seen on 3.9.1): here
+//! they stay, so a topic that cannot be deleted yet serves on.
 //! Source: `AdminZkClient.createTopicWithAssignment`, `KafkaController.processTopicChange`,
 //! `onNewPartitionCreation`, `TopicDeletionManager`.
 //! Next: `elections.rs`.

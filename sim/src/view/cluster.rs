@@ -171,7 +171,8 @@ impl TopicSettings {
         let topics = plan.topics.iter();
         let topics = topics.map(|topic| (topic.topic.clone(), topic.configs.clone()));
         Self {
-            never_unclean: !plan.rules.unclean_election_by_setting,
+            // The controller among the brokers has always heeded it.
+            never_unclean: plan.zookeeper.is_none() && !plan.rules.unclean_election_by_setting,
             defaults,
             cluster: Settings::new(),
             brokers: BTreeMap::new(),

@@ -17,8 +17,7 @@
 //! A change of a registration that changes only log directories is left out.
 //!
 //! Simplified: elections that found nobody and changed nothing leave no trace in a log. An election that
-//! an operator asked for looks like any other. A topic that is deleted and made again under its name is not
-//! followed.
+//! an operator asked for looks like any other.
 //! Source: KIP-966, `PartitionChangeBuilder.electLeader`, `ReplicationControlManager`.
 //! Next: `quorum.rs` and `zookeeper/mod.rs`, which read the records.
 
@@ -86,7 +85,7 @@ impl Ledger {
         if let MetadataRecord::PartitionChange(change) = &record {
             out.extend(self.elected(change).map(|event| (node, event)));
         }
-        // What the image does not know, such as a topic made again under an old name, it leaves out.
+        // What the image does not know it leaves out.
         let _unknown = self.image.apply(offset, &record);
         self.note_reign(&record);
         let record = Box::new(record);
