@@ -81,7 +81,7 @@ fn a_broker_is_elected_for_what_it_says_it_has_lost() {
 fn an_assignment_to_a_directory_elects_nobody() {
     let verdict = verdict("directory-unknown-when-unfenced");
     assert_eq!(findings(&verdict), []);
-    assert_eq!(verdict.class, Class::Unavailable);
+    assert_eq!(verdict.verdict, Class::Unavailable);
 }
 
 /// The plans that the TLA+ models' first failures shrink to (docs/tla.md), each under its seed: broken as
