@@ -89,7 +89,7 @@ shutdown = { broker = 1 }
 until = { broker = { id = 1, is = "fenced" } }
 start = { broker = 1 }
 [[step]]
-until = { all = [{ in_sync = {} }, { leader = { is = 1 } }] }
+until = { all = [{ in_sync = {} }, { leader = { is = 1 } }, { quiet = "2s" }] }
 kill = { broker = 2 }
 [[step]]
 until = { broker = { id = 2, is = "fenced" } }

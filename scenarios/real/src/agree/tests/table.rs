@@ -74,19 +74,19 @@ two-brokers   unclean.leader.election.enable=false
     4.3.1/kraft         same                 kept         [A B]; (0,0)
 
 two-brokers   unclean.leader.election.enable=true
-    4.3.1/kraft      differs, unexplained kept         orders-0 on 1: [A B]; (0,0)  and 1 more
+    4.3.1/kraft         differs, unexplained kept         orders-0 on 1: [A B]; (0,0)  and 1 more
         Broker 2's log of orders-0 ends [A] on 4.3.1, [A, B] simulated.
         No reason is known for: final logs.
 
 power-loss   default settings
-    4.3.1/kraft      unsupported
+    4.3.1/kraft         unsupported
         Step 3 cuts the power of broker 1: a real machine's page cache cannot be lost.
 
 reasons
-  no_leader_epochs_in_logs: Before 0.11 a record carries no leader epoch and no broker keeps a leader
-    epoch checkpoint: followers truncate to their high watermark. Simulated logs always have both; the
-    rule of truncation is the old one. (KIP-101, KIP-98 (message format v2); ReplicaManager.makeFollowers
-    (0.10.2.2))
+  no_leader_epochs_in_logs: Before 0.11 a record carries no leader epoch and no broker keeps a
+    leader epoch checkpoint: followers truncate to their high watermark. Simulated logs always have
+    both; the rule of truncation is the old one. (KIP-101, KIP-98 (message format v2);
+    ReplicaManager.makeFollowers (0.10.2.2))
 
 4 cells: 1 same, 1 different with a known reason, 1 different without a known reason, 1 unsupported.
 ";
@@ -180,8 +180,8 @@ fn newer_rows_replace_older_ones_of_the_same_name() {
         })
         .collect();
     let expected = [
-        "two-brokers Some(\"false\") 3.3.2/kraft",
         "two-brokers Some(\"false\") 0.10.2.2/zookeeper",
+        "two-brokers Some(\"false\") 3.3.2/kraft",
         "two-brokers Some(\"false\") 4.3.1/kraft",
         "two-brokers Some(\"true\") 4.3.1/kraft",
         "power-loss None 4.3.1/kraft",
