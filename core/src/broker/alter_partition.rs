@@ -1,8 +1,8 @@
 //! Sends the leaders' wishes for other ISRs to the controller: one request at a time, with all wishes
 //! that have gathered meanwhile, again and again until it is answered.
 //!
-//! Rule: with ZooKeeper they go to the controller that was found first, until it refuses or is gone. That there
-//! is another one the leader may have heard long ago, with orders of its own (KAFKA-14154).
+//! Rule: with ZooKeeper they go to the controller that was found first, until it refuses or is gone. That
+//! there is another one the leader may have heard long ago, with orders of its own (KAFKA-14154).
 //!
 //! Source: `AlterPartitionManager`, `Partition.submitAlterPartition`. Next: `partition/leader.rs` takes
 //! the answer, `controller/alter_partition.rs` gives it.

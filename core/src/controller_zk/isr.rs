@@ -8,9 +8,10 @@
 //! Rules of AlterPartition:
 //! - Asked in an older leader epoch: FENCED_LEADER_EPOCH. As a registration that is not the newest:
 //!   STALE_BROKER_EPOCH.
-//! - A leader that knows a newer state has it from another controller. Before 3.3 its wish was written like any
-//!   other, which tells this one of the other. The checks that came with KIP-841 refused it as FENCED, after
-//!   which a leader waits for orders; since KAFKA-14154 it is NOT_CONTROLLER, after which it asks the other.
+//! - A leader that knows a newer state has it from another controller. Before 3.3 its wish was written like
+//!   any other, which tells this one of the other. The checks that came with KIP-841 refused it as FENCED,
+//!   after which a leader waits for orders; since KAFKA-14154 it is NOT_CONTROLLER, after which it asks the
+//!   other.
 //! - What holds already is granted. (KAFKA-14144: after a lost answer the leader asks again, with the
 //!   partition epoch of before. Refused, it would never learn the new one.)
 //! - A member that does not live or shuts down is refused, since KIP-841.

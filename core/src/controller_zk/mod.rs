@@ -18,7 +18,8 @@
 //! - A controller that has been replaced, or whose session has ended, goes on with what it is doing until it
 //!   learns of it. With KAFKA-6082 its next write tells it; before, its writes are done.
 //! - When its session ends, what waits in the queue is dropped; the event that it works on goes on, in the
-//!   session after, and only then it resigns. (Before 1.1. Since then a call that waits ends with the session.)
+//!   session after, and only then it resigns. (Before 1.1. Since then a call that waits ends with the
+//!   session.)
 //!
 //! Invariants: at most one step asks at a time; each request is answered once, or its connection is gone.
 //!
