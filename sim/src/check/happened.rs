@@ -258,8 +258,8 @@ impl Happened {
         self.unreliable.contains(&broker)
     }
 
-    /// Whether what a broker reads back may lack something in between: its disk rots, or lies about flushes. The
-    /// checksum of a batch does not cover its offset.
+    /// Whether what a broker reads back may lack something in between: its disk rots, or lies about
+    /// flushes. The checksum of a batch does not cover its offset.
     pub(super) fn is_deceived(&self, broker: BrokerId) -> bool {
         self.deceived.contains(&broker)
     }

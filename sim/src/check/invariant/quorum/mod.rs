@@ -15,8 +15,8 @@
 //!
 //! A quorum of one tells of nothing but snapshots, so there is nothing else to check.
 //!
-//! False positives avoided: what a broker knows whose disk rots or lies about flushes is not looked at. Rot and
-//! flushes that lie on a controller's disk excuse what follows; so does a
+//! False positives avoided: what a broker knows whose disk rots or lies about flushes is not looked at.
+//! Rot and flushes that lie on a controller's disk excuse what follows; so does a
 //! majority of disks that were wiped. A minority does not: its voters are no voters any more (KIP-853).
 //!
 //! Source: `RaftEventSimulationTest`; TLA+ kip_853, kip_996.
