@@ -162,16 +162,26 @@ switches! {
     truncate_on_every_epoch_change = "2.0.1", "KAFKA-7164";
     /// A fetch names only what has changed since the one before; what stays the same is known to its session.
     fetch_sessions = "1.1", "KIP-227";
+    /// With ZooKeeper, the last member of an ISR stays in it when its broker dies, unclean election or not.
+    last_member_stays_in_isr = "1.1", "KAFKA-5642";
+    /// A broker is registered before it stands for election as controller, not some time after (ZooKeeper).
+    registered_before_controller = "1.1", "KAFKA-5642";
     /// A broker that loses one of its log directories goes on with the others.
     log_dir_failure_survived = "1.0", "KIP-112";
+    /// A follower whose log ends where the leader's does stays in the ISR, however long ago it has fetched.
+    equal_end_stays_in_isr = "2.1", "KAFKA-7152";
     /// Fetch, ListOffsets and OffsetForLeaderEpoch carry the leader epoch, and a leader refuses another one.
     fetch_epoch_fencing = "2.1", "KIP-320";
+    /// A new controller among the brokers takes the dead out of the ISRs; before, it left that to leaders.
+    failover_shrinks_isr = "2.3", "KAFKA-3143";
     /// A consumer may read from a follower, and a leader names the one that is nearest.
     fetch_from_follower = "2.4", "KIP-392";
     /// The controller among the brokers checks in each write to ZooKeeper that there is no newer one.
     controller_epoch_fencing = "2.1", "KAFKA-6082";
     /// Requests of the controller among the brokers name the registration that they are for.
     broker_epoch_control_requests = "2.2", "KIP-380";
+    /// With ZooKeeper, a preferred replica is only given the lead back if the controller knows it in the ISR.
+    balance_only_if_in_isr = "2.6", "KAFKA-9866";
     /// StopReplica names the leader epoch, and a replica that is newer goes on.
     stop_replica_epoch = "2.6", "KIP-570";
     /// With ZooKeeper, leaders ask the controller for another ISR; before, they wrote it to ZooKeeper.

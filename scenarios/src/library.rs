@@ -59,7 +59,8 @@ library! {
         "last-leader-disk-wiped",
         "last-known-leader-is-down",
         "elr-cleared-by-operator",
-        "unclean-setting-takes-effect-late";
+        "unclean-setting-takes-effect-late",
+        "moved-replica-stays-eligible";
     "faults":
         "zombie-leader",
         "unreachable-followers",
@@ -73,6 +74,7 @@ library! {
     "quorum":
         "controller-failover",
         "all-controllers-down",
+        "two-roles-in-one-process",
         "re-elected-in-the-same-epoch",
         "missing-flush",
         "commit-needs-own-epoch",
@@ -91,7 +93,10 @@ library! {
         "raft-voter-loses-disk";
     "zookeeper":
         "bounced-broker",
-        "lost-answer-freezes-isr";
+        "deposed-controller-answers",
+        "late-stop-replica",
+        "lost-answer-freezes-isr",
+        "zombie-controller-writes";
 }
 
 /// A scenario by its name.

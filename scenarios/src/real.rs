@@ -19,7 +19,7 @@
 
 use crate::setting::rule_names;
 use ktrial_core::{NodeId, Rules};
-use ktrial_sim::plan::{Action, DiskFault, Plan, StopKind, Target, When};
+use ktrial_sim::plan::{Action, ControllerPlan, DiskFault, Plan, StopKind, Target, When};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -74,13 +74,22 @@ impl fmt::Display for Obstacle {
 /// What keeps a plan from a real cluster; of a step the gravest.
 pub fn obstacles(plan: &Plan) -> Vec<Obstacle> {
     let mut found = rules(plan);
-    if plan.controllers.len() > 1 {
-        let what = format!("{} controllers", plan.controllers.len());
-        found.push(Obstacle::of_plan(what, ONE_CONTROLLER));
+    match &plan.zookeeper {
+        None if plan.controllers.len() > 1 => {
+            let what = format!("{} controllers", plan.controllers.len());
+            found.push(Obstacle::of_plan(what, ONE_CONTROLLER));
+        }
+        Some(ensemble) if ensemble.servers.len() > 1 => {
+            let what = format!("{} servers of ZooKeeper", ensemble.servers.len());
+            found.push(Obstacle::of_plan(what, ONE_ZOOKEEPER));
+        }
+        _ => {}
     }
-    if plan.zookeeper.is_some() {
-        let what = "an ensemble of ZooKeeper beside the cluster".to_owned();
-        found.push(Obstacle::of_plan(what, NO_ENSEMBLE));
+    let both = |one: &ControllerPlan| plan.brokers.iter().any(|b| b.id.0 == one.id.0);
+    let shared = plan.controllers.iter().find(|one| both(one));
+    if let (Some(one), None) = (shared, &plan.zookeeper) {
+        let what = format!("broker {} is a controller too", one.id);
+        found.push(Obstacle::of_plan(what, TWO_ROLES));
     }
     if let Some(limit) = plan.record_limit {
         let what = format!("an end after {limit} entries");
@@ -115,8 +124,9 @@ pub fn timed(plan: &Plan) -> Vec<usize> {
     timed.map(|(index, _)| index).collect()
 }
 
-const NO_ENSEMBLE: &str = "a release with ZooKeeper brings one server of its own";
+const ONE_ZOOKEEPER: &str = "the rig starts real clusters with one server of ZooKeeper";
 const ONE_CONTROLLER: &str = "the rig starts real clusters with one controller";
+const TWO_ROLES: &str = "the rig starts brokers and controllers as processes of their own";
 const ONE_CLOCK: &str = "a real machine has one clock for all";
 const MORE_PARTITIONS: &str = "the operator of a real cluster cannot do that yet";
 

@@ -190,3 +190,32 @@ fn the_tree_is_printed_at_any_time() {
     );
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+/// The plan of a scenario of the library with an ensemble of two.
+fn with_ensemble(name: &str) -> Plan {
+    let entry = ktrial::library::find(name).unwrap();
+    let scenario = parse(entry.name, entry.path, entry.text).unwrap();
+    let servers = Override {
+        key: "zookeeper.servers".to_owned(),
+        value: "2".to_owned(),
+    };
+    compile(&scenario, 1, &[servers]).unwrap().plans.remove(0)
+}
+
+#[test]
+fn the_ensemble_takes_the_place_of_the_only_controller() {
+    let zombie = with_ensemble("zombie-leader");
+    let cut = zombie.steps.iter().find_map(|step| match &step.action {
+        Some(Action::Link { to, .. }) => Some(to.iter().map(ToString::to_string)),
+        _ => None,
+    });
+    let cut: Vec<String> = cut.unwrap().collect();
+    assert_eq!(cut, ["b2", "b3", "z1", "z2"]);
+    let rolling = with_ensemble("rolling-restart").recovery.unwrap().nodes;
+    let mended: Vec<String> = rolling.iter().map(ToString::to_string).collect();
+    assert!(mended.contains(&"z2".to_owned()) && !mended.contains(&"c3000".to_owned()));
+    trial::check(&zombie).unwrap();
+    // What is about several controllers has no meaning there.
+    let failover = trial::check(&with_ensemble("controller-failover"));
+    assert!(failover.unwrap_err().to_string().contains("c3000"));
+}

@@ -22,6 +22,7 @@ use super::replicas::Replicas;
 use crate::config::ReplicaSelector;
 use crate::id::{TopicIdPartition, TopicPartition};
 use crate::message::{FetchPartition, FetchRequest};
+use crate::offset::Offset;
 use crate::time::Timestamp;
 
 impl FetchSessions {
@@ -52,6 +53,9 @@ impl FetchSessions {
             settle(&session, replicas, name);
             if let Some(resting) = self.resting.get_mut(name) {
                 resting.retain(|one| *one != (id, *place));
+                if resting.is_empty() {
+                    self.resting.remove(name);
+                }
             }
         }
         for ticket in &session.parked {
@@ -80,20 +84,20 @@ impl FetchSessions {
         self.sessions.get(&id).map(Session::to_read)
     }
 
-    /// Nothing was found there: it rests, if the fetcher has been told what there is to tell.
-    fn rest(&mut self, replicas: &Replicas, id: SessionId, partition: &TopicIdPartition) {
-        let Some(session) = self.sessions.get_mut(&id) else {
-            return;
-        };
-        let name = &partition.partition;
-        let Some(log) = replicas.get(name).map(|one| one.log()) else {
-            return;
-        };
-        let told = (log.high_watermark(), log.log_start_offset());
-        if let Some(place) = session.place_if_told(partition, told) {
+    /// Nothing was found there: it rests, if the fetcher has been told of this high watermark and log start.
+    pub(super) fn rest(
+        &mut self,
+        id: SessionId,
+        partition: &TopicIdPartition,
+        to_tell: (Offset, Offset),
+    ) {
+        let session = self.sessions.get_mut(&id);
+        if let Some(session) = session
+            && let Some(place) = session.place_if_told(partition, to_tell)
+        {
             session.awake.remove(&place);
-            let resting = self.resting.entry(name.clone()).or_default();
-            resting.push((id, place));
+            let name = partition.partition.clone();
+            self.resting.entry(name).or_default().push((id, place));
         }
     }
 }
@@ -149,12 +153,20 @@ impl Broker {
         }
     }
 
-    /// Fetches of this session pass over these partitions for now. Not where a consumer may be sent to the
-    /// replica that was last known to have everything: that goes by the times that are not kept here.
+    /// Fetches of this session pass over these partitions for now. Not where something goes by the times of
+    /// the fetches, which are not kept here: where a consumer may be sent to the replica that was last known
+    /// to have everything, and where a follower leaves the ISR that has everything and does not fetch.
     pub(super) fn rest(&mut self, id: SessionId, partitions: Vec<TopicIdPartition>) {
-        if self.shared.config.replica_selector == ReplicaSelector::None {
-            for one in partitions {
-                self.fetch_sessions.rest(&self.replicas, id, &one);
+        let by_times = self.shared.config.replica_selector != ReplicaSelector::None
+            || !self.shared.rules.equal_end_stays_in_isr;
+        if by_times {
+            return;
+        }
+        for one in partitions {
+            if let Some(partition) = self.replicas.get(&one.partition) {
+                let log = partition.log();
+                let to_tell = (log.high_watermark(), log.log_start_offset());
+                self.fetch_sessions.rest(id, &one, to_tell);
             }
         }
     }

@@ -16,8 +16,10 @@
 //!
 //! Source: `AbstractFetcherThread`, `ReplicaFetcherThread`; KIP-101, KIP-279, KIP-320, KAFKA-10554.
 //! What the leader knows from the fetch before is not said again (KIP-227, `crate::fetch_session`).
-//! Next: `truncation.rs` for the older generations and for logs out of range; `partition/follower.rs`.
+//! Next: `followed.rs`; `truncation.rs` for the older generations and for logs out of range;
+//! `partition/follower.rs`.
 
+use super::followed::{Followed, Following, Position, State};
 use super::replicas::Replicas;
 use super::shared::Shared;
 use crate::channel::{Backoff, Channel};
@@ -27,16 +29,13 @@ use crate::fetch_session::FetchSessionHandler;
 use crate::id::{BrokerId, ConnectionId, CorrelationId, NodeId, TopicIdPartition, TopicPartition};
 use crate::log::AppendError;
 use crate::machine::Effects;
-use crate::message::{
-    FetchPartition, FetchPartitionResponse, FetchRequest, Fetcher, Request, Response,
-};
-use crate::offset::{LeaderEpoch, Offset};
+use crate::message::{FetchPartitionResponse, FetchRequest, Fetcher, Request, Response};
+use crate::offset::LeaderEpoch;
 use crate::partition::Divergence;
 use crate::planted::Bug;
 use crate::rules::{Rules, Truncation};
 use crate::storage::StorageError;
-use crate::time::{Now, Timestamp, earliest};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::time::{Now, Timestamp};
 use std::time::Duration;
 
 /// Kafka opens a fetcher's connection again at once; what waits is the partition.
@@ -56,40 +55,6 @@ pub(super) enum Asked {
     Range { positions: Vec<Position>, end: bool },
 }
 
-/// A partition at the time of asking.
-#[derive(Clone, Debug)]
-pub(super) struct Position {
-    pub(super) partition: TopicPartition,
-    pub(super) offset: Offset,
-    pub(super) leader_epoch: LeaderEpoch,
-}
-
-/// What a fetcher does with a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// Looks for the point where the logs part.
-    Truncating,
-    /// Fetches.
-    Fetching,
-    /// Looks for the bounds of the leader's log; whether it asks for its end.
-    OutOfRange { end: bool },
-    /// Waits for metadata.
-    Failed,
-}
-
-/// A partition that a fetcher follows.
-#[derive(Clone, Debug)]
-pub(super) struct Following {
-    pub(super) id: TopicIdPartition,
-    pub(super) offset: Offset,
-    pub(super) leader_epoch: LeaderEpoch,
-    pub(super) last_fetched_epoch: Option<LeaderEpoch>,
-    pub(super) state: State,
-    pub(super) delayed_until: Timestamp,
-    /// What it was last asked for with, if the last fetch was about it too.
-    pub(super) asked: Option<(Offset, LeaderEpoch)>,
-}
-
 /// One replica fetcher.
 #[derive(Debug)]
 pub(super) struct ReplicaFetcher {
@@ -99,13 +64,7 @@ pub(super) struct ReplicaFetcher {
     retired: u32,
     /// What the fetch under way asks for of partitions that are followed no more.
     left: Vec<Position>,
-    following: BTreeMap<TopicPartition, Following>,
-    /// Those of them that are not as they were last asked for; nothing has to be done about the others.
-    unsettled: BTreeSet<TopicPartition>,
-    /// Those that are followed no more, until a fetch has said so.
-    dropped: Vec<TopicIdPartition>,
-    /// The last partition that records came for: the next one is asked for first.
-    turn: Option<TopicPartition>,
+    pub(super) followed: Followed,
     /// Whose high watermark has risen: consumers may wait for that here (KIP-392).
     pub(super) risen: Vec<TopicPartition>,
 }
@@ -117,10 +76,7 @@ impl ReplicaFetcher {
             session: FetchSessionHandler::default(),
             retired: 0,
             left: Vec::new(),
-            following: BTreeMap::new(),
-            unsettled: BTreeSet::new(),
-            dropped: Vec::new(),
-            turn: None,
+            followed: Followed::default(),
             risen: Vec::new(),
         }
     }
@@ -161,27 +117,13 @@ impl ReplicaFetcher {
             delayed_until: now,
             asked: None,
         };
-        self.unsettled.insert(id.partition.clone());
-        self.following.insert(id.partition.clone(), following);
-    }
-
-    /// A partition that is followed, to be changed.
-    pub(super) fn change(&mut self, partition: &TopicPartition) -> Option<&mut Following> {
-        let following = self.following.get_mut(partition)?;
-        self.unsettled.insert(partition.clone());
-        Some(following)
-    }
-
-    /// Those that are not as they were last asked for, in order of their names.
-    pub(super) fn unsettled(&self) -> impl Iterator<Item = &Following> {
-        let names = self.unsettled.iter();
-        names.filter_map(|name| self.following.get(name))
+        self.followed.insert(following);
     }
 
     /// Goes on in a new epoch of the same leader as if nothing had happened (before KAFKA-7164). Returns
     /// whether it follows the partition at all.
     pub(super) fn go_on(&mut self, partition: &TopicPartition, epoch: LeaderEpoch) -> bool {
-        let following = self.change(partition);
+        let following = self.followed.change(partition);
         following
             .map(|following| following.leader_epoch = epoch)
             .is_some()
@@ -189,12 +131,8 @@ impl ReplicaFetcher {
 
     /// Follows a partition no more.
     pub(super) fn leave(&mut self, partition: &TopicPartition) {
-        let Some(left) = self.following.remove(partition) else {
-            return;
-        };
-        self.unsettled.remove(partition);
-        self.dropped.push(left.id);
-        if let Some((offset, leader_epoch)) = left.asked {
+        let left = self.followed.remove(partition);
+        if let Some((offset, leader_epoch)) = left.and_then(|one| one.asked) {
             self.left.push(Position {
                 partition: partition.clone(),
                 offset,
@@ -206,9 +144,9 @@ impl ReplicaFetcher {
     /// With nothing left to follow it ends; the next one begins a session of its own
     /// (`AbstractFetcherManager.shutdownIdleFetcherThreads`).
     pub(super) fn retire_if_idle(&mut self) {
-        if self.following.is_empty() {
+        if self.followed.is_empty() {
             self.session = FetchSessionHandler::default();
-            self.dropped.clear();
+            self.followed.end_session();
             self.retired += 1;
         }
     }
@@ -244,29 +182,10 @@ impl ReplicaFetcher {
     fn fetch_request(&mut self, shared: &Shared, now: Timestamp) -> Option<(Request, Asked)> {
         let full = self.session.is_full(shared.rules.fetch_sessions);
         if full {
-            self.unsettled.extend(self.following.keys().cloned());
+            self.followed.unsettle_all();
         }
         self.left.clear();
-        let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
-        for name in self.in_turn() {
-            let Some(one) = self.following.get_mut(&name) else {
-                continue;
-            };
-            let ready = one.state == State::Fetching && one.delayed_until <= now;
-            one.asked = ready.then_some((one.offset, one.leader_epoch));
-            if ready {
-                wanted.push(one.question(shared));
-            } else {
-                unwanted.push(one.id.clone());
-            }
-        }
-        if wanted.is_empty() && self.unsettled.len() == self.following.len() {
-            return None;
-        }
-        for one in &wanted {
-            self.unsettled.remove(&one.partition.partition);
-        }
-        unwanted.append(&mut self.dropped);
+        let (wanted, unwanted) = self.followed.questions(shared, now)?;
         let asked = if full {
             self.session.request(wanted, shared.rules.fetch_sessions)
         } else {
@@ -282,14 +201,6 @@ impl ReplicaFetcher {
             rack: String::new(),
         });
         Some((request, Asked::Records(self.retired)))
-    }
-
-    /// The partitions that are not settled, beginning after the one that was served last.
-    fn in_turn(&self) -> Vec<TopicPartition> {
-        let is_later = |name: &&TopicPartition| self.turn.as_ref().is_none_or(|turn| *name > turn);
-        let all = || self.unsettled.iter();
-        let earlier = all().filter(|name| !is_later(name));
-        all().filter(is_later).chain(earlier).cloned().collect()
     }
 
     /// Takes an answer and does the next thing.
@@ -344,7 +255,7 @@ impl ReplicaFetcher {
         done: Result<(), StorageError>,
     ) -> Result<(), StorageError> {
         if shared.survive(done)?.is_none()
-            && let Some(following) = self.change(&position.partition)
+            && let Some(following) = self.followed.change(&position.partition)
         {
             following.state = State::Failed;
         }
@@ -353,7 +264,7 @@ impl ReplicaFetcher {
 
     /// With which position a partition was last asked for.
     fn position_asked(&self, id: &TopicIdPartition) -> Option<Position> {
-        let followed = self.following.get(&id.partition);
+        let followed = self.followed.get(&id.partition);
         let asked = followed.filter(|one| one.id == *id);
         let Some((offset, leader_epoch)) = asked.and_then(|one| one.asked) else {
             let mut left = self.left.iter().rev();
@@ -372,7 +283,7 @@ impl ReplicaFetcher {
         position: &Position,
         rules: Rules,
     ) -> Option<&mut Following> {
-        self.change(&position.partition).filter(|one| {
+        self.followed.change(&position.partition).filter(|one| {
             let now = one.leader_epoch == position.leader_epoch;
             one.offset == position.offset && (now || rules.has(Bug::FetchEpochUnchecked))
         })
@@ -429,7 +340,7 @@ impl ReplicaFetcher {
                         following.last_fetched_epoch = Some(last.leader_epoch);
                     }
                     shared.rolled |= partition.log().flush_wanted().is_some();
-                    self.turn = Some(position.partition.clone());
+                    self.followed.served(&position.partition);
                 }
                 if risen {
                     self.risen.push(position.partition.clone());
@@ -492,15 +403,11 @@ impl ReplicaFetcher {
         for asked in failed {
             let (Asked::Epochs(positions) | Asked::Range { positions, .. }) = asked else {
                 self.session.failed();
-                let of_request = self.following.iter_mut();
-                for (name, one) in of_request.filter(|(_, one)| one.asked.is_some()) {
-                    one.delay(shared, now);
-                    self.unsettled.insert(name.clone());
-                }
+                self.followed.change_asked(|one| one.delay(shared, now));
                 continue;
             };
             for position in positions {
-                if let Some(one) = self.change(&position.partition) {
+                if let Some(one) = self.followed.change(&position.partition) {
                     one.delay(shared, now);
                 }
             }
@@ -512,56 +419,7 @@ impl ReplicaFetcher {
         if self.channel.in_flight() > 0 {
             return self.channel.next_deadline();
         }
-        // What is settled is asked for with every fetch, so at once.
-        let settled = self.following.len() > self.unsettled.len();
-        let at_once = settled.then_some(Timestamp::ZERO);
-        let waiting = self.unsettled().filter(|one| one.state != State::Failed);
-        earliest(at_once, waiting.map(|one| one.delayed_until).min())
-    }
-}
-
-impl Following {
-    pub(super) fn position(&self) -> Position {
-        Position {
-            partition: self.id.partition.clone(),
-            offset: self.offset,
-            leader_epoch: self.leader_epoch,
-        }
-    }
-
-    /// How it is asked for.
-    fn question(&self, shared: &Shared) -> FetchPartition {
-        FetchPartition {
-            partition: self.id.clone(),
-            fetch_offset: self.offset,
-            current_leader_epoch: self.request_epoch(shared),
-            last_fetched_epoch: self.last_fetched_epoch,
-            log_start_offset: Some(Offset::ZERO),
-            max_bytes: shared.config.replica_fetch_max_bytes,
-        }
-    }
-
-    /// The leader epoch that requests about this partition carry (KIP-320).
-    pub(super) fn request_epoch(&self, shared: &Shared) -> Option<LeaderEpoch> {
-        shared
-            .rules
-            .fetch_epoch_fencing
-            .then_some(self.leader_epoch)
-    }
-
-    /// Waits `replica.fetch.backoff.ms`.
-    pub(super) fn delay(&mut self, shared: &Shared, now: Timestamp) {
-        self.delayed_until = now + shared.config.replica_fetch_backoff;
-    }
-
-    /// Takes an error of the leader.
-    pub(super) fn refused(&mut self, shared: &Shared, error: ErrorCode, now: Timestamp) {
-        match error {
-            ErrorCode::OffsetOutOfRange => self.state = State::OutOfRange { end: true },
-            // Our epoch is old: metadata with a newer one is on its way.
-            ErrorCode::FencedLeaderEpoch => self.state = State::Failed,
-            _ => self.delay(shared, now),
-        }
+        self.followed.next_deadline()
     }
 }
 

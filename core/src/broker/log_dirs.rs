@@ -15,7 +15,9 @@
 //!
 //! Simplified: the first directory is `data`, and the metadata log is there (`metadata.log.dir` cannot be
 //! set). Kafka looks at a failure in a thread of its own, a moment later; here when the input that met it
-//! is done.
+//! is done. A broker with one directory tells no id of it. In Kafka (3.7) it has one: after its disk was
+//! replaced it may not be elected until it has told where its replicas are, and then nobody elects before
+//! the next periodic election (seen on 4.3.1: 290 s in `last-leader-disk-wiped`); here it is elected at once.
 //! Source: KIP-112, KIP-858, `LogDirFailureChannel`, `ReplicaManager.handleLogDirFailure`, `LogManager`.
 //! Next: `replicas.rs`; `assignments.rs`, which tells the controller what is where.
 

@@ -12,7 +12,7 @@
 //! | `produce`, `fetch`, `queries` | requests |
 //! | `fetch_session`, `fetch_rest` | what the fetchers of this broker know already; what need not be read again |
 //! | `purgatory` | requests that wait |
-//! | `fetcher`, `truncation` | follows leaders |
+//! | `fetcher`, `followed`, `truncation` | follows leaders |
 //! | `alter_partition` | proposes ISRs to the controller |
 //! | `scheduler` | periodic work |
 //! | `zookeeper` | with ZooKeeper: session, registration, the controller's requests, the controller |
@@ -29,6 +29,7 @@ mod fetch;
 mod fetch_rest;
 mod fetch_session;
 mod fetcher;
+mod followed;
 mod lifecycle;
 mod log_dirs;
 mod observer;

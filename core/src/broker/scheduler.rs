@@ -114,7 +114,7 @@ impl Broker {
         let context = self.shared.context(now);
         for name in self.replicas.with_unsure_isr() {
             // One that may lose a member by the passing of time alone is looked at again.
-            let unsure = |one: &Partition| !one.is_whole();
+            let unsure = |one: &Partition| !one.is_whole(context.rules);
             if !self.replicas.get(&name).is_some_and(unsure) {
                 continue;
             }

@@ -12,9 +12,8 @@
 //! `truncateToEpochEndOffsets`, `fetchOffsetAndTruncate`; KIP-101, KIP-279.
 //! Next: `partition/follower.rs`.
 
-use super::fetcher::{
-    Asked, Following, Position, ReplicaFetcher, State, TO_HIGH_WATERMARK, replica,
-};
+use super::fetcher::{Asked, ReplicaFetcher, TO_HIGH_WATERMARK, replica};
+use super::followed::{Following, Position, State};
 use super::replicas::Replicas;
 use super::shared::Shared;
 use crate::event::TruncationCause;
@@ -41,10 +40,11 @@ impl ReplicaFetcher {
         let by_epoch = shared.rules.truncation != Truncation::Hw;
         let due =
             |one: &&Following| one.state == State::Truncating && one.delayed_until <= now.monotonic;
-        let due = self.unsettled().filter(due);
+        let due = self.followed.unsettled().filter(due);
         let due: Vec<TopicPartition> = due.map(|one| one.id.partition.clone()).collect();
         for name in due {
-            let (Some(following), Some(partition)) = (self.change(&name), replicas.get_mut(&name))
+            let (Some(following), Some(partition)) =
+                (self.followed.change(&name), replicas.get_mut(&name))
             else {
                 continue;
             };
@@ -74,7 +74,7 @@ impl ReplicaFetcher {
     ) -> Option<(Request, Asked)> {
         let (mut partitions, mut positions) = (Vec::new(), Vec::new());
         let due = |one: &&Following| one.state == State::Truncating && one.delayed_until <= now;
-        for one in self.unsettled().filter(due) {
+        for one in self.followed.unsettled().filter(due) {
             let name = &one.id.partition;
             let epoch = replicas
                 .get(name)
@@ -141,8 +141,12 @@ impl ReplicaFetcher {
         let wants = |one: &&Following, end| {
             one.state == State::OutOfRange { end } && one.delayed_until <= now
         };
-        let end = self.unsettled().any(|one| wants(&one, true));
-        let partitions: Vec<&Following> = self.unsettled().filter(|one| wants(one, end)).collect();
+        let end = self.followed.unsettled().any(|one| wants(&one, true));
+        let partitions: Vec<&Following> = self
+            .followed
+            .unsettled()
+            .filter(|one| wants(one, end))
+            .collect();
         if partitions.is_empty() {
             return None;
         }

@@ -34,6 +34,8 @@ pub(super) enum Plan {
     Preferred,
     /// The leader shuts down.
     ControlledShutdown,
+    /// The leader is not among those who shall have the partition, or is away.
+    Reassignment,
 }
 
 impl ControllerZk {
@@ -100,12 +102,7 @@ impl ControllerZk {
     /// The states and settings were read: holds the elections.
     pub(super) fn elect(&mut self, partitions: &[TopicPartition], plan: Plan, answers: &[Reply]) {
         let (states, configs) = answers.split_at(partitions.len().min(answers.len()));
-        let topics: BTreeSet<&TopicName> = partitions.iter().map(|one| &one.topic).collect();
-        let unclean: BTreeMap<&TopicName, bool> = topics
-            .into_iter()
-            .zip(configs)
-            .map(|(topic, answer)| (topic, self.allows_unclean(answer)))
-            .collect();
+        let unclean = self.unclean_allowed(partitions, configs);
         let brokers = self.context.election_view();
         let mut elected = Vec::new();
         for (name, answer) in partitions.iter().zip(states) {
@@ -115,6 +112,7 @@ impl ControllerZk {
             if written_by > self.epoch() {
                 continue; // Another controller's: it knows better.
             }
+            let replicas = self.context.replicas(name);
             let kind = match plan {
                 Plan::Offline { unclean: anyway } => Kind::Offline {
                     unclean: anyway || unclean.get(&name.topic).copied().unwrap_or(false),
@@ -122,12 +120,26 @@ impl ControllerZk {
                 },
                 Plan::Preferred => Kind::Preferred,
                 Plan::ControlledShutdown => Kind::ControlledShutdown,
+                Plan::Reassignment => Kind::Reassignment(&replicas),
             };
-            if let Some(next) = elect(kind, &self.context.replicas(name), &now, &brokers) {
+            if let Some(next) = elect(kind, &replicas, &now, &brokers) {
                 elected.push((name.clone(), next));
             }
         }
         self.next([Task::WriteElected { elected, plan }]);
+    }
+
+    /// For which topics unclean elections are enabled; those whose settings were not read are left out.
+    pub(super) fn unclean_allowed<'a>(
+        &self,
+        partitions: &'a [TopicPartition],
+        configs: &[Reply],
+    ) -> BTreeMap<&'a TopicName, bool> {
+        let topics: BTreeSet<&TopicName> = partitions.iter().map(|one| &one.topic).collect();
+        let answered = topics.into_iter().zip(configs);
+        answered
+            .map(|(topic, answer)| (topic, self.allows_unclean(answer)))
+            .collect()
     }
 
     /// What a topic's znode of settings, if there is one, says of unclean elections.
@@ -171,7 +183,7 @@ impl ControllerZk {
     fn told_of(&self, name: &TopicPartition, plan: Plan) -> Vec<BrokerId> {
         let replicas = self.context.replicas(name).into_iter();
         let told = replicas.filter(|id| match plan {
-            Plan::ControlledShutdown => self.context.brokers.contains_key(id),
+            Plan::ControlledShutdown | Plan::Reassignment => self.context.brokers.contains_key(id),
             Plan::Offline { .. } | Plan::Preferred => self.context.is_online(*id),
         });
         told.collect()
@@ -180,8 +192,8 @@ impl ControllerZk {
     /// Gives leaderships back to first replicas.
     pub(super) fn balance(&mut self) {
         let mut by_first: BTreeMap<BrokerId, Vec<&TopicPartition>> = BTreeMap::new();
-        for (name, replicas) in &self.context.assignments {
-            if let Some(first) = replicas.first() {
+        for (name, one) in &self.context.assignments {
+            if let Some(first) = one.replicas.first() {
                 by_first.entry(*first).or_default().push(name);
             }
         }
@@ -199,7 +211,9 @@ impl ControllerZk {
             let may_lead = |name: &&TopicPartition| {
                 let state = self.context.leadership.get(*name);
                 let in_isr = state.is_some_and(|state| state.isr.contains(&first));
-                in_isr && self.context.is_online(first)
+                // Otherwise the election finds out, from the state as it is then.
+                let tries = in_isr || !self.rules.balance_only_if_in_isr;
+                tries && self.context.is_online(first)
             };
             partitions.extend(elsewhere.into_iter().filter(may_lead).cloned());
         }

@@ -123,7 +123,11 @@ impl ControllerZk {
             self.tell_replicas(*broker);
         }
         self.send(env);
-        self.next([Task::ElectOffline, Task::ListDeletions]);
+        self.next([
+            Task::ElectOffline,
+            Task::ResumeMoves(Some(new)),
+            Task::ListDeletions,
+        ]);
     }
 
     /// Brokers are gone.
@@ -159,8 +163,10 @@ impl ControllerZk {
         partitions: &[TopicPartition],
         answers: &[Reply],
     ) {
+        let (read, configs) = answers.split_at(partitions.len().min(answers.len()));
+        let unclean = self.unclean_allowed(partitions, configs);
         let mut states = Vec::new();
-        for (name, answer) in partitions.iter().zip(answers) {
+        for (name, answer) in partitions.iter().zip(read) {
             self.batch.stop(&self.context, broker, name, false);
             let Some((state, written_by)) = state_in(answer) else {
                 continue;
@@ -168,7 +174,8 @@ impl ControllerZk {
             if written_by > self.epoch() {
                 continue; // Another controller's: it knows better.
             }
-            match without(broker, &state, false) {
+            let empties = unclean.get(&name.topic).is_some_and(|unclean| *unclean);
+            match without(broker, &state, empties) {
                 Some(next) => states.push((name.clone(), next)),
                 None => self.left(broker, name, state),
             }

@@ -16,6 +16,7 @@
 //! `Partition.isReplicaIsrEligible`, `Partition.isFollowerInSync`, `Partition.getOutOfSyncReplicas`.
 //! Next: `high_watermark.rs`.
 
+use super::replica::RemoteReplica;
 use super::{Context, Leadership};
 use crate::id::BrokerId;
 use crate::offset::Offset;
@@ -148,15 +149,14 @@ impl Leadership {
         if self.isr.is_pending() {
             return Vec::new();
         }
+        let (now, lag) = (context.now.monotonic, context.replica_lag_time_max);
+        let in_time = |replica: &RemoteReplica| match context.rules.equal_end_stays_in_isr {
+            true => replica.is_caught_up(log_end_offset, now, lag),
+            false => replica.was_caught_up(now, lag),
+        };
         let lags = |member: &BrokerId| {
-            *member != context.local
-                && self.remotes.get(member).is_none_or(|replica| {
-                    !replica.is_caught_up(
-                        log_end_offset,
-                        context.now.monotonic,
-                        context.replica_lag_time_max,
-                    )
-                })
+            let replica = self.remotes.get(member);
+            *member != context.local && !replica.is_some_and(in_time)
         };
         self.isr.committed().iter().copied().filter(lags).collect()
     }

@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::id::BrokerId;
 use crate::machine::Effects;
 use crate::message::AlterPartitionOutcome;
+use crate::rules::Rules;
 
 impl Partition {
     pub(super) fn propose_expansion(
@@ -30,10 +31,13 @@ impl Partition {
 
     /// Whether nobody can fall out of the ISR until the partition changes: it has none, for it follows, or
     /// every member has all there is.
-    pub(crate) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self, rules: &Rules) -> bool {
         let Some(leadership) = &self.leadership else {
             return true;
         };
+        if !rules.equal_end_stays_in_isr && leadership.isr.committed().len() > 1 {
+            return false; // Whoever does not fetch falls out, whatever it has.
+        }
         let end = Some(self.log.log_end_offset());
         let has_all = |id: &BrokerId| {
             let known = leadership.remotes.get(id);

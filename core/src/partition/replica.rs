@@ -80,8 +80,12 @@ impl RemoteReplica {
 
     /// Whether it has everything, or had within the allowed lag.
     pub(crate) fn is_caught_up(&self, leader_end: Offset, now: Timestamp, lag: Duration) -> bool {
-        self.log_end_offset == Some(leader_end)
-            || self.last_caught_up.is_some_and(|at| now.since(at) <= lag)
+        self.log_end_offset == Some(leader_end) || self.was_caught_up(now, lag)
+    }
+
+    /// Whether it had everything within the allowed lag.
+    pub(crate) fn was_caught_up(&self, now: Timestamp, lag: Duration) -> bool {
+        self.last_caught_up.is_some_and(|at| now.since(at) <= lag)
     }
 }
 
@@ -106,6 +110,7 @@ mod tests {
             replica.is_caught_up(Offset(10), at(99), LAG),
             "it has all there is"
         );
+        assert!(replica.was_caught_up(at(35), LAG) && !replica.was_caught_up(at(36), LAG));
     }
 
     #[test]

@@ -46,7 +46,13 @@ pub struct Stand<'a> {
 }
 
 /// Why a plan cannot be played here, naming the step; `None` = it can.
-pub fn unsupported(plan: &Plan) -> Option<String> {
+pub fn unsupported(plan: &Plan, target: &Target) -> Option<String> {
+    if plan.zookeeper.is_some() && target.mode == Mode::KRaft {
+        return Some(format!("it is about ZooKeeper, and {target} has none"));
+    }
+    if let Err(why) = trial::check(plan) {
+        return Some(why.to_string());
+    }
     let found = obstacles(plan);
     let hard = found.iter().find(|obstacle| !obstacle.needs_network());
     if let Some(obstacle) = hard {

@@ -1,11 +1,12 @@
 //! `[cluster]`, `[brokers.b1]`, `[controllers.c3000]`, `[rules]`.
+//!
+//! A broker and a controller of one number are one process.
 
 use super::CONTROLLER;
 use super::node::{Flat, Node, Table, Value, flatten};
 use super::reader::Reader;
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::Span;
 use crate::setting::{Kind, rule_names, without_synonym};
-use crate::suggest;
 use ktrial_core::config::Settings;
 use ktrial_core::{BrokerId, ControllerId, Rules};
 use ktrial_sim::plan::{BrokerPlan, ControllerPlan, Plan};
@@ -289,23 +290,4 @@ pub(crate) fn rules(reader: &mut Reader, node: &Node) -> Vec<(String, String)> {
         }
     }
     rules
-}
-
-/// Notes ids that a broker and a controller share.
-pub(crate) fn no_shared_ids(reader: &mut Reader, span: Span, plan: &Plan) {
-    let brokers = plan.brokers.iter().map(|broker| broker.id.0);
-    let shared: Vec<i32> = brokers
-        .filter(|id| plan.controllers.iter().any(|c| c.id.0 == *id))
-        .collect();
-    if !shared.is_empty() {
-        let message = format!(
-            "{} is both a broker and a controller",
-            suggest::list(&shared)
-        );
-        let help = "they share one range of `node.id` in Kafka: give them different numbers";
-        let diagnostic = Diagnostic::at(span, message);
-        reader
-            .problems
-            .push(diagnostic.with_help(Some(help.to_owned())));
-    }
 }

@@ -190,7 +190,6 @@ fn read(
     let mut defaults = None;
     if let Some(entry) = table.get("cluster") {
         defaults = cluster::cluster(reader, &entry.node, &mut base, &mut places);
-        cluster::no_shared_ids(reader, entry.key_span, &base);
     }
     if base.brokers.is_empty() {
         // Without brokers each place that names one would look wrong: only this is.

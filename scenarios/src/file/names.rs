@@ -75,6 +75,19 @@ impl Names {
         Some(ids)
     }
 
+    /// The process of a node, by its broker if it is a broker and a controller.
+    pub(super) fn process(&self, node: NodeId) -> NodeId {
+        let broker = match node {
+            NodeId::Controller(id) => BrokerId(id.0),
+            _ => return node,
+        };
+        if self.brokers.contains(&broker) {
+            NodeId::Broker(broker)
+        } else {
+            node
+        }
+    }
+
     /// Nodes: broker numbers, names such as "b1", "c3000", clients, groups; each once.
     pub(crate) fn nodes(&self, reader: &mut Reader, node: &Node) -> Option<Vec<NodeId>> {
         let items = reader.list(node, "nodes such as [1, \"controllers\"]")?;

@@ -8,6 +8,7 @@
 
 use super::action::{Part, parts};
 use super::before::Before;
+use super::names::Names;
 use super::node::Table;
 use super::reader::Reader;
 use super::who;
@@ -99,7 +100,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Carries out an action, and notes what it cannot do.
-    pub(super) fn act(&mut self, reader: &mut Reader, span: Span, part: &Part) {
+    pub(super) fn act(&mut self, reader: &mut Reader, names: &Names, span: Span, part: &Part) {
         // A process whose disk fails, or holds nonsense, ends by itself or does not start.
         self.unknown |= matches!(part.step.action, Some(Action::Disk { .. }));
         let Some(
@@ -116,7 +117,11 @@ impl Running {
         if self.unknown {
             return;
         }
-        for node in targets.iter().filter_map(Target::node) {
+        let nodes = targets.iter().filter_map(Target::node);
+        let mut processes: Vec<NodeId> = nodes.map(|node| names.process(node)).collect();
+        let mut seen = BTreeSet::new();
+        processes.retain(|node| seen.insert(*node));
+        for node in processes {
             let wrong = match &part.step.action {
                 Some(Action::Stop { how, .. }) => self.stop(node, *how),
                 Some(Action::Start { .. }) => self.start(node),

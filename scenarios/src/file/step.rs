@@ -72,7 +72,9 @@ fn step(reader: &mut Reader, node: &Node, before: &mut Before<'_>) -> Option<Vec
         beside(reader, table, &when?, &mut parts, before)?;
     } else {
         for part in &parts {
-            before.running.act(reader, entry.key_span, part);
+            before
+                .running
+                .act(reader, before.names, entry.key_span, part);
         }
         if let Some(first) = parts.first_mut() {
             first.step.when = when?;

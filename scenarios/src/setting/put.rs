@@ -5,8 +5,8 @@ use super::target::{SERVERS, Target};
 use crate::suggest;
 use ktrial_core::config::{Config, Settings, ZooKeeperConfig};
 use ktrial_core::planted::Bug;
-use ktrial_core::{BrokerId, Rules, ZooKeeperId};
-use ktrial_sim::plan::{Plan, ZooKeeperPlan};
+use ktrial_core::{BrokerId, NodeId, Rules, ZooKeeperId};
+use ktrial_sim::plan::{self, Plan, ZooKeeperPlan};
 
 impl Target {
     /// Checks a value for it.
@@ -76,7 +76,8 @@ impl Target {
     }
 }
 
-/// The number of servers makes the ensemble, or takes it away; other settings hold if there is one.
+/// The number of servers makes the ensemble, or takes it away; other settings hold if there is one. Where
+/// steps name the only controller they mean who keeps the metadata: now that is the ensemble.
 fn set_ensemble(plan: &mut Plan, key: &str, value: &str) {
     if key != SERVERS {
         if let Some(ensemble) = &mut plan.zookeeper {
@@ -90,6 +91,33 @@ fn set_ensemble(plan: &mut Plan, key: &str, value: &str) {
         servers: (1..=count).map(ZooKeeperId).collect(),
         config: config.unwrap_or_default(),
     });
+    let [controller] = plan.controllers.as_slice() else {
+        return;
+    };
+    let controller = NodeId::Controller(controller.id);
+    let servers: Vec<NodeId> = (1..=count)
+        .map(|id| NodeId::ZooKeeper(ZooKeeperId(id)))
+        .collect();
+    if servers.is_empty() {
+        return;
+    }
+    let steps = plan.steps.iter_mut().chain(&mut plan.timeline);
+    for action in steps.filter_map(|step| step.action.as_mut()) {
+        for group in action.groups_mut() {
+            replace(group, &plan::Target::Node(controller), &servers);
+        }
+    }
+    if let Some(recovery) = &mut plan.recovery {
+        replace(&mut recovery.nodes, &controller, &servers);
+    }
+}
+
+/// Others stand where one stood.
+fn replace<T: PartialEq + From<NodeId>>(group: &mut Vec<T>, one: &T, others: &[NodeId]) {
+    if let Some(place) = group.iter().position(|it| it == one) {
+        let others = others.iter().copied().map(T::from);
+        group.splice(place..=place, others);
+    }
 }
 
 fn put(plan: &mut Plan, kind: Kind, name: Option<&str>, key: &str, value: &str) {

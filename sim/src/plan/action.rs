@@ -171,6 +171,20 @@ impl Action {
         }
     }
 
+    /// The same, to put others in their place.
+    pub fn groups_mut(&mut self) -> Vec<&mut Vec<Target>> {
+        match self {
+            Self::Stop { nodes, .. }
+            | Self::Start { nodes }
+            | Self::Pause { nodes }
+            | Self::Resume { nodes }
+            | Self::Disk { nodes, .. }
+            | Self::Clock { nodes, .. } => vec![nodes],
+            Self::Link { from, to, .. } => vec![from, to],
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether it disturbs the cluster, rather than use or mend it.
     pub fn is_fault(&self) -> bool {
         matches!(

@@ -52,7 +52,8 @@ pub struct Plan {
     pub release: String,
     /// The protocol switches: those of the release, some perhaps flipped.
     pub rules: Rules,
-    /// The controllers: the voters of the metadata quorum. With ZooKeeper there are no such processes: the
+    /// The controllers: the voters of the metadata quorum. One that has a broker's number is one process
+    /// with it (`process.roles=broker,controller`). With ZooKeeper there are no such processes: the
     /// controller is one of the brokers, with the settings of the first one here.
     pub controllers: Vec<ControllerPlan>,
     /// The brokers.

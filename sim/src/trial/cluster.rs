@@ -6,7 +6,7 @@
 
 use super::validate;
 use crate::plan::Plan;
-use crate::world::{Birth, Factory};
+use crate::world::{Birth, Factory, other_role};
 use ktrial_core::admin::{Admin, AdminStart};
 use ktrial_core::broker::{Broker, BrokerStart, ZooKeeperMode};
 use ktrial_core::config::{
@@ -163,11 +163,6 @@ impl Cluster {
         self.brokers.keys().copied()
     }
 
-    /// Whether the controller is one of the brokers.
-    pub(super) fn has_zookeeper(&self) -> bool {
-        !self.zookeeper.is_empty()
-    }
-
     /// The controllers, in order; with ZooKeeper the brokers, of whom one is it.
     pub(super) fn controllers(&self) -> Vec<NodeId> {
         if !self.zookeeper.is_empty() {
@@ -175,6 +170,12 @@ impl Cluster {
         }
         let ids = self.controllers.keys().copied();
         ids.map(NodeId::Controller).collect()
+    }
+
+    /// The other role of a node's process, if it has two.
+    pub(super) fn other_role(&self, node: NodeId) -> Option<NodeId> {
+        let other = other_role(node)?;
+        self.nodes().contains(&other).then_some(other)
     }
 
     /// A topic as the plan says of it.

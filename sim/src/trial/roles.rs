@@ -3,6 +3,9 @@
 //! Leader and ISR are the controller's committed ones, as the record tells them. Nobody may hold a role:
 //! then the action is about nobody, touches nothing, and the trial proves nothing.
 //!
+//! A node that is a broker and a controller is one machine with one process: an action on one role is on
+//! both.
+//!
 //! With one controller, that is the active one, whatever it says of itself.
 //!
 //! Next: `action.rs`.
@@ -20,17 +23,25 @@ pub(super) fn filled(action: &Action, cluster: &Cluster, view: &View) -> Action 
         | Action::Start { nodes }
         | Action::Pause { nodes }
         | Action::Resume { nodes }
-        | Action::Disk { nodes, .. }
-        | Action::Clock { nodes, .. } => *nodes = named(&group(nodes, &[], cluster, view)),
+        | Action::Disk {
+            nodes,
+            directory: None,
+            ..
+        }
+        | Action::Clock { nodes, .. } => {
+            *nodes = named(&whole(group(nodes, &[], cluster, view), cluster));
+        }
+        // The metadata log is in none of them.
+        Action::Disk { nodes, .. } => *nodes = named(&group(nodes, &[], cluster, view)),
         Action::Link { from, to, .. } => {
             let (mut left, mut right) = (Vec::new(), Vec::new());
             // A group that is the rest is filled in after the other one.
             if from.contains(&Target::Rest) {
-                right = group(to, &[], cluster, view);
+                right = whole(group(to, &[], cluster, view), cluster);
                 left = group(from, &right, cluster, view);
             } else {
-                left.extend(group(from, &[], cluster, view));
-                right.extend(group(to, &left, cluster, view));
+                left.extend(whole(group(from, &[], cluster, view), cluster));
+                right.extend(whole(group(to, &left, cluster, view), cluster));
             }
             right.retain(|node| !left.contains(node));
             (*from, *to) = (named(&left), named(&right));
@@ -55,6 +66,18 @@ pub(super) fn nodes(group: &[Target]) -> Vec<NodeId> {
 
 fn named(nodes: &[NodeId]) -> Vec<Target> {
     nodes.iter().copied().map(Target::Node).collect()
+}
+
+/// With both roles of each process that has two: what befalls one befalls the other.
+fn whole(nodes: Vec<NodeId>, cluster: &Cluster) -> Vec<NodeId> {
+    let mut all = nodes.clone();
+    let others = nodes.into_iter().filter_map(|one| cluster.other_role(one));
+    for other in others {
+        if !all.contains(&other) {
+            all.push(other);
+        }
+    }
+    all
 }
 
 /// Who is meant, each once, in the order in which they are named.

@@ -8,6 +8,7 @@
 use super::roles::nodes;
 use super::validate::first;
 use crate::plan::{Action, Plan, Step, StopKind, Target};
+use crate::world::other_role;
 use ktrial_core::NodeId;
 use std::collections::BTreeSet;
 
@@ -19,6 +20,7 @@ pub(super) struct SoFar {
     down: BTreeSet<NodeId>,
     unpowered: BTreeSet<NodeId>,
     frozen: BTreeSet<NodeId>,
+    brokers: BTreeSet<NodeId>,
     /// Who runs is not known from the plan alone.
     unknown: bool,
 }
@@ -30,6 +32,7 @@ impl SoFar {
         let stirs = |step: &Step| step.action.as_ref().is_some_and(stirs);
         Self {
             unknown: plan.timeline.iter().any(stirs),
+            brokers: plan.brokers.iter().map(|b| NodeId::Broker(b.id)).collect(),
             ..Self::default()
         }
     }
@@ -57,6 +60,7 @@ impl SoFar {
     }
 
     fn processes(&mut self, action: &Action) -> Result<(), String> {
+        let nodes = |who: &[Target]| self.processes_of(who);
         match action {
             Action::Stop { nodes: who, how } => first(&nodes(who), |node| self.stop(*node, *how)),
             Action::Start { nodes: who } => first(&nodes(who), |node| {
@@ -74,6 +78,17 @@ impl SoFar {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// Their processes, each once, by its broker if it is a broker and a controller.
+    fn processes_of(&self, who: &[Target]) -> Vec<NodeId> {
+        let process = |node: NodeId| {
+            let broker = other_role(node).filter(|other| self.brokers.contains(other));
+            broker.unwrap_or(node)
+        };
+        let mut seen = BTreeSet::new();
+        let all = nodes(who).into_iter().map(process);
+        all.filter(|process| seen.insert(*process)).collect()
     }
 
     /// A machine can lose power with or without a process. A frozen process is told to shut down when

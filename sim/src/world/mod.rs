@@ -36,7 +36,7 @@ mod tests;
 mod wake;
 
 pub use order::{Director, Order};
-pub(crate) use process::Node;
+pub(crate) use process::{Node, other_role};
 pub use run::{Birth, Factory, Finished, WorldConfig, run, run_with_madsim_seed};
 
 use crate::agenda::Agenda;

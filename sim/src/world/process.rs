@@ -6,6 +6,16 @@
 //! | running | down | kill, power loss, its own exit, through [`World::process_died`] |
 //! | running | frozen, and back | pause, resume: what comes in the meantime waits in the inbox |
 //!
+//! A broker and a controller of one number are two roles of one process (`process.roles=broker,controller`),
+//! which are two nodes here. They start, die and freeze together: whoever orders it names both. When it
+//! shuts down, the controller goes on until the broker is done. If one of the two ends, the other is halted.
+//!
+//! Simplified: each role has a disk and a network card of its own, so the broker of such a process learns of
+//! the metadata log through the network, one round trip late, where Kafka's two roles share one replica of
+//! it; and a disk that fails by itself fails for one role first.
+//!
+//! Source: `KafkaRaftServer.startup`, `shutdown`; `SharedServer`; `Exit.halt`.
+//!
 //! madsim's part: a kill drops the host's task, and with it the machine; madsim then tells the network
 //! through `reset_node`. The pump calls madsim, never under the world's lock.
 //!
@@ -17,7 +27,7 @@ use crate::disk::Disk;
 use crate::history::{Touched, What};
 use crate::host::Work;
 use crate::plan::StopKind;
-use ktrial_core::{Incarnation, NodeId, Random};
+use ktrial_core::{BrokerId, ControllerId, Incarnation, NodeId, Random};
 use std::task::Waker;
 
 /// A node: a machine with at most one process.
@@ -53,6 +63,15 @@ pub(crate) struct Node {
     pub(super) start_again: bool,
 }
 
+/// The node that would be the other role of this one's process.
+pub(crate) fn other_role(node: NodeId) -> Option<NodeId> {
+    match node {
+        NodeId::Broker(id) => Some(NodeId::Controller(ControllerId(id.0))),
+        NodeId::Controller(id) => Some(NodeId::Broker(BrokerId(id.0))),
+        NodeId::ZooKeeper(_) | NodeId::Client(_) => None,
+    }
+}
+
 impl World {
     /// Begins a new process. Returns whether its task must be started on madsim.
     pub(super) fn start_process(&mut self, index: usize) -> bool {
@@ -61,6 +80,13 @@ impl World {
             node.start_again = node.shutdown;
             return false;
         }
+        // Not before its process has ended in its other role too.
+        let other = self.other_role_of(index);
+        if let Some(other) = other.filter(|other| self.nodes[*other].shutdown) {
+            self.nodes[other].start_again = true;
+            return false;
+        }
+        let node = &mut self.nodes[index];
         let was_powered = std::mem::replace(&mut node.powered, true);
         let process = node.next;
         node.next = Incarnation(process.0 + 1);
@@ -77,8 +103,11 @@ impl World {
 
     /// Prepares a stop. Returns whether madsim must kill the node's task for it.
     pub(super) fn prepare_stop(&mut self, index: usize, how: StopKind) -> bool {
+        let last = self.is_last_to_stop(index);
         let node = &mut self.nodes[index];
         match (how, node.process) {
+            // The broker goes first.
+            (StopKind::Shutdown, Some(_)) if last => false,
             (StopKind::Shutdown, Some(_)) => {
                 node.shutdown = true;
                 self.command(index, ktrial_core::Command::Shutdown);
@@ -115,10 +144,38 @@ impl World {
         let how = self.nodes[index].shutdown.then_some(StopKind::Shutdown);
         let again = std::mem::take(&mut self.nodes[index].start_again);
         self.process_gone(index, how, 0);
-        if again {
-            let id = self.nodes[index].id;
-            self.orders.push_back(Order::Start(id));
+        let other = self.other_role_of(index);
+        let running = other.filter(|other| self.nodes[*other].process.is_some());
+        match (running, how) {
+            (Some(other), Some(_)) => {
+                self.nodes[other].shutdown = true;
+                self.nodes[other].start_again = again;
+                self.command(other, ktrial_core::Command::Shutdown);
+            }
+            (Some(other), None) => {
+                let halted = self.nodes[other].id;
+                self.orders.push_back(Order::Stop(halted, StopKind::Kill));
+            }
+            (None, _) if again => {
+                let roles = other.into_iter().chain([index]);
+                let roles: Vec<_> = roles.map(|role| self.nodes[role].id).collect();
+                self.orders.extend(roles.into_iter().map(Order::Start));
+            }
+            (None, _) => {}
         }
+    }
+
+    /// The other role of a node's process.
+    fn other_role_of(&self, index: usize) -> Option<usize> {
+        let other = other_role(self.nodes[index].id)?;
+        self.nodes.iter().position(|node| node.id == other)
+    }
+
+    /// It is a controller whose process is also a broker, which stops first.
+    fn is_last_to_stop(&self, index: usize) -> bool {
+        let is_controller = matches!(self.nodes[index].id, NodeId::Controller(_));
+        let other = self.other_role_of(index).filter(|_| is_controller);
+        other.is_some_and(|broker| self.nodes[broker].process.is_some())
     }
 
     fn power_off(&mut self, index: usize) {

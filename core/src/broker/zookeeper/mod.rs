@@ -6,7 +6,7 @@
 //! | reading | Kafka's znodes are there, and it knows the settings of all topics |
 //! | opening | its logs are open, recovered if need be |
 //! | registering | its znode is there; its epoch is that znode's zxid |
-//! | running | it serves, and stands for election as controller |
+//! | running | it serves, and stands for election as controller (before 1.1 it stands before it registers) |
 //! | stopping | the controller has let it go |
 //!
 //! Rules:
@@ -53,6 +53,9 @@ use std::time::Duration;
 
 /// A broker whose znode is still there looks again after this.
 const REGISTER_AGAIN: Duration = Duration::from_secs(1);
+/// What a broker before 1.1 still had to start between its controller and its registration: long enough for a
+/// new controller to have read everything.
+const REST_OF_STARTUP: Duration = Duration::from_millis(100);
 
 /// What a broker of a cluster with ZooKeeper is told at its start besides.
 #[derive(Clone, Debug)]
@@ -342,7 +345,7 @@ impl Broker {
                 }
                 self.read_configs(now, out);
             }
-            Stage::Registering => self.register(now, out),
+            Stage::Registering => self.register_and_stand(now, out),
             Stage::Reading | Stage::Opening | Stage::Running => {}
         }
     }
@@ -440,8 +443,20 @@ impl Broker {
         self.published = true;
         self.scheduler.start(&self.shared, now.monotonic);
         self.scheduler.deleted(self.replicas.next_deletion());
-        self.register(now, out);
+        self.register_and_stand(now, out);
         Ok(())
+    }
+
+    /// Before 1.1 it may be the controller before it is there: then it counts itself among the dead at first.
+    fn register_and_stand(&mut self, now: Now, out: &mut Effects) {
+        if self.shared.rules.registered_before_controller {
+            return self.register(now, out);
+        }
+        let Some((zookeeper, _)) = self.zookeeper() else {
+            return;
+        };
+        zookeeper.register_at = Some(now.monotonic + REST_OF_STARTUP);
+        self.with_controller(now, out, ControllerZk::stand);
     }
 
     fn register(&mut self, now: Now, out: &mut Effects) {
@@ -489,8 +504,11 @@ impl Broker {
         let broker_epoch = BrokerEpoch(czxid.0);
         shared.broker_epoch = Some(broker_epoch);
         out.observe(Event::BrokerRegistered { broker_epoch });
+        let stands = shared.rules.registered_before_controller;
         self.lifecycle.runs();
-        self.with_controller(now, out, ControllerZk::stand);
+        if stands {
+            self.with_controller(now, out, ControllerZk::stand);
+        }
     }
 
     /// Passes a request to the controller, if this broker is it.

@@ -2,7 +2,7 @@
 //!
 //! Next: `timing.rs`.
 
-use super::outcome::{End, Outcome, Replica, State};
+use super::outcome::{End, Outcome, Replica};
 use ktrial_core::{LeaderEpoch, Offset};
 use ktrial_sim::verdict::Class;
 use serde::{Deserialize, Serialize};
@@ -143,13 +143,4 @@ fn keep_first(replica: &mut Replica) {
     for entry in &mut replica.checkpoint {
         entry.offset = moved.get(&entry.offset).copied().unwrap_or(entry.offset);
     }
-}
-
-/// The states as if no epoch had ever been raised: for what does not depend on epochs.
-pub(super) fn without_epochs(states: &[State]) -> Vec<State> {
-    let mut states = states.to_vec();
-    for state in &mut states {
-        state.leader_epoch = LeaderEpoch(0);
-    }
-    states
 }

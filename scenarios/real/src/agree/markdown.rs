@@ -40,11 +40,22 @@ pub fn markdown(table: &Table) -> String {
             .filter(|row| row.scenario == scenario)
             .collect();
         let _ = writeln!(text, "\n## {}\n", escaped(scenario));
+        about(&mut text, scenario);
         tables(&mut text, &rows);
         prose(&mut text, &rows);
     }
     reasons(&mut text, table);
     text
+}
+
+/// What a scenario of the library is about, in its own words.
+fn about(text: &mut String, scenario: &str) {
+    let entry = ktrial::library::find(scenario);
+    let parsed = entry.and_then(|it| ktrial::file::parse(it.name, it.path, it.text).ok());
+    if let Some(scenario) = parsed {
+        let (title, why) = (escaped(&scenario.title), escaped(&scenario.why));
+        let _ = writeln!(text, "{title}. {why}\n");
+    }
 }
 
 /// Every target, in the order of their first rows.

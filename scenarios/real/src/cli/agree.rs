@@ -1,7 +1,7 @@
 //! `agree`: scenarios x releases, simulated and real side by side.
 //!
-//! Each cell of each scenario is compiled with the release's rules and defaults (for ZooKeeper mode with the
-//! rules that come nearest, [`Target::zookeeper_rules`]), simulated and played for real: `case.rs`.
+//! Each cell of each scenario is compiled with the release's rules and defaults, and with ZooKeeper where the
+//! release runs with it ([`Target::settings`]), simulated and played for real: `case.rs`.
 //! Rows of cells and releases that are not asked for stay in the table that is there.
 
 use super::case::Case;
@@ -20,6 +20,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// The key of the release in a plan's settings.
 pub(super) const RELEASE: &str = "kafka.release";
+/// How many seeds are simulated, unless told otherwise.
+const SEEDS: u64 = 50;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -33,7 +35,8 @@ pub(super) struct Arguments {
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     set: Vec<Override>,
     /// How many seeds are simulated
-    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = SEEDS, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// How often a cell is played for real whose simulated outcome depends on timing
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -152,25 +155,18 @@ fn cases(arguments: &Arguments, interrupt: &Interrupt) -> Result<Vec<Case>, Fail
                 key: RELEASE.to_owned(),
                 value: target.release.to_string(),
             });
+            set.extend(target.settings().iter().map(|(key, value)| Override {
+                key: (*key).to_owned(),
+                value: (*value).to_owned(),
+            }));
             let compiled = compile(&scenario, 1, &set)
                 .map_err(|problems| Failure::Rig(library::show_problems(problems)))?;
-            set.extend(
-                target
-                    .zookeeper_rules()
-                    .iter()
-                    .map(|(key, value)| Override {
-                        key: (*key).to_owned(),
-                        value: (*value).to_owned(),
-                    }),
-            );
-            let simulated = compile(&scenario, 1, &set)
-                .map_err(|problems| Failure::Rig(library::show_problems(problems)))?;
-            for (plan, simulated) in compiled.plans.into_iter().zip(&simulated.plans) {
+            for plan in compiled.plans {
                 interrupt.check()?;
                 output::status(&format!("simulating {name} as {target}"));
                 let often = (arguments.seeds, arguments.runs);
                 let patience = arguments.jars.patience();
-                cases.push(Case::new(target, plan, simulated, often, patience)?);
+                cases.push(Case::new(target, plan, often, patience)?);
             }
         }
     }
@@ -241,6 +237,9 @@ fn command(arguments: &Arguments) -> String {
     words.push(format!("--kafka {}", targets.join(",")));
     for Override { key, value } in &arguments.set {
         words.push(format!("--set '{key}={value}'"));
+    }
+    if arguments.seeds != SEEDS {
+        words.push(format!("--seeds {}", arguments.seeds));
     }
     if arguments.kept {
         words.push("--kept".to_owned());

@@ -41,22 +41,16 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// Simulates the plan under `seeds` seeds; `stand_in` is the plan under the rules of the target's mode.
+    /// Simulates the plan under `seeds` seeds.
     pub(super) fn new(
         target: &Target,
         plan: Plan,
-        stand_in: &Plan,
         (seeds, runs): (u64, u32),
         patience: Duration,
     ) -> Result<Self, Failure> {
         let mut cell = plan.cell.clone();
-        cell.remove(RELEASE);
-        let unsupported = play::unsupported(&plan);
-        // What the mode promises is judged by its rules, on both sides.
-        let plan = Plan {
-            cell: plan.cell,
-            ..stand_in.clone()
-        };
+        cell.retain(|key, _| key != RELEASE && target.settings().iter().all(|(of, _)| of != key));
+        let unsupported = play::unsupported(&plan, target);
         let mut simulated = Vec::new();
         if unsupported.is_none() {
             for seed in 1..=seeds {

@@ -53,16 +53,14 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let scenario = library::load(&arguments.scenario).map_err(Failure::Rig)?;
-    let compiled = compile(&scenario, arguments.seed, &settings_of_run(arguments))
+    let compiled = compile(&scenario, arguments.seed, &with_mode(arguments))
         .map_err(|problems| Failure::Rig(library::show_problems(problems)))?;
     for plan in &compiled.plans {
-        if let Some(why) = play::unsupported(plan) {
+        if let Some(why) = play::unsupported(plan, &arguments.kafka) {
             output::complain(&format!("unsupported: {}: {why}", plan.scenario));
             return Ok(Exit::Inconclusive);
         }
     }
-    let compiled = compile(&scenario, arguments.seed, &with_mode(arguments))
-        .map_err(|problems| Failure::Rig(library::show_problems(problems)))?;
     let folder = folder(arguments, &scenario.name);
     writable(&folder).map_err(Failure::Rig)?;
     let kafka = arguments.jars.get(&arguments.kafka, interrupt)?;
@@ -106,16 +104,16 @@ fn settings_of_run(arguments: &Arguments) -> Vec<Override> {
     set
 }
 
-/// Also the rules of its mode: what was promised is judged by them.
+/// Also those of its mode.
 fn with_mode(arguments: &Arguments) -> Vec<Override> {
-    let rules = arguments.kafka.zookeeper_rules().iter();
-    let rules = rules.map(|(key, value)| Override {
+    let settings = arguments.kafka.settings().iter();
+    let settings = settings.map(|(key, value)| Override {
         key: (*key).to_owned(),
         value: (*value).to_owned(),
     });
     settings_of_run(arguments)
         .into_iter()
-        .chain(rules)
+        .chain(settings)
         .collect()
 }
 

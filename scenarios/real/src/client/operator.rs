@@ -88,7 +88,9 @@ impl Operator {
         tools: Tools,
         tell: Sender<Told>,
     ) -> Result<Self, Failure> {
+        // Requests go to the broker that metadata call the controller, which may be dead for minutes.
         let admin = settings::common(bootstrap)
+            .set("topic.metadata.refresh.interval.ms", "500")
             .create()
             .map_err(|error| settings::refused("an admin client", &error))?;
         let (requests, asked) = channel();

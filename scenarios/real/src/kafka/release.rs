@@ -75,19 +75,12 @@ pub struct Target {
 }
 
 impl Target {
-    /// The rules, other than the release's, under which the simulated KRaft controller comes nearest to
-    /// that of ZooKeeper: it raises the leader epoch when it takes a broker out of the ISR, it does so when
-    /// the broker goes and not when it comes back, and it has always heeded
-    /// `unclean.leader.election.enable`.
-    /// Source: `ReplicaStateMachine.doRemoveReplicasFromIsr`, `Election.leaderForOffline`.
-    pub fn zookeeper_rules(&self) -> &'static [(&'static str, &'static str)] {
+    /// The settings that give a plan the keeper of metadata that the target has: with ZooKeeper a server of
+    /// its own, whose short ticks let it tell sessions of a few seconds apart.
+    pub fn settings(&self) -> &'static [(&'static str, &'static str)] {
         match self.mode {
             Mode::KRaft => &[],
-            Mode::ZooKeeper => &[
-                ("rules.isr_shrink_keeps_leader_epoch", "false"),
-                ("rules.registration_leaves_isr", "false"),
-                ("rules.unclean_election_by_setting", "true"),
-            ],
+            Mode::ZooKeeper => &[("zookeeper.servers", "1"), ("zookeeper.tickTime", "1000")],
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The nodes of one cluster together.
 //!
-//! | mode | the plan's controllers | its brokers |
-//! |---|---|---|
-//! | KRaft, separate | a process each | a process each |
-//! | KRaft, combined | no process | each is a controller too |
-//! | ZooKeeper | the only one is a ZooKeeper server | a process each |
+//! | mode | the plan's controllers | its brokers | its ensemble |
+//! |---|---|---|---|
+//! | KRaft, separate | a process each | a process each | there is none |
+//! | KRaft, combined | no process | each is a controller too | there is none |
+//! | ZooKeeper | no process | a process each | a process, one server |
 //!
 //! Rule: with ZooKeeper, a broker that is started again before its old session has run out finds itself
 //! registered and exits (KRaft's brokers go on asking). Operators have it started again until it gets
@@ -320,33 +320,42 @@ fn without_process(node: NodeId) -> Failure {
 
 /// Which processes a plan has, and what they are.
 fn roles(layout: &Layout, target: &Target, shape: Shape) -> Result<Vec<(NodeId, Role)>, Failure> {
-    let zookeeper = target.mode == Mode::ZooKeeper;
-    if zookeeper && shape == Shape::Combined {
-        return Err(Failure::Rig(
-            "with ZooKeeper, brokers cannot be combined with controllers".to_owned(),
-        ));
-    }
-    if zookeeper && layout.controllers.len() != 1 {
-        let several = layout.controllers.len();
-        return Err(Failure::Rig(format!(
-            "with ZooKeeper a plan has one controller, not {several}"
-        )));
-    }
-    let (controller, broker) = match (zookeeper, shape) {
-        (true, _) => (Some(Role::ZooKeeper), Role::WithZooKeeper),
-        (false, Shape::Separate) => (Some(Role::Controller), Role::Broker),
-        (false, Shape::Combined) => (None, Role::Both),
-    };
+    let servers = layout.zookeeper.iter().flat_map(|plan| &plan.servers);
+    let servers: Vec<NodeId> = servers.copied().map(NodeId::ZooKeeper).collect();
     let controllers = layout
         .controllers
         .iter()
         .map(|plan| NodeId::Controller(plan.id));
-    let controllers = controllers.filter_map(|node| Some((node, controller?)));
+    let (keepers, broker) = match (target.mode, shape) {
+        (Mode::ZooKeeper, Shape::Combined) => {
+            return Err(Failure::Rig(
+                "with ZooKeeper, brokers cannot be combined with controllers".to_owned(),
+            ));
+        }
+        (Mode::ZooKeeper, _) if servers.len() != 1 => {
+            return Err(Failure::Rig(format!(
+                "{target} takes one server of ZooKeeper, and the plan has {}",
+                servers.len()
+            )));
+        }
+        (Mode::KRaft, _) if !servers.is_empty() => {
+            return Err(Failure::Rig(format!("{target} runs without ZooKeeper")));
+        }
+        (Mode::ZooKeeper, _) => {
+            let servers = servers.into_iter().map(|node| (node, Role::ZooKeeper));
+            (servers.collect(), Role::WithZooKeeper)
+        }
+        (Mode::KRaft, Shape::Separate) => {
+            let controllers = controllers.map(|node| (node, Role::Controller));
+            (controllers.collect(), Role::Broker)
+        }
+        (Mode::KRaft, Shape::Combined) => (Vec::new(), Role::Both),
+    };
     let brokers = layout
         .brokers
         .iter()
         .map(|plan| (NodeId::Broker(plan.id), broker));
-    Ok(controllers.chain(brokers).collect())
+    Ok(keepers.into_iter().chain(brokers).collect())
 }
 
 /// The cluster's folder, as an absolute path that Kafka can take.

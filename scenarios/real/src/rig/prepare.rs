@@ -13,8 +13,8 @@ use super::{Places, Rig, Shape, format};
 use crate::failure::{Failure, Interrupt};
 use crate::kafka::{Kafka, Mode, Signal, Target, once, trouble};
 use ktrial_core::config::Settings;
-use ktrial_core::{BrokerId, ControllerId, NodeId};
-use ktrial_sim::plan::{BrokerPlan, ControllerPlan};
+use ktrial_core::{BrokerId, ControllerId, NodeId, ZooKeeperId};
+use ktrial_sim::plan::{BrokerPlan, ControllerPlan, ZooKeeperPlan};
 use std::fs;
 use std::net::TcpStream;
 use std::path::Path;
@@ -25,6 +25,7 @@ use std::time::Duration;
 const AWAKE: Duration = Duration::from_secs(2);
 const BROKER: BrokerId = BrokerId(1);
 const CONTROLLER: ControllerId = ControllerId(3000);
+const ZOOKEEPER: ZooKeeperId = ZooKeeperId(1);
 
 /// Makes what is not there yet; its short run may take `patience` to start, and to end. Two programs that
 /// prepare the same do it one after the other.
@@ -94,6 +95,10 @@ fn short_run(
             id: BROKER,
             config: Settings::new(),
         }],
+        zookeeper: (mode == Mode::ZooKeeper).then(|| ZooKeeperPlan {
+            servers: vec![ZOOKEEPER],
+            config: Settings::new(),
+        }),
         topic_defaults: Settings::new(),
     };
     let shape = match mode {
@@ -108,7 +113,7 @@ fn short_run(
     let kafka = Arc::clone(kafka);
     let mut rig = Rig::of(&layout, kafka, &target, shape, folder, &places, interrupt)?;
     if mode == Mode::ZooKeeper {
-        rig.start(NodeId::Controller(CONTROLLER))?;
+        rig.start(NodeId::ZooKeeper(ZOOKEEPER))?;
     }
     let broker = NodeId::Broker(BROKER);
     rig.start_with(

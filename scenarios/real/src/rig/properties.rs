@@ -16,7 +16,7 @@
 
 use ktrial_core::NodeId;
 use ktrial_core::config::{Config, ControllerConfig, Settings};
-use ktrial_sim::plan::{BrokerPlan, ControllerPlan, Plan};
+use ktrial_sim::plan::{BrokerPlan, ControllerPlan, Plan, ZooKeeperPlan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -25,6 +25,8 @@ use std::path::Path;
 /// A plan's session timeout, and what it is with ZooKeeper.
 const SESSION: &str = "broker.session.timeout.ms";
 const ZOOKEEPER_SESSION: &str = "zookeeper.session.timeout.ms";
+/// What a ZooKeeper server must be told, and the usual.
+const TICK: (&str, &str) = ("tickTime", "2000");
 /// Settings that have no meaning with ZooKeeper, even if the release knows them.
 const ONLY_KRAFT: [&str; 5] = [
     "broker.heartbeat.interval.ms",
@@ -73,6 +75,8 @@ pub enum Shape {
 pub(super) struct Layout {
     pub(super) controllers: Vec<ControllerPlan>,
     pub(super) brokers: Vec<BrokerPlan>,
+    /// The ensemble of ZooKeeper, in that mode.
+    pub(super) zookeeper: Option<ZooKeeperPlan>,
     pub(super) topic_defaults: Settings,
 }
 
@@ -81,6 +85,7 @@ impl From<&Plan> for Layout {
         Self {
             controllers: plan.controllers.clone(),
             brokers: plan.brokers.clone(),
+            zookeeper: plan.zookeeper.clone(),
             topic_defaults: plan.topic_defaults.clone(),
         }
     }
@@ -157,7 +162,7 @@ pub(super) fn properties(
     let mut left_out: BTreeMap<(String, &str), BTreeSet<NodeId>> = BTreeMap::new();
     for server in servers {
         if server.role == Role::ZooKeeper {
-            all.insert(server.node, zookeeper(server));
+            all.insert(server.node, zookeeper(server, layout));
             continue;
         }
         let mut settings = identity(server, servers);
@@ -283,6 +288,8 @@ fn wanted(layout: &Layout, server: &Server<'_>) -> Settings {
     for (key, value) in &layout.topic_defaults {
         wanted.insert(broker_level(key), value.clone());
     }
+    // What is empty in a plan is nothing to Kafka; a class without a name it would look for.
+    wanted.retain(|_, value| !value.is_empty());
     if !server.role.is_kraft() {
         let session = wanted
             .remove(SESSION)
@@ -298,13 +305,13 @@ fn broker_level(key: &str) -> String {
     named.map_or_else(|| format!("log.{key}"), |(_, broker)| (*broker).to_owned())
 }
 
-/// The configuration of a ZooKeeper server of its own, which allows any session timeout.
-fn zookeeper(server: &Server<'_>) -> Settings {
+/// The configuration of a ZooKeeper server of its own.
+fn zookeeper(server: &Server<'_>, layout: &Layout) -> Settings {
     let address = server.addresses.first();
+    let mut wanted = Settings::from([(TICK.0.to_owned(), TICK.1.to_owned())]);
+    let own = layout.zookeeper.iter().flat_map(|plan| plan.config.clone());
+    wanted.extend(own);
     let settings = [
-        ("tickTime", "500".to_owned()),
-        ("minSessionTimeout", "500".to_owned()),
-        ("maxSessionTimeout", "3600000".to_owned()),
         ("maxClientCnxns", "0".to_owned()),
         ("admin.enableServer", "false".to_owned()),
         ("dataDir", server.data.display().to_string()),
@@ -317,7 +324,8 @@ fn zookeeper(server: &Server<'_>) -> Settings {
             address.map(|at| at.port().to_string()).unwrap_or_default(),
         ),
     ];
-    settings.map(|(key, value)| (key.to_owned(), value)).into()
+    wanted.extend(settings.map(|(key, value)| (key.to_owned(), value)));
+    wanted
 }
 
 /// The text of a properties file, as `java.util.Properties` reads it.

@@ -1,9 +1,10 @@
 //! The lines that matter, for each mode and shape.
 
 use super::*;
-use ktrial_core::{BrokerId, ControllerId};
+use ktrial_core::{BrokerId, ControllerId, ZooKeeperId};
 
 const C: NodeId = NodeId::Controller(ControllerId(3000));
+const Z: NodeId = NodeId::ZooKeeper(ZooKeeperId(1));
 
 fn settings(pairs: &[(&str, &str)]) -> Settings {
     pairs
@@ -28,6 +29,10 @@ fn layout() -> Layout {
             broker(1, &[heartbeat]),
             broker(2, &[("num.io.threads", "3")]),
         ],
+        zookeeper: Some(ZooKeeperPlan {
+            servers: vec![ZooKeeperId(1)],
+            config: settings(&[("tickTime", "500")]),
+        }),
         topic_defaults: settings(&[
             ("min.insync.replicas", "2"),
             ("segment.bytes", "4096"),
@@ -164,7 +169,7 @@ fn combined_brokers_are_all_voters() {
 #[test]
 fn with_zookeeper_brokers_have_sessions_there() {
     let nodes = [
-        (C, Role::ZooKeeper),
+        (Z, Role::ZooKeeper),
         (b(1), Role::WithZooKeeper),
         (b(2), Role::WithZooKeeper),
     ];
@@ -172,7 +177,7 @@ fn with_zookeeper_brokers_have_sessions_there() {
     let heartbeat = "`broker.heartbeat.interval.ms` of b1 has no meaning with ZooKeeper";
     assert_eq!(left_out, [heartbeat]);
     holds(
-        &all[&C],
+        &all[&Z],
         &[
             ("tickTime", "500"),
             ("clientPort", "100"),

@@ -17,8 +17,8 @@
 //! A change of a registration that changes only log directories is left out.
 //!
 //! Simplified: elections that found nobody and changed nothing leave no trace in a log. An election that
-//! an operator asked for looks like any other. A topic that is deleted and made again under its name is not
-//! followed.
+//! an operator asked for looks like any other. An unclean election of the last known leader, which empties
+//! the ELR too, passes for one by that rule.
 //! Source: KIP-966, `PartitionChangeBuilder.electLeader`, `ReplicationControlManager`.
 //! Next: `quorum.rs` and `zookeeper/mod.rs`, which read the records.
 
@@ -86,7 +86,7 @@ impl Ledger {
         if let MetadataRecord::PartitionChange(change) = &record {
             out.extend(self.elected(change).map(|event| (node, event)));
         }
-        // What the image does not know, such as a topic made again under an old name, it leaves out.
+        // What the image does not know it leaves out.
         let _unknown = self.image.apply(offset, &record);
         self.note_reign(&record);
         let record = Box::new(record);
@@ -162,21 +162,27 @@ impl Ledger {
         Some(Event::Elected {
             partition: TopicPartition::new(topic.topic.clone(), change.partition),
             leader,
-            rule: rule(leader, before),
+            rule: rule(leader, before, change),
             candidates: before.replicas.iter().map(candidate).collect(),
         })
     }
 }
 
-fn rule(leader: Option<BrokerId>, before: &PartitionRegistration) -> ElectionRule {
+fn rule(
+    leader: Option<BrokerId>,
+    before: &PartitionRegistration,
+    change: &PartitionChangeRecord,
+) -> ElectionRule {
     let Some(leader) = leader else {
         return ElectionRule::Nobody;
     };
+    // Who is back from an unclean stop leaves the ELR first, and that may be what lets another one lead.
+    let elr = change.elr.as_ref().unwrap_or(&before.elr);
     if before.isr.contains(&leader) {
         ElectionRule::Isr
     } else if before.elr.contains(&leader) {
         ElectionRule::Elr
-    } else if before.isr.is_empty() && before.elr.is_empty() && before.last_known_elr == [leader] {
+    } else if before.isr.is_empty() && elr.is_empty() && before.last_known_elr == [leader] {
         ElectionRule::LastKnownLeader
     } else {
         ElectionRule::Unclean

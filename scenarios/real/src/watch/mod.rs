@@ -159,6 +159,9 @@ impl Watch {
             }
         }
         let unfenced = self.ledger.take_unfenced();
+        for broker in &mut self.brokers {
+            broker.tell_deleted(&mut told);
+        }
         for partition in &partitions {
             // The followers were read before whoever leads now, unless that has just changed.
             if let Some(place) = self.leader_first(partition).first() {

@@ -3,6 +3,7 @@
 //! | what is seen | entry |
 //! |---|---|
 //! | the folder of a partition, new or made again | `LogLoaded`, empty |
+//! | that it is gone or put aside, while its broker runs | `ReplicaDeleted` |
 //! | new batches, a shorter log | `Appended`, `Truncated` with cause `Unknown` |
 //! | another number in `replication-offset-checkpoint` (5 s late by nature) | `HighWatermark` |
 //! | the clean shutdown marker | `BrokerStopped` |
@@ -77,6 +78,8 @@ pub(super) struct Broker {
     clean: bool,
     /// What was seen of the process in this poll.
     life: Vec<Event>,
+    /// Replicas that went while it ran, not yet made into entries.
+    deleted: Vec<TopicPartition>,
 }
 
 impl Broker {
@@ -94,6 +97,7 @@ impl Broker {
             stopped_at: None,
             clean: false,
             life: Vec::new(),
+            deleted: Vec::new(),
         }
     }
 
@@ -164,13 +168,26 @@ impl Broker {
         let parsed = names.iter().filter_map(|name| name.parse().ok());
         let ours = parsed.filter(|one: &TopicPartition| topics.contains(&one.topic));
         let there: BTreeSet<TopicPartition> = ours.collect();
-        self.replicas
-            .retain(|partition, _| there.contains(partition));
+        let all: BTreeSet<TopicPartition> = self.replicas.keys().cloned().collect();
+        for partition in all.difference(&there) {
+            self.drop_replica(partition);
+        }
         for partition in there {
             if !self.replicas.contains_key(&partition) {
                 let replica = Replica::new(&self.folder.join(partition.to_string()));
                 self.replicas.insert(partition, replica);
             }
+        }
+    }
+
+    /// Its folder is gone. A broker that runs has deleted it or put it aside; of one that is down the disk
+    /// was wiped.
+    fn drop_replica(&mut self, partition: &TopicPartition) {
+        self.replicas.remove(partition);
+        if self.up {
+            // Under the same name epochs may begin anew.
+            self.led.remove(partition);
+            self.deleted.push(partition.clone());
         }
     }
 
@@ -184,7 +201,7 @@ impl Broker {
         };
         let Some(changes) = replica.tail.poll()? else {
             // It is gone, or another folder under its name; the next poll begins it anew.
-            self.replicas.remove(partition);
+            self.drop_replica(partition);
             self.listing = Listing::default();
             return Ok(());
         };
@@ -205,6 +222,13 @@ impl Broker {
     pub(super) fn tell_life(&mut self, out: &mut Vec<Told>) {
         let node = NodeId::Broker(self.id);
         out.extend(self.life.drain(..).map(|event| (node, event)));
+    }
+
+    /// Which replicas went.
+    pub(super) fn tell_deleted(&mut self, out: &mut Vec<Told>) {
+        let node = NodeId::Broker(self.id);
+        let told = self.deleted.drain(..);
+        out.extend(told.map(|partition| (node, Event::ReplicaDeleted { partition })));
     }
 
     /// What was read of one log, and its high watermark.

@@ -142,7 +142,7 @@ fn duplicate() {
         story.client(
             0,
             Event::SendRetried {
-                partition: crate::check::story::orders(),
+                partition: orders(),
                 records: 1,
                 error: ErrorCode::NetworkException,
             },

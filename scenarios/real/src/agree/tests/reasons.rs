@@ -21,122 +21,15 @@ fn judged(target: &str, simulated: &Outcome, real: &Outcome) -> (Vec<String>, Ve
     }
 }
 
-/// As the KRaft controller of 3.6 and later does it.
-fn kraft() -> Outcome {
-    let states = [
-        "1 0 | 1 2 3",
-        "1 0 | 1 2",
-        "1 0 | 1",
-        "- 1 | 1",
-        "1 2 | 1",
-        "1 2 | 1 2",
-        "1 2 | 1 2 3",
-    ];
-    outcome("simulated", "A0 B0 D2", "0,0 2,2", &states)
-}
-
-/// As the controller of ZooKeeper mode does it.
-fn zookeeper() -> Outcome {
-    let states = [
-        "1 0 | 1 2 3",
-        "1 1 | 1 2",
-        "1 2 | 1",
-        "- 3 | 1",
-        "1 4 | 1",
-        "1 4 | 1 2",
-        "1 4 | 1 2 3",
-    ];
-    outcome("3.9.1 (zookeeper)", "A0 B1 D4", "0,0 1,1 4,2", &states)
-}
-
-#[test]
-fn zookeeper_raises_the_epoch_of_each_isr_that_it_shrinks() {
-    let because = vec!["zookeeper_shrink_raises_epoch".to_owned()];
-    assert_eq!(
-        judged("3.9.1/zookeeper", &kraft(), &zookeeper()),
-        (because.clone(), vec![])
-    );
-    // In KRaft mode that would be news.
-    let all = vec![Kind::Epochs, Kind::Checkpoints, Kind::States];
-    assert_eq!(judged("3.9.1/kraft", &kraft(), &zookeeper()), (vec![], all));
-    // It hides no other ISR,
-    let mut real = zookeeper();
-    real.states_mut().last_mut().unwrap().isr = ids("1 2");
-    let (reasons, unexplained) = judged("3.9.1/zookeeper", &kraft(), &real);
-    assert!(reasons.is_empty());
-    assert_eq!(unexplained, [Kind::Epochs, Kind::Checkpoints, Kind::States]);
-    // no checkpoint that does not fit its log,
-    let mut real = zookeeper();
-    real.replica_mut(1).checkpoint.remove(1);
-    let (reasons, unexplained) = judged("3.9.1/zookeeper", &kraft(), &real);
-    assert_eq!(
-        (reasons, unexplained),
-        (because, vec![Kind::Epochs, Kind::Checkpoints])
-    );
-    // and nothing of another kind.
-    let mut real = zookeeper();
-    real.lost = ["B".to_owned()].into();
-    assert_eq!(judged("3.9.1/zookeeper", &kraft(), &real).1, [Kind::Lost]);
-}
-
-#[test]
-fn a_zookeeper_leader_that_drops_a_follower_keeps_its_epoch() {
-    // Simulated as the KRaft controller before 3.6.
-    let simulated = zookeeper().on("simulated");
-    let because = vec!["zookeeper_leader_shrinks_without_epoch".to_owned()];
-    let real = kraft().on("2.8.2 (zookeeper)");
-    assert_eq!(judged("2.8.2", &simulated, &real), (because, vec![]));
-}
-
-#[test]
-fn the_oldest_empty_the_isr_if_an_unclean_election_may_follow() {
-    let simulated = zookeeper().on("simulated");
-    let mut real = zookeeper();
-    real.states_mut()[3].isr.clear();
-    let because = vec!["zookeeper_last_member_leaves_if_unclean".to_owned()];
-    assert_eq!(judged("0.10.2.2", &simulated, &real), (because, vec![]));
-    // Later ones do not; but there the controller may have gone with the leader.
-    let because = vec!["zookeeper_controller_among_brokers".to_owned()];
-    assert_eq!(judged("1.1.1", &simulated, &real), (because, vec![]));
-    real.states_mut()[5].isr = ids("1 3");
-    real.states_mut()[6].isr = ids("1 3");
-    assert_eq!(
-        judged("0.10.2.2", &simulated, &real),
-        (vec![], vec![Kind::States])
-    );
-}
-
-#[test]
-fn which_replica_counts_is_up_to_who_leads_at_the_end() {
-    // Both replicas parted in the simulation and for real; there the leadership went back, here not yet.
-    let mut simulated = zookeeper().on("simulated");
-    let mut real = zookeeper();
-    for (outcome, lost) in [(&mut simulated, "D"), (&mut real, "B")] {
-        outcome.replica_mut(2).records.remove(1);
-        outcome.lost = [lost.to_owned()].into();
-    }
-    simulated.states_mut().push(state("2 5 | 1 2 3"));
-    simulated.verdict = Class::Broken;
-    let because = vec!["zookeeper_controller_among_brokers".to_owned()];
-    assert_eq!(judged("0.10.2.2", &simulated, &real), (because, vec![]));
-    // If it is another replica that parted, or the same leader, that says nothing.
-    let mut other = real.clone();
-    let (one, two) = (real.replica_mut(1).clone(), real.replica_mut(2).clone());
-    (*other.replica_mut(1), *other.replica_mut(2)) = (two, one);
-    let unexplained = judged("0.10.2.2", &simulated, &other).1;
-    assert!(unexplained.contains(&Kind::Lost), "{unexplained:?}");
-    let simulated = Outcome {
-        states: real.states.clone(),
-        ..simulated
-    };
-    let unexplained = [Kind::Verdict, Kind::Lost];
-    assert_eq!(judged("0.10.2.2", &simulated, &real).1, unexplained);
+/// Leader 1, whose follower dies and comes back.
+fn simulated() -> Outcome {
+    let states = ["1 0 | 1 2", "1 1 | 1", "1 1 | 1 2"];
+    outcome("simulated", "A0 B0 C1", "0,0 1,2", &states)
 }
 
 #[test]
 fn the_oldest_logs_have_no_epochs() {
-    let simulated = zookeeper().on("simulated");
-    let mut real = zookeeper();
+    let mut real = simulated().on("0.10.2.2 (zookeeper)");
     for broker in [1, 2] {
         let replica = real.replica_mut(broker);
         replica.checkpoint.clear();
@@ -145,19 +38,55 @@ fn the_oldest_logs_have_no_epochs() {
         }
     }
     let because = vec!["no_leader_epochs_in_logs".to_owned()];
-    assert_eq!(judged("0.10.2.2", &simulated, &real), (because, vec![]));
+    assert_eq!(
+        judged("0.10.2.2", &simulated(), &real),
+        (because.clone(), vec![])
+    );
     let all = vec![Kind::Epochs, Kind::Checkpoints];
-    assert_eq!(judged("0.11.0.3", &simulated, &real), (vec![], all));
+    assert_eq!(
+        judged("0.11.0.3", &simulated(), &real),
+        (vec![], all.clone())
+    );
+    // It hides nothing of another kind,
+    let mut lossy = real.clone();
+    lossy.lost = ["B".to_owned()].into();
+    assert_eq!(
+        judged("0.10.2.2", &simulated(), &lossy),
+        (because, vec![Kind::Lost])
+    );
+    // and no checkpoint that is there.
+    real.replica_mut(1).checkpoint = simulated().replica_mut(1).checkpoint.clone();
+    assert_eq!(judged("0.10.2.2", &simulated(), &real), (vec![], all));
+}
+
+#[test]
+fn a_high_watermark_that_was_ahead_for_a_moment_is_not_seen() {
+    let real = simulated().on("2.8.2 (zookeeper)");
+    let broken = |findings: &[&str]| Outcome {
+        verdict: Class::Broken,
+        findings: findings.iter().map(|check| (*check).to_owned()).collect(),
+        ..simulated()
+    };
+    let because = vec!["high_watermark_before_truncation_is_not_seen".to_owned()];
+    let seen = broken(&["log_matching"]);
+    assert_eq!(judged("2.8.2", &seen, &real), (because, vec![]));
+    // It is mended since, and it hides no other finding.
+    assert_eq!(judged("3.4.1", &seen, &real), (vec![], vec![Kind::Verdict]));
+    let worse = broken(&["log_matching", "lost_write"]);
+    assert_eq!(
+        judged("2.8.2", &worse, &real),
+        (vec![], vec![Kind::Verdict])
+    );
 }
 
 #[test]
 fn of_several_runs_the_farthest_counts() {
     let target = "4.3.1".parse().unwrap();
-    let mut other = kraft();
+    let mut other = simulated();
     other.verdict = Class::Broken;
-    let runs = [kraft(), other, kraft()];
-    let judged = agree(&target, &[kraft()], &runs).unwrap();
+    let runs = [simulated(), other, simulated()];
+    let judged = agree(&target, &[simulated()], &runs).unwrap();
     assert!(judged.agreement.is_unexplained());
     assert_eq!(judged.real, 1);
-    assert_eq!(agree(&target, &[kraft()], &[]), None);
+    assert_eq!(agree(&target, &[simulated()], &[]), None);
 }

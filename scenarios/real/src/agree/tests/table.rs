@@ -20,9 +20,16 @@ fn kraft() -> Outcome {
     outcome("simulated", "A0 B0", "0,0", &states)
 }
 
-fn zookeeper() -> Outcome {
-    let states = ["1 0 | 1 2", "1 1 | 1", "1 1 | 1 2"];
-    outcome("3.9.1 (zookeeper)", "A0 B1", "0,0 1,1", &states)
+/// Its records have no epochs, nor has it checkpoints.
+fn oldest() -> Outcome {
+    let mut outcome = kraft().on("0.10.2.2 (zookeeper)");
+    for broker in [1, 2] {
+        let replica = outcome.replica_mut(broker);
+        replica.checkpoint.clear();
+        let records = replica.records.iter_mut();
+        records.for_each(|record| record.epoch = LeaderEpoch(-1));
+    }
+    outcome
 }
 
 fn row(target: &str, unclean: bool, real: &[Outcome]) -> Row {
@@ -39,12 +46,12 @@ fn row(target: &str, unclean: bool, real: &[Outcome]) -> Row {
 fn table() -> Table {
     let mut table = Table::new(
         "2026-11-21",
-        "ktrial-real agree --kafka 3.9.1/zookeeper,4.3.1",
+        "ktrial-real agree --kafka 0.10.2.2/zookeeper,4.3.1",
     );
     let mut lossy = kraft().on("4.3.1");
     lossy.replica_mut(2).records.pop();
     table.add(row("4.3.1", false, &[kraft().on("4.3.1")]));
-    table.add(row("3.9.1/zookeeper", false, &[zookeeper()]));
+    table.add(row("0.10.2.2/zookeeper", false, &[oldest()]));
     table.add(row("4.3.1", true, &[lossy]));
     let step =
         "Step 3 cuts the power of broker 1: a real machine's page cache cannot be lost.".to_owned();
@@ -60,11 +67,11 @@ fn table() -> Table {
 fn as_text() {
     let expected = "\
 two-brokers   unclean.leader.election.enable=false
-    3.9.1/zookeeper  differs              kept         [A B]; (0,0) (1,1)
-        B has leader epoch 1 on 3.9.1 (zookeeper), 0 simulated, in the logs of orders-0 on brokers
-        1, 2 (and 2 other differences).
-        Reason: zookeeper_shrink_raises_epoch.
-    4.3.1/kraft      same                 kept         [A B]; (0,0)
+    0.10.2.2/zookeeper  differs              kept         [A B]; empty
+        A has leader epoch -1 on 0.10.2.2 (zookeeper), 0 simulated, in the logs of orders-0 on
+        brokers 1, 2 (and another difference).
+        Reason: no_leader_epochs_in_logs.
+    4.3.1/kraft         same                 kept         [A B]; (0,0)
 
 two-brokers   unclean.leader.election.enable=true
     4.3.1/kraft      differs, unexplained kept         orders-0 on 1: [A B]; (0,0)  and 1 more
@@ -76,10 +83,10 @@ power-loss   default settings
         Step 3 cuts the power of broker 1: a real machine's page cache cannot be lost.
 
 reasons
-  zookeeper_shrink_raises_epoch: In ZooKeeper mode the controller takes a broker that is down or
-    stopping out of the ISR with a new leader epoch, so each death begins one, also where the leader
-    stays. (KafkaController.removeReplicaFromIsr up to 0.11,
-    ReplicaStateMachine.doRemoveReplicasFromIsr from 1.1 on; waits for the ZooKeeper controller)
+  no_leader_epochs_in_logs: Before 0.11 a record carries no leader epoch and no broker keeps a leader
+    epoch checkpoint: followers truncate to their high watermark. Simulated logs always have both; the
+    rule of truncation is the old one. (KIP-101, KIP-98 (message format v2); ReplicaManager.makeFollowers
+    (0.10.2.2))
 
 4 cells: 1 same, 1 different with a known reason, 1 different without a known reason, 1 unsupported.
 ";
@@ -95,17 +102,17 @@ reasons
 fn as_markdown() {
     let text = markdown(&table());
     for part in [
-        "Made on 2026-11-21 by\n\n    ktrial-real agree --kafka 3.9.1/zookeeper,4.3.1\n",
-        "Releases: 3.9.1/zookeeper, 4.3.1/kraft.\n",
+        "Made on 2026-11-21 by\n\n    ktrial-real agree --kafka 0.10.2.2/zookeeper,4.3.1\n",
+        "Releases: 0.10.2.2/zookeeper, 4.3.1/kraft.\n",
         "**4 cells: 1 same, 1 different with a known reason, 1 different without a known reason, 1 unsupported.**\n",
         "\n## two-brokers\n",
-        "| unclean.leader.election.enable=false | 3.9.1/zookeeper | differs | kept: \\[A B\\]; (0,0) (1,1) | \
+        "| unclean.leader.election.enable=false | 0.10.2.2/zookeeper | differs | kept: \\[A B\\]; empty | \
          kept: \\[A B\\]; (0,0) |\n|  | 4.3.1/kraft | same | kept: \\[A B\\]; (0,0) | the same |\n",
-        "\n- **3.9.1/zookeeper**, unclean.leader.election.enable=false: B has leader epoch 1",
-        "Reason: zookeeper\\_shrink\\_raises\\_epoch.\n",
+        "\n- **0.10.2.2/zookeeper**, unclean.leader.election.enable=false: A has leader epoch -1",
+        "Reason: no\\_leader\\_epochs\\_in\\_logs.\n",
         "\n- **4.3.1/kraft**, default settings: Step 3 cuts the power",
-        "\n## Reasons\n\n- **zookeeper\\_shrink\\_raises\\_epoch**: In ZooKeeper mode",
-        "waits for the ZooKeeper controller)\n",
+        "\n## Reasons\n\n- **no\\_leader\\_epochs\\_in\\_logs**: Before 0.11",
+        "ReplicaManager.makeFollowers (0.10.2.2))\n",
     ] {
         assert!(text.contains(part), "{part}\nis not in\n{text}");
     }
@@ -174,7 +181,7 @@ fn newer_rows_replace_older_ones_of_the_same_name() {
         .collect();
     let expected = [
         "two-brokers Some(\"false\") 3.3.2/kraft",
-        "two-brokers Some(\"false\") 3.9.1/zookeeper",
+        "two-brokers Some(\"false\") 0.10.2.2/zookeeper",
         "two-brokers Some(\"false\") 4.3.1/kraft",
         "two-brokers Some(\"true\") 4.3.1/kraft",
         "power-loss None 4.3.1/kraft",

@@ -5,6 +5,7 @@
 //! | `/brokers/ids/N` | created | RegisterBroker, unfenced; its epoch is the zxid (KIP-380) |
 //! | | deleted, by hand or with its session | BrokerRegistrationChange, fenced |
 //! | `/brokers/topics/T` | created | Topic; without an id of its own (before 2.8) one made of the name |
+//! | | deleted | `RemoveTopic` |
 //! | `.../partitions/P/state` | created | Partition |
 //! | | set, `leader_epoch` the same | PartitionChange of the ISR |
 //! | | set, `leader_epoch` one higher | PartitionChange that names the leader, even the same one |
@@ -17,7 +18,7 @@
 //! - All are entries of the broker that is the controller at that time, or was last; before the first one, of
 //!   the broker that the record is about. (The leader itself writes changes of its ISR before 2.7.)
 //!
-//! Simplified: a deleted topic stays; so do its settings. Nodes with a version that jumps do not exist.
+//! Simplified: the settings of a deleted topic stay. Nodes with a version that jumps do not exist.
 //! Source: KIP-380, KIP-497; `KafkaZkClient`, `ZkData.scala`, `ZkPartitionStateMachine`.
 //! Next: `../ledger.rs`.
 
@@ -27,7 +28,7 @@ use super::txn::{Op, Txn};
 use ktrial_core::message::{ConfigResource, LeaderRecoveryState};
 use ktrial_core::metadata::{
     BrokerRegistrationChangeRecord, ConfigRecord, LeaderChange, MetadataRecord,
-    PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord, TopicRecord,
+    PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord, RemoveTopicRecord, TopicRecord,
 };
 use ktrial_core::{
     BrokerEpoch, BrokerId, Event, Incarnation, LeaderEpoch, NodeId, Offset, PartitionEpoch, TopicId,
@@ -160,6 +161,11 @@ impl Tree {
             };
             let record = MetadataRecord::BrokerRegistrationChange(change);
             self.write(record, broker, ledger, out);
+        }
+        let topic = path.strip_prefix("/brokers/topics/");
+        if let Some(topic) = topic.and_then(|name| self.topics.remove(name)) {
+            let record = MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id: topic.id });
+            self.write(record, BrokerId(0), ledger, out);
         }
     }
 
