@@ -80,7 +80,10 @@ findings = []
 #[test]
 fn the_flagship_ends_alike_with_three_controllers() {
     let text = find("all-brokers-down").unwrap().text;
-    let three = text.replace("brokers = 3\n", "brokers = 3\ncontrollers = 3\n");
+    let three = text.replace(
+        "[cluster.config]",
+        "[cluster]\ncontrollers = 3\n[cluster.config]",
+    );
     assert_ne!(text, three);
     as_expected("all-brokers-down", &three, 1..6);
 }

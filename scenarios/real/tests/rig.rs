@@ -3,11 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
-use ktrial_core::{BrokerId, ControllerId, NodeId};
+use ktrial_core::config::Settings;
+use ktrial_core::{BrokerId, ControllerId, NodeId, ZooKeeperId};
 use ktrial_real::failure::{Failure, Interrupt};
 use ktrial_real::kafka::{Kafka, Programs, Source};
 use ktrial_real::rig::{Places, Rig, Shape, Signal};
-use ktrial_sim::plan::Plan;
+use ktrial_sim::plan::{Plan, ZooKeeperPlan};
 use std::cell::RefCell;
 use std::env;
 use std::fs;
@@ -89,11 +90,20 @@ fn plan() -> Plan {
         .remove(0)
 }
 
+/// One server of ZooKeeper, which keeps the old release's cluster together.
+fn ensemble() -> ZooKeeperPlan {
+    ZooKeeperPlan {
+        servers: vec![ZooKeeperId(1)],
+        config: Settings::new(),
+    }
+}
+
 fn rig(folder: &Path) -> Result<Rig, Failure> {
     let kafka = Arc::new(get(&source(folder, true))?);
     let target = "2.0.1".parse().unwrap();
     let (places, run) = (Places::loopback(), folder.join("run"));
     let mut plan = plan();
+    plan.zookeeper = Some(ensemble());
     plan.topic_defaults
         .insert("segment.bytes".to_owned(), "4096".to_owned());
     plan.brokers[0]
