@@ -93,7 +93,10 @@ library! {
         "raft-voter-loses-disk";
     "zookeeper":
         "bounced-broker",
-        "lost-answer-freezes-isr";
+        "deposed-controller-answers",
+        "late-stop-replica",
+        "lost-answer-freezes-isr",
+        "zombie-controller-writes";
 }
 
 /// A scenario by its name.

@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 const LONGEST_FILE: usize = 600;
 /// Widest line, in characters.
 const WIDEST_LINE: usize = 110;
+/// Of the library.
+const LONGEST_SCENARIO: usize = 60;
 /// The parts of core that follow a rule of Kafka in each file.
 const PROTOCOL: [&str; 10] = [
     "partition",
@@ -201,6 +203,18 @@ fn files_are_short() {
     nothing_found(
         &found,
         "give each question that the file answers a file of its own",
+    );
+}
+
+#[test]
+fn scenarios_are_short() {
+    let long = LIBRARY
+        .iter()
+        .filter(|entry| entry.text.lines().count() > LONGEST_SCENARIO);
+    let found = long.map(|entry| entry.path.to_owned()).collect::<Vec<_>>();
+    nothing_found(
+        &found,
+        "one story a file, 60 lines at most, with why it is told and its source",
     );
 }
 

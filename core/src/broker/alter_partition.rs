@@ -1,6 +1,9 @@
 //! Sends the leaders' wishes for other ISRs to the controller: one request at a time, with all wishes
 //! that have gathered meanwhile, again and again until it is answered.
 //!
+//! Rule: with ZooKeeper they go to the controller that was found first, until it refuses or is gone. That
+//! there is another one the leader may have heard long ago, with orders of its own (KAFKA-14154).
+//!
 //! Source: `AlterPartitionManager`, `Partition.submitAlterPartition`. Next: `partition/leader.rs` takes
 //! the answer, `controller/alter_partition.rs` gives it.
 
@@ -35,8 +38,10 @@ pub(super) struct AlterPartitions {
 
 impl AlterPartitions {
     pub(super) fn new(shared: &Shared, controllers: &[NodeId]) -> Self {
+        let link = ControllerLink::new(controllers, shared.config.controller_socket_timeout);
+        let with_zookeeper = matches!(controllers.first(), Some(NodeId::Broker(_)));
         Self {
-            link: ControllerLink::new(controllers, shared.config.controller_socket_timeout),
+            link: if with_zookeeper { link.staying() } else { link },
             wishes: BTreeMap::new(),
             in_flight: None,
             retry_at: None,
@@ -45,6 +50,11 @@ impl AlterPartitions {
 
     pub(super) fn owns(&self, connection: ConnectionId) -> bool {
         self.link.owns(connection)
+    }
+
+    /// A controller is known: wishes go there, if there was none.
+    pub(super) fn found(&mut self, controller: Option<NodeId>) {
+        self.link.turn_to(controller);
     }
 
     /// Takes a wish on; it goes out at once if no request is under way. Returns whether it was taken:
@@ -68,12 +78,14 @@ impl AlterPartitions {
     }
 
     fn send(&mut self, shared: &mut Shared, now: Timestamp, out: &mut Effects) {
-        let Some(broker_epoch) = shared.broker_epoch else {
-            return;
-        };
         if self.in_flight.is_some() || self.wishes.is_empty() {
             return;
         }
+        let Some(broker_epoch) = shared.broker_epoch else {
+            // With ZooKeeper it may lead before it has heard of its own registration.
+            self.retry_at = Some(now + RETRY);
+            return;
+        };
         if self.retry_at.is_some_and(|at| now < at) {
             return;
         }
@@ -119,7 +131,8 @@ impl AlterPartitions {
             return Vec::new();
         }
         let sent = self.in_flight.take().unwrap_or_default();
-        if !response.error.is_none() {
+        let mut errors = response.partitions.iter().map(|outcome| outcome.error);
+        if !response.error.is_none() || errors.any(|error| error == ErrorCode::NotController) {
             self.link.next_controller();
             self.retry_at = Some(now + RETRY);
             return Vec::new();

@@ -6,15 +6,17 @@
 //! | `orders-0.<topic id>-delete` | its topic was deleted, or the replica was moved away | go after a minute |
 //! | `orders-0.<topic id>-stray` | found when the logs are opened, and assigned to nobody here | stay |
 //!
-//! So a topic that is created again under the same name finds no records of the first, even on a broker that
-//! was away: the id in `partition.metadata` tells whose a folder is. One without id is a stray too: the file
-//! is flushed before anything is appended.
+//! So a topic that is created again under the same name finds no records of the first, even on a broker
+//! that was away: the id in `partition.metadata` tells whose a folder is. One without id is a stray too:
+//! the file is flushed before anything is appended.
 //!
-//! Invariants: a replica opened for a topic id never holds bytes of another.
-//! Simplified: a disk here renames files, not folders, and `partition.metadata` goes last: a crash in between
-//! leaves a folder that is a stray at the next start. The suffix is the topic's id, where Kafka draws a UUID;
-//! `file.delete.delay.ms` cannot be set.
-//! Source: `LogManager.asyncDelete`, `deleteLogs`, `isStrayReplica`, `UnifiedLog.logDeleteDirName`.
+//! Invariants: a replica opened for a topic id never holds bytes of another; a folder that was renamed
+//! stays so when the power is lost.
+//! Simplified: a disk here renames files, not folders, and `partition.metadata` goes last: a crash in
+//! between leaves a folder that is a stray at the next start. The suffix is the topic's id, where Kafka
+//! draws a UUID; `file.delete.delay.ms` cannot be set.
+//! Source: `LogManager.asyncDelete`, `deleteLogs`, `isStrayReplica`, `UnifiedLog.logDeleteDirName`,
+//! `Utils.atomicMoveWithFallback` (which forces the names to disk).
 //! Next: `publish.rs`, which says when.
 
 use super::log_dirs::LogDirs;
@@ -170,5 +172,6 @@ fn move_away(
         let rest = file.strip_prefix(from).unwrap_or(&file);
         storage.rename(&file, &format!("{to}{rest}"))?;
     }
+    storage.flush_directory(&to)?;
     Ok(to)
 }

@@ -153,10 +153,13 @@ impl Broker {
         }
     }
 
-    /// Fetches of this session pass over these partitions for now. Not where a consumer may be sent to the
-    /// replica that was last known to have everything: that goes by the times that are not kept here.
+    /// Fetches of this session pass over these partitions for now. Not where something goes by the times of
+    /// the fetches, which are not kept here: where a consumer may be sent to the replica that was last known
+    /// to have everything, and where a follower leaves the ISR that has everything and does not fetch.
     pub(super) fn rest(&mut self, id: SessionId, partitions: Vec<TopicIdPartition>) {
-        if self.shared.config.replica_selector != ReplicaSelector::None {
+        let by_times = self.shared.config.replica_selector != ReplicaSelector::None
+            || !self.shared.rules.equal_end_stays_in_isr;
+        if by_times {
             return;
         }
         for one in partitions {

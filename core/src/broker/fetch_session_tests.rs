@@ -195,42 +195,45 @@ fn a_session_without_partitions_ends() {
 
 /// A session of a follower over two partitions that have been told of and rest, with a fetch that waits.
 fn resting(sessions: &mut FetchSessions, ticket: Ticket) -> SessionId {
-    let id = begin(sessions, 0, true, 2);
-    sessions.told_all(id, &[read(0, 5, 0), read(1, 5, 0)]);
-    assert_eq!(enter(sessions, (id, 1), &[]).unwrap(), [(0, 0), (1, 0)]);
+    let session = begin(sessions, 0, true, 2);
+    sessions.told_all(session, &[read(0, 5, 0), read(1, 5, 0)]);
+    assert_eq!(
+        enter(sessions, (session, 1), &[]).unwrap(),
+        [(0, 0), (1, 0)]
+    );
     for number in 0..2 {
-        sessions.rest(id, &super::tests::id(number), (Offset(5), Offset(0)));
+        sessions.rest(session, &id(number), (Offset(5), Offset(0)));
     }
-    sessions.parked(id, ticket);
-    id
+    sessions.parked(session, ticket);
+    session
 }
 
 #[test]
 fn what_rests_is_read_again_when_something_happens_to_it() {
     let mut sessions = sessions(9);
-    let id = resting(&mut sessions, 7);
-    assert_eq!(sessions.awake(id).unwrap(), []);
+    let session = resting(&mut sessions, 7);
+    assert_eq!(sessions.awake(session).unwrap(), []);
     sessions.rouse(
         &mut Replicas::default(),
         &TopicPartition::new("elsewhere", 1),
     );
-    assert_eq!(sessions.awake(id).unwrap(), []);
+    assert_eq!(sessions.awake(session).unwrap(), []);
     sessions.rouse(&mut Replicas::default(), &TopicPartition::new("t", 1));
-    let awake = sessions.awake(id).unwrap();
+    let awake = sessions.awake(session).unwrap();
     assert_eq!(awake.len(), 1);
-    assert_eq!(awake[0].partition, super::tests::id(1));
+    assert_eq!(awake[0].partition, id(1));
     assert_eq!(sessions.roused, [(TopicPartition::new("t", 1), 7)]);
 }
 
 #[test]
 fn a_partition_of_which_there_is_something_to_tell_does_not_rest() {
     let mut sessions = sessions(9);
-    let id = begin(&mut sessions, 0, true, 1);
-    sessions.told_all(id, &[read(0, 5, 0)]);
-    sessions.rest(id, &super::tests::id(0), (Offset(6), Offset(0)));
-    assert_eq!(sessions.awake(id).unwrap().len(), 1);
-    sessions.rest(id, &super::tests::id(0), (Offset(5), Offset(0)));
-    assert_eq!(sessions.awake(id).unwrap().len(), 0);
+    let session = begin(&mut sessions, 0, true, 1);
+    sessions.told_all(session, &[read(0, 5, 0)]);
+    sessions.rest(session, &id(0), (Offset(6), Offset(0)));
+    assert_eq!(sessions.awake(session).unwrap().len(), 1);
+    sessions.rest(session, &id(0), (Offset(5), Offset(0)));
+    assert_eq!(sessions.awake(session).unwrap().len(), 0);
 }
 
 #[test]
@@ -246,11 +249,11 @@ fn another_fetcher_that_names_a_partition_wakes_who_waits_for_it() {
 #[test]
 fn a_fetch_that_waits_in_a_session_that_ends_wants_everything() {
     let mut sessions = sessions(9);
-    let id = resting(&mut sessions, 7);
+    let session = resting(&mut sessions, 7);
     // It begins anew.
-    assert!(enter(&mut sessions, (id, 0), &[(0, 0)]).is_ok());
+    assert!(enter(&mut sessions, (session, 0), &[(0, 0)]).is_ok());
     let (ticket, wanted) = sessions.ended.remove(0);
     assert_eq!((ticket, wanted.len()), (7, 2));
     assert!(sessions.resting.is_empty());
-    assert_eq!(sessions.awake(id), None);
+    assert_eq!(sessions.awake(session), None);
 }

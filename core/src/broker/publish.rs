@@ -270,6 +270,8 @@ impl Broker {
         let Some((became, changes)) = self.shared.survive(applied)? else {
             return Ok(());
         };
+        // With ZooKeeper no controller wants to know.
+        let directory = directory.filter(|_| self.zookeeper.is_none());
         if let Some(directory) =
             directory.filter(|id| *id != registration.directory(self.shared.id))
         {

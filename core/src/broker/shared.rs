@@ -103,7 +103,8 @@ impl Shared {
 /// A channel to the active controller, whichever of the quorum that is.
 /// Source: `NodeToControllerChannelManager`, `RaftControllerNodeProvider`. Simplified: while the broker knows
 /// no active controller it asks one after the other, where Kafka waits; a request that was refused is sent
-/// again by who sent it.
+/// again by who sent it. Unless it stays, it turns to another controller as soon as one is known, where Kafka
+/// stays with the one that it has found until that one refuses or is gone.
 #[derive(Debug)]
 pub(super) struct ControllerLink<T> {
     /// One for each controller.
@@ -111,6 +112,8 @@ pub(super) struct ControllerLink<T> {
     current: usize,
     /// The active controller that was known when `current` was chosen.
     known: Option<NodeId>,
+    /// It stays with whom it has found until that one refuses or is gone.
+    stays: bool,
     timeout: Duration,
 }
 
@@ -122,13 +125,23 @@ impl<T> ControllerLink<T> {
             channels: controllers.iter().map(channel).collect(),
             current: 0,
             known: None,
+            stays: false,
             timeout,
+        }
+    }
+
+    /// The same, staying with whom it has found until that one refuses or is gone.
+    /// Source: `NodeToControllerRequestThread.doWork`, `handleResponse`.
+    pub(super) fn staying(self) -> Self {
+        Self {
+            stays: true,
+            ..self
         }
     }
 
     /// Turns to the active controller when another one is known to be it.
     pub(super) fn turn_to(&mut self, active: Option<NodeId>) {
-        if active == self.known {
+        if active == self.known || (self.stays && self.known.is_some()) {
             return;
         }
         self.known = active;
@@ -234,6 +247,9 @@ impl<T> ControllerLink<T> {
 
     /// Turns to the next controller of the quorum, if there is more than one.
     pub(super) fn next_controller(&mut self) {
+        if self.stays {
+            self.known = None;
+        }
         if self.channels.len() > 1 {
             self.current = (self.current + 1) % self.channels.len();
         }

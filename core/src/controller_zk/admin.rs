@@ -7,10 +7,10 @@
 //! | CreateTopics, DeleteTopics | `topics.rs` |
 //! | ElectLeaders | an election now |
 //! | IncrementalAlterConfigs | the znode of settings, then a notification that every broker watches |
-//! | AlterPartitionReassignments | UNSUPPORTED_VERSION |
+//! | AlterPartitionReassignments | `reassignment.rs` |
 //!
 //! Simplified: in Kafka any broker writes settings; here the controller does, so that an operator has one to
-//! ask. Reassignments are not there: a plan with ZooKeeper that has one is refused.
+//! ask.
 //! Source: `KafkaApis`, `ZkAdminManager.incrementalAlterConfigs`;
 //! `KafkaController.processReplicaLeaderElection`.
 //! Next: `../broker/zookeeper/mod.rs`.
@@ -94,6 +94,9 @@ impl ControllerZk {
             Request::CreateTopics(request) => self.create_topics(reply, request),
             Request::DeleteTopics(request) => self.delete_topics(reply, request),
             Request::ElectLeaders(request) => self.elect_leaders(reply, request),
+            Request::AlterPartitionReassignments(request) => {
+                self.alter_reassignments(reply, &request);
+            }
             Request::IncrementalAlterConfigs(request) => {
                 let resources = request.changes.iter();
                 let mut resources: Vec<ConfigResource> =

@@ -82,13 +82,15 @@ impl Batch {
         delete: bool,
     ) {
         let state = context.leadership.get(partition);
+        let of = self.stop.entry(broker).or_default();
         let replica = StoppedReplica {
             partition: context.id(partition),
             // A topic that goes is stopped whatever its epoch.
-            leader_epoch: state.map(|state| state.leader_epoch).filter(|_| !delete),
+            leader_epoch: state
+                .map(|state| state.leader_epoch)
+                .filter(|_| !context.deleting.contains(&partition.topic)),
             delete,
         };
-        let of = self.stop.entry(broker).or_default();
         of.insert(partition.clone(), replica);
     }
 

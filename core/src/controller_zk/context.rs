@@ -9,6 +9,7 @@
 //! Source: `ControllerContext`.
 //! Next: `batch.rs`.
 
+use super::assignment::Assignment;
 use super::leaders::Brokers;
 use super::znodes::LeaderAndIsr;
 use crate::id::{BrokerId, TopicId, TopicIdPartition, TopicName, TopicPartition};
@@ -37,10 +38,12 @@ pub(crate) struct Context {
     pub(crate) shutting_down: BTreeSet<BrokerId>,
     pub(crate) topics: BTreeMap<TopicName, TopicId>,
     /// The replicas of each partition.
-    pub(crate) assignments: BTreeMap<TopicPartition, Vec<BrokerId>>,
+    pub(crate) assignments: BTreeMap<TopicPartition, Assignment>,
     /// Leader and ISR of each partition that has some.
     pub(crate) leadership: BTreeMap<TopicPartition, LeaderAndIsr>,
     pub(crate) phases: BTreeMap<TopicPartition, Phase>,
+    /// Topics that shall go.
+    pub(crate) deleting: BTreeSet<TopicName>,
 }
 
 impl Context {
@@ -71,12 +74,13 @@ impl Context {
 
     /// The replicas of a partition.
     pub(crate) fn replicas(&self, partition: &TopicPartition) -> Vec<BrokerId> {
-        self.assignments.get(partition).cloned().unwrap_or_default()
+        let one = self.assignments.get(partition);
+        one.map(|one| one.replicas.clone()).unwrap_or_default()
     }
 
     /// The partitions that have a replica on a broker.
     pub(crate) fn on_broker(&self, broker: BrokerId) -> Vec<TopicPartition> {
-        let with = |(_, replicas): &(&TopicPartition, &Vec<BrokerId>)| replicas.contains(&broker);
+        let with = |(_, one): &(&TopicPartition, &Assignment)| one.replicas.contains(&broker);
         let found = self.assignments.iter().filter(with);
         found.map(|(name, _)| name.clone()).collect()
     }
@@ -114,6 +118,7 @@ impl Context {
     /// A topic is no more.
     pub(crate) fn remove_topic(&mut self, topic: &TopicName) {
         self.topics.remove(topic);
+        self.deleting.remove(topic);
         let other = |name: &TopicPartition| name.topic != *topic;
         self.assignments.retain(|name, _| other(name));
         self.leadership.retain(|name, _| other(name));

@@ -34,6 +34,8 @@ pub(super) enum Plan {
     Preferred,
     /// The leader shuts down.
     ControlledShutdown,
+    /// The leader is not among those who shall have the partition, or is away.
+    Reassignment,
 }
 
 impl ControllerZk {
@@ -110,6 +112,7 @@ impl ControllerZk {
             if written_by > self.epoch() {
                 continue; // Another controller's: it knows better.
             }
+            let replicas = self.context.replicas(name);
             let kind = match plan {
                 Plan::Offline { unclean: anyway } => Kind::Offline {
                     unclean: anyway || unclean.get(&name.topic).copied().unwrap_or(false),
@@ -117,8 +120,9 @@ impl ControllerZk {
                 },
                 Plan::Preferred => Kind::Preferred,
                 Plan::ControlledShutdown => Kind::ControlledShutdown,
+                Plan::Reassignment => Kind::Reassignment(&replicas),
             };
-            if let Some(next) = elect(kind, &self.context.replicas(name), &now, &brokers) {
+            if let Some(next) = elect(kind, &replicas, &now, &brokers) {
                 elected.push((name.clone(), next));
             }
         }
@@ -179,7 +183,7 @@ impl ControllerZk {
     fn told_of(&self, name: &TopicPartition, plan: Plan) -> Vec<BrokerId> {
         let replicas = self.context.replicas(name).into_iter();
         let told = replicas.filter(|id| match plan {
-            Plan::ControlledShutdown => self.context.brokers.contains_key(id),
+            Plan::ControlledShutdown | Plan::Reassignment => self.context.brokers.contains_key(id),
             Plan::Offline { .. } | Plan::Preferred => self.context.is_online(*id),
         });
         told.collect()
@@ -188,8 +192,8 @@ impl ControllerZk {
     /// Gives leaderships back to first replicas.
     pub(super) fn balance(&mut self) {
         let mut by_first: BTreeMap<BrokerId, Vec<&TopicPartition>> = BTreeMap::new();
-        for (name, replicas) in &self.context.assignments {
-            if let Some(first) = replicas.first() {
+        for (name, one) in &self.context.assignments {
+            if let Some(first) = one.replicas.first() {
                 by_first.entry(*first).or_default().push(name);
             }
         }

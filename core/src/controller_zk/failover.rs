@@ -7,6 +7,7 @@
 //! | 3 | tells every broker who lives |
 //! | 4 | tells every live replica whom to follow; since KAFKA-3143 takes the others out of their ISRs |
 //! | 5 | elects leaders for partitions without one |
+//! | 6 | goes on with moves of replicas and deletions of topics |
 //!
 //! Simplified: replicas on dead brokers are taken out of their ISRs broker by broker.
 //! Source: `KafkaController.onControllerFailover`, `initializeControllerContext`,
@@ -48,7 +49,8 @@ impl ControllerZk {
             self.tell_replicas(*broker);
         }
         self.send(env);
-        let replicas = self.context.assignments.values().flatten().copied();
+        let replicas = self.context.assignments.values();
+        let replicas = replicas.flat_map(|one| one.replicas.iter().copied());
         let dead: BTreeSet<BrokerId> = replicas.filter(|id| !live.contains(id)).collect();
         let names: Vec<TopicPartition> = self.context.assignments.keys().cloned().collect();
         for name in names {

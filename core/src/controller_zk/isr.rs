@@ -8,6 +8,10 @@
 //! Rules of AlterPartition:
 //! - Asked in an older leader epoch: FENCED_LEADER_EPOCH. As a registration that is not the newest:
 //!   STALE_BROKER_EPOCH.
+//! - A leader that knows a newer state has it from another controller. Before 3.3 its wish was written like
+//!   any other, which tells this one of the other. The checks that came with KIP-841 refused it as FENCED,
+//!   after which a leader waits for orders; since KAFKA-14154 it is NOT_CONTROLLER, after which it asks the
+//!   other.
 //! - What holds already is granted. (KAFKA-14144: after a lost answer the leader asks again, with the
 //!   partition epoch of before. Refused, it would never learn the new one.)
 //! - A member that does not live or shuts down is refused, since KIP-841.
@@ -100,6 +104,14 @@ impl ControllerZk {
         let now = now.ok_or(ErrorCode::UnknownTopicOrPartition)?;
         let isr: Vec<_> = proposal.new_isr.iter().map(|(broker, _)| *broker).collect();
         let stale = proposal.partition_epoch < now.partition_epoch;
+        let newer = proposal.leader_epoch > now.leader_epoch
+            || proposal.partition_epoch > now.partition_epoch;
+        if newer && self.rules.stale_controller_owns_up {
+            return Err(ErrorCode::NotController);
+        }
+        if newer && self.rules.isr_requires_unfenced {
+            return Err(ErrorCode::FencedLeaderEpoch);
+        }
         if proposal.leader_epoch < now.leader_epoch {
             return Err(ErrorCode::FencedLeaderEpoch);
         }
@@ -151,7 +163,12 @@ impl ControllerZk {
             error: ErrorCode::None,
             partitions: outcomes,
         };
+        let granted = response.partitions.iter();
+        let granted = granted.filter(|one| one.error.is_none());
+        let granted: Vec<TopicPartition> =
+            granted.map(|one| one.partition.partition.clone()).collect();
         self.answer(reply, Response::AlterPartition(response), env);
+        self.isr_changed(granted);
     }
 }
 

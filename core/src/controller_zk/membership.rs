@@ -123,7 +123,11 @@ impl ControllerZk {
             self.tell_replicas(*broker);
         }
         self.send(env);
-        self.next([Task::ElectOffline, Task::ListDeletions]);
+        self.next([
+            Task::ElectOffline,
+            Task::ResumeMoves(Some(new)),
+            Task::ListDeletions,
+        ]);
     }
 
     /// Brokers are gone.

@@ -9,7 +9,8 @@
 //! | `context.rs` | what the controller keeps in its memory |
 //! | `batch.rs`, `channels.rs` | its requests to brokers |
 //! | `task.rs` | the steps of its work, and what each asks of ZooKeeper |
-//! | `failover.rs`, `membership.rs`, `topics.rs`, `elections.rs`, `isr.rs`, `admin.rs` | what follows from each answer |
+//! | `assignment.rs` | which brokers have a partition, and a move of it that is under way |
+//! | `failover.rs`, `membership.rs`, `topics.rs`, `elections.rs`, `isr.rs`, `reassignment.rs`, `admin.rs` | what follows from each answer |
 //!
 //! Rules:
 //! - Events wait in one queue. One at a time is worked on, in steps; a step that asks ZooKeeper waits for all
@@ -17,16 +18,18 @@
 //! - A controller that has been replaced, or whose session has ended, goes on with what it is doing until it
 //!   learns of it. With KAFKA-6082 its next write tells it; before, its writes are done.
 //! - When its session ends, what waits in the queue is dropped; the event that it works on goes on, in the
-//!   session after, and only then it resigns.
+//!   session after, and only then it resigns. (Before 1.1. Since then a call that waits ends with the
+//!   session.)
 //!
 //! Invariants: at most one step asks at a time; each request is answered once, or its connection is gone.
 //!
-//! Simplified: no reassignments, no log directories that fail, no features. An event that began while the
+//! Simplified: no log directories that fail, no features. An event that began while the
 //! session was there does not hold up the session after it.
 //! Source: `KafkaController`, `ControllerEventManager`, `KafkaZkClient.retryRequestsUntilConnected`.
 //! Next: `elector.rs`, then `task.rs`.
 
 mod admin;
+pub(crate) mod assignment;
 pub(crate) mod batch;
 pub(crate) mod channels;
 pub(crate) mod context;
@@ -36,6 +39,7 @@ mod failover;
 mod isr;
 pub mod leaders;
 mod membership;
+mod reassignment;
 pub mod records;
 mod task;
 mod topics;
@@ -44,7 +48,9 @@ pub mod znodes;
 use crate::config::{ControllerConfig, TopicConfig};
 use crate::error::ErrorCode;
 use crate::event::Event;
-use crate::id::{BrokerId, ConnectionId, CorrelationId, TopicIdPartition, TopicName};
+use crate::id::{
+    BrokerId, ConnectionId, CorrelationId, TopicIdPartition, TopicName, TopicPartition,
+};
 use crate::machine::ReplyTo;
 use crate::message::{Answer, Change, Operation, Refusal, Request, Response};
 use crate::offset::LeaderEpoch;
@@ -93,6 +99,8 @@ pub(super) enum Happening {
     IsrChanges,
     /// A broker or an operator asks.
     Request(ReplyTo, Box<Request>),
+    /// The state of a partition that moves was written (before KIP-497).
+    State(TopicPartition),
     /// A broker has deleted its replicas.
     Deleted(BrokerId, Vec<TopicIdPartition>),
     /// Leaderships may be out of balance.
@@ -218,7 +226,10 @@ impl ControllerZk {
             TOPICS => Happening::Topics,
             DELETE_TOPICS => Happening::Deletions,
             ISR_CHANGE_NOTIFICATION => Happening::IsrChanges,
-            _ => return,
+            path => match znodes::partition_of(path) {
+                Some(partition) => Happening::State(partition),
+                None => return,
+            },
         };
         self.put(event, env);
     }

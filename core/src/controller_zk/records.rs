@@ -6,6 +6,7 @@
 //! | `/brokers/ids/N` | created | RegisterBroker, unfenced; its epoch is the zxid |
 //! | | deleted, by hand or with its session | BrokerRegistrationChange, fenced |
 //! | `/brokers/topics/T` | created, deleted | Topic, RemoveTopic |
+//! | | set | Partition, as a whole, where the assignment is another one |
 //! | `.../partitions/P/state` | created | Partition |
 //! | | set, same leader and epoch | PartitionChange of the ISR |
 //! | | set, epoch one higher | PartitionChange that names the leader, even the same one |
@@ -13,7 +14,7 @@
 //! | `/config/topics/T`, `/config/brokers/<default>` | | one Config for each key that changed |
 //!
 //! Rules:
-//! - A partition's epoch is the version of its znode.
+//! - A partition's epoch is the version of its znode. Another assignment does not raise it.
 //! - Where a leader changes, `Elected` stands just before, with what the tree said of the candidates.
 //! - ZooKeeper's log has no offsets of records. A record's is its transaction's zxid and its place in it.
 //!
@@ -22,9 +23,10 @@
 //! Source: KIP-380, KIP-497; `ZkData.scala`, `ZkPartitionStateMachine`.
 //! Next: `../zookeeper/database.rs`, which asks.
 
+use super::assignment::Assignment;
 use super::znodes::{
     BROKER_CONFIGS, BROKER_IDS, BrokerNode, ConfigNode, DEFAULT_BROKER_CONFIG, LeaderAndIsr,
-    StateNode, TOPIC_CONFIGS, TOPICS, TopicNode, decode, partition_of, topic,
+    StateNode, TOPIC_CONFIGS, TOPICS, TopicNode, decode, partition_of, state, topic,
 };
 use crate::event::{Candidate, ElectionRule, Event};
 use crate::id::{BrokerId, TopicId, TopicPartition};
@@ -122,10 +124,35 @@ impl Told<'_> {
     }
 
     fn topic(&mut self, name: &str, path: &str, data: &[u8]) {
-        let id = id_in(data).filter(|_| self.tree.get(path).is_none());
-        if let Some(topic_id) = id {
+        let Some(topic_id) = id_in(data) else {
+            return;
+        };
+        let Some(before) = self.tree.get(path) else {
             let topic = name.into();
-            self.write(MetadataRecord::Topic(TopicRecord { topic, topic_id }));
+            return self.write(MetadataRecord::Topic(TopicRecord { topic, topic_id }));
+        };
+        let before = decode::<TopicNode>(&before.data);
+        if let (Some(before), Some(now)) = (before, decode::<TopicNode>(data)) {
+            self.reassigned(name, topic_id, &before, &now);
+        }
+    }
+
+    /// A topic's znode was set: which partitions have another assignment.
+    fn reassigned(&mut self, name: &str, id: TopicId, before: &TopicNode, now: &TopicNode) {
+        for key in now.partitions.keys() {
+            let assignment = Assignment::of(now, key);
+            let Ok(number) = key.parse() else { continue };
+            let path = state(&TopicPartition::new(name, number));
+            let found = self
+                .tree
+                .get(&path)
+                .filter(|_| assignment != Assignment::of(before, key));
+            let found = found.and_then(|node| Some((decode(&node.data)?, node.version)));
+            if let Some((node, version)) = found {
+                let now = LeaderAndIsr::of(&node, version);
+                let record = whole(id, number, assignment, now);
+                self.write(MetadataRecord::Partition(record));
+            }
         }
     }
 
@@ -160,17 +187,17 @@ impl Told<'_> {
         };
         let after = LeaderAndIsr::of(&node, version);
         let key = name.partition.to_string();
-        let replicas = topic.partitions.get(&key).cloned().unwrap_or_default();
+        let assignment = Assignment::of(&topic, &key);
         let before = self.tree.get(path).and_then(|node| {
             decode(&node.data).map(|state| LeaderAndIsr::of(&state, node.version))
         });
         let before = before.filter(|before| follows(before, &after));
         let Some(before) = before else {
-            let record = whole(id, name.partition, replicas, after);
+            let record = whole(id, name.partition, assignment, after);
             self.write(MetadataRecord::Partition(record));
             return;
         };
-        self.elected(name, &replicas, &before, &after);
+        self.elected(name, &assignment.replicas, &before, &after);
         let record = difference(id, name.partition, &before, &after);
         self.write(MetadataRecord::PartitionChange(record));
     }
@@ -245,13 +272,13 @@ fn follows(before: &LeaderAndIsr, after: &LeaderAndIsr) -> bool {
 fn whole(
     topic_id: TopicId,
     partition: i32,
-    replicas: Vec<BrokerId>,
+    assignment: Assignment,
     state: LeaderAndIsr,
 ) -> PartitionRecord {
     PartitionRecord {
         topic_id,
         partition,
-        replicas,
+        replicas: assignment.replicas,
         isr: state.isr,
         leader: state.leader,
         leader_recovery_state: state.leader_recovery_state,
@@ -259,8 +286,8 @@ fn whole(
         partition_epoch: state.partition_epoch,
         elr: Vec::new(),
         last_known_elr: Vec::new(),
-        removing: Vec::new(),
-        adding: Vec::new(),
+        removing: assignment.removing,
+        adding: assignment.adding,
         directories: Vec::new(),
     }
 }

@@ -8,6 +8,7 @@
 
 use super::elections::Plan;
 use super::membership::Registered;
+use super::reassignment::Move;
 use super::znodes::{
     BROKER_IDS, CONFIG_CHANGES, ConfigChangeNode, DELETE_TOPICS, ISR_CHANGE_NOTIFICATION,
     LeaderAndIsr, StateNode, TOPICS, broker, decode, encode, state, topic, topic_config,
@@ -107,6 +108,25 @@ pub(super) enum Task {
         reply: ReplyTo,
         topics: Vec<TopicName>,
     },
+    /// Begins a move of replicas, or goes on with it.
+    Move(Move),
+    /// Writes an assignment into its topic's znode.
+    WriteAssignment(Move),
+    /// Reads a state to see whether a move may end.
+    CheckMove {
+        partition: TopicPartition,
+        begins: bool,
+    },
+    /// Reads a state to give it the next leader epoch.
+    RaiseEpoch(TopicPartition),
+    /// Writes it.
+    WriteRaised(TopicPartition, LeaderAndIsr),
+    /// Replicas delete their logs.
+    StopAndDelete(TopicPartition, Vec<BrokerId>),
+    /// All brokers are told what a partition looks like.
+    TellPartition(TopicPartition),
+    /// Goes on with moves: with all, or with those to some brokers.
+    ResumeMoves(Option<Vec<BrokerId>>),
     /// A topic's replicas are all deleted.
     ForgetTopic(TopicName),
     /// Reads settings to change.
@@ -151,6 +171,13 @@ impl ControllerZk {
             Task::Remove { partitions, .. } if self.rules.last_member_stays_in_isr => {
                 partitions.iter().map(|name| read(state(name))).collect()
             }
+            Task::CheckMove { partition, .. } => vec![Operation::GetData {
+                path: state(partition),
+                watch: !self.rules.isr_changes_through_controller,
+            }],
+            Task::RaiseEpoch(name) => vec![read(state(name))],
+            Task::WriteRaised(name, now) => vec![self.write_state(name, now)],
+            Task::WriteAssignment(one) => vec![self.ask_assignment(one)],
             Task::Initialise(partitions) => self.ask_initialise(partitions),
             Task::Elect { partitions, .. } | Task::Remove { partitions, .. } => {
                 let states = partitions.iter().map(|name| read(state(name)));
@@ -199,6 +226,10 @@ impl ControllerZk {
             | Task::Came(_)
             | Task::Went(_)
             | Task::ShutDown { .. }
+            | Task::Move(_)
+            | Task::StopAndDelete(..)
+            | Task::TellPartition(_)
+            | Task::ResumeMoves(_)
             | Task::Elected { .. } => Vec::new(),
         }
     }
@@ -246,6 +277,17 @@ impl ControllerZk {
             Task::NoteDeletions { reply, topics } => {
                 self.deletions_noted(reply, topics, answers, env);
             }
+            Task::Move(one) => self.begin_move(one),
+            Task::WriteAssignment(one) => self.assignment_written(one, answers),
+            Task::CheckMove { partition, begins } => self.check_move(partition, begins, answers),
+            Task::RaiseEpoch(name) => self.raise_epoch(name, answers),
+            Task::WriteRaised(name, now) => self.raised(name, now, answers, env),
+            Task::StopAndDelete(name, brokers) => self.stop_and_delete(&name, &brokers, env),
+            Task::TellPartition(name) => {
+                self.batch.update_all(&self.context, &[name]);
+                self.send(env);
+            }
+            Task::ResumeMoves(brokers) => self.resume_moves(brokers.as_deref()),
             Task::ForgetTopic(name) => self.context.remove_topic(&name),
             Task::ReadConfigs {
                 reply,
@@ -271,6 +313,7 @@ impl ControllerZk {
                 Task::ListBrokers { load: true },
                 Task::ListTopics { load: true },
                 Task::Start,
+                Task::ResumeMoves(None),
                 Task::ListDeletions,
             ]),
             Happening::Brokers => self.tasks.push_back(Task::ListBrokers { load: false }),
@@ -280,6 +323,7 @@ impl ControllerZk {
                 self.tasks.push_back(Task::ListIsrChanges { forget: false });
             }
             Happening::Request(reply, request) => self.begin_request(reply, *request),
+            Happening::State(partition) => self.isr_changed([partition]),
             Happening::Deleted(broker, partitions) => self.replicas_deleted(broker, &partitions),
             Happening::Balance => self.balance(),
             Happening::Unclean(topic) => self.elect_offline(topic.as_ref()),

@@ -3,7 +3,7 @@
 //! | to be created | to be deleted |
 //! |---|---|
 //! | an operator's request: settings, then the topic's znode | an operator's request: a znode that asks for it |
-//! | the controller sees the new topic: first states, leaders | the controller sees it; nothing while a replica's broker is away |
+//! | the controller sees the new topic: first states, leaders | the controller sees it; nothing while a replica's broker is away, or a replica moves |
 //! | | all are told that it is gone; its replicas stop and delete their logs |
 //! | | when all have: its znodes go |
 //!
@@ -15,6 +15,7 @@
 //! `onNewPartitionCreation`, `TopicDeletionManager`.
 //! Next: `elections.rs`.
 
+use super::assignment::Assignment;
 use super::context::Phase;
 use super::task::{Creation, Task, create as create_znode, read};
 use super::znodes::{
@@ -68,9 +69,10 @@ impl ControllerZk {
             self.context
                 .topics
                 .insert(name.clone(), id.unwrap_or_default());
-            for (number, replicas) in node.partitions {
-                let Ok(number) = number.parse() else { continue };
+            for key in node.partitions.keys() {
+                let Ok(number) = key.parse() else { continue };
                 let partition = TopicPartition::new(name.clone(), number);
+                let replicas = Assignment::of(&node, key);
                 self.context.assignments.insert(partition.clone(), replicas);
                 if !load {
                     self.context.phases.insert(partition.clone(), Phase::New);
@@ -196,10 +198,14 @@ impl ControllerZk {
                 unknown.push(format!("{DELETE_TOPICS}/{name}"));
                 continue;
             }
+            self.context.deleting.insert(topic.clone());
             let partitions: Vec<TopicPartition> = self.partitions_of(&topic);
             let replicas = |name: &TopicPartition| self.context.replicas(name);
             let mut all = partitions.iter().flat_map(replicas);
-            if !all.all(|broker| self.context.brokers.contains_key(&broker)) {
+            let live = all.all(|broker| self.context.brokers.contains_key(&broker));
+            let move_of = |name: &TopicPartition| self.context.assignments.get(name);
+            let mut moves = partitions.iter().filter_map(move_of);
+            if !live || moves.any(Assignment::moves) {
                 continue;
             }
             let ids: Vec<TopicIdPartition> = partitions
@@ -225,11 +231,13 @@ impl ControllerZk {
     pub(super) fn replicas_deleted(&mut self, broker: BrokerId, partitions: &[TopicIdPartition]) {
         let mut topics = BTreeSet::new();
         for id in partitions {
-            if self.context.id(&id.partition) != *id {
+            let topic = &id.partition.topic;
+            // What a move has deleted is of no concern here.
+            if self.context.id(&id.partition) != *id || !self.context.deleting.contains(topic) {
                 continue;
             }
-            if let Some(replicas) = self.context.assignments.get_mut(&id.partition) {
-                replicas.retain(|replica| *replica != broker);
+            if let Some(one) = self.context.assignments.get_mut(&id.partition) {
+                one.replicas.retain(|replica| *replica != broker);
             }
             topics.insert(id.partition.topic.clone());
         }

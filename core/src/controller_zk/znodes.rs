@@ -19,6 +19,7 @@
 //! `TopicPartitionStateZNode`, `ConfigEntityZNode`, `IsrChangeNotificationSequenceZNode`; KIP-380, KIP-516.
 //! Next: `elector.rs`.
 
+use super::assignment::Assignment;
 use crate::id::{BrokerId, Incarnation, TopicPartition};
 use crate::message::LeaderRecoveryState;
 use crate::offset::{LeaderEpoch, PartitionEpoch};
@@ -242,6 +243,26 @@ impl TopicNode {
             version: 3,
             ..Self::default()
         }
+    }
+
+    /// A topic with these assignments.
+    pub(super) fn assigned<'a>(
+        topic_id: Option<String>,
+        partitions: impl Iterator<Item = (i32, &'a Assignment)>,
+    ) -> Self {
+        let mut node = Self::new(topic_id, &[]);
+        for (number, one) in partitions {
+            let key = number.to_string();
+            node.partitions.insert(key.clone(), one.replicas.clone());
+            let lists = [
+                (&mut node.adding_replicas, &one.adding),
+                (&mut node.removing_replicas, &one.removing),
+            ];
+            for (lists, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+                lists.insert(key.clone(), list.clone());
+            }
+        }
+        node
     }
 }
 

@@ -1,14 +1,19 @@
 //! The replica's copy of the metadata log: appends as leader and as follower, reads, where two copies part,
 //! and what is committed.
 //!
-//! - A voter forces what it wrote to the disk before anybody learns that it has it (`raft_flush_before_ack`).
+//! - A voter forces what it wrote to the disk before anybody learns that it has it
+//!   (`raft_flush_before_ack`).
+//! - An observer forces only what a roll left behind, as any log does: else a power loss could take a
+//!   segment and leave the name of the next one, and the records between would be missing without notice.
 //! - The log of a raft node is always recovered from its start.
-//! - What a snapshot holds need not be in the log; where the log begins later than at 0, there is a snapshot
-//!   that ends there.
+//! - What a snapshot holds need not be in the log; where the log begins later than at 0, there is a
+//!   snapshot that ends there.
 //!
 //! Invariants: the high watermark is within the log, and the log is never cut below it.
-//! Simplified: a batch has no size limit (Kafka: 8 MiB).
-//! Source: `KafkaRaftLog` (`KafkaMetadataLog` before 4.1), `RaftLog.validateOffsetAndEpoch`.
+//! Simplified: a batch has no size limit (Kafka: 8 MiB). What a roll left is forced at once, in Kafka a
+//! moment later by another thread: a power loss within that moment is not tried.
+//! Source: `KafkaRaftLog` (`KafkaMetadataLog` before 4.1), `RaftLog.validateOffsetAndEpoch`,
+//! `UnifiedLog.roll`.
 //! Next: `leader.rs` moves the high watermark.
 
 use super::control::leader_change;
@@ -163,11 +168,11 @@ impl ReplicaLog {
     }
 
     fn force(&mut self, storage: &mut dyn Storage) -> Result<(), StorageError> {
-        if self.durable {
-            let end = self.log.log_end_offset();
-            self.log.flush(storage, end)?;
+        let whole = self.durable.then(|| self.log.log_end_offset());
+        match whole.or(self.log.flush_wanted()) {
+            Some(end) => self.log.flush(storage, end),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Reads batches for another replica: also what is not committed.

@@ -1,6 +1,7 @@
 //! What servers decide: the cluster that is up, changes of partitions, elections, refusals.
 
 use super::narrate::{NAMED_AT_MOST, Narrator};
+use crate::model::Partition;
 use crate::words::{self, brokers};
 use ktrial_core::event::ElectionRule;
 use ktrial_core::message::Api;
@@ -74,6 +75,10 @@ impl Narrator<'_> {
 
     fn partition_created(&mut self, at: Timestamp, who: &str, created: &PartitionRecord) {
         let name = self.world.name(created.topic_id, created.partition);
+        // With ZooKeeper an assignment that changes is told as a whole partition.
+        if let Some(before) = self.world.partitions.get(&name).cloned() {
+            return self.partition_differs(at, who, name, &before, &created.into());
+        }
         let text = format!(
             "creates {name} on {}, leader {}",
             brokers(&created.replicas),
@@ -87,6 +92,17 @@ impl Narrator<'_> {
         let before = self.world.partitions.get(&name).cloned();
         let before = before.unwrap_or_default();
         let after = before.after(change);
+        self.partition_differs(at, who, name, &before, &after);
+    }
+
+    fn partition_differs(
+        &mut self,
+        at: Timestamp,
+        who: &str,
+        name: TopicPartition,
+        before: &Partition,
+        after: &Partition,
+    ) {
         let mut parts = Vec::new();
         if before.leader_epoch != after.leader_epoch {
             let (old, new) = (words::leader(before.leader), words::leader(after.leader));

@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     /// How wild the trials of releases are
     #[arg(long, value_enum, default_value_t)]
     profile: Profile,
+    /// End with the tables of docs/generations.md, as Markdown
+    #[arg(long)]
+    markdown: bool,
     /// A model that breaks ends with its first finding, one that holds after 200 seeds: for CI
     #[arg(long)]
     short: bool,
@@ -118,10 +121,13 @@ fn releases(arguments: &Arguments, watch: Watch<'_>) -> Result<Exit, String> {
         arguments.releases.clone()
     };
     let mut fine = true;
-    generations::releases(arguments.profile, &names, watch, &mut |row| {
+    let rows = generations::releases(arguments.profile, &names, watch, &mut |row| {
         fine &= row.unexplained.is_empty() && !row.census.stopped;
         output::say(release_lines(row).trim_end());
     })?;
+    if arguments.markdown {
+        output::say(&format!("\n{}", generations::page(&rows).trim_end()));
+    }
     output::say(if fine {
         "\nwhatever an old release breaks, later rules mend; the newest breaks nothing"
     } else {
@@ -144,13 +150,14 @@ fn release_lines(row: &Release) -> String {
         seen(census)
     );
     let mut causes: Vec<_> = row.causes.iter().collect();
-    causes.sort_by_key(|(_, (trials, seed))| (std::cmp::Reverse(*trials), *seed));
-    for (switches, (trials, seed)) in causes {
+    causes.sort_by_key(|(_, one)| (std::cmp::Reverse(one.trials), one.seed));
+    for (switches, one) in causes {
         let switches: Vec<&str> = switches.iter().copied().collect();
         let switches = switches.join(" + ");
         let _ = writeln!(
             text,
-            "    {trials:>5} mended by {switches}, first seed {seed}"
+            "    {:>5} mended by {switches}, first seed {}",
+            one.trials, one.seed
         );
     }
     if !row.unexplained.is_empty() {

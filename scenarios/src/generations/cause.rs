@@ -1,11 +1,12 @@
 //! Which later rules take away what a plan breaks.
 //!
 //! Rule: all switches are set to what they are in the later rules. If the plan still breaks a promise, the
-//! rules are not the cause. Else one switch after the other is set back, those of the newest releases first,
-//! as long as nothing breaks. What is left is a smallest set: each of it is needed.
+//! rules are not the cause. Else switches are set back, those of the newest releases first, as long as
+//! nothing breaks. What is left is a smallest set: each of it is needed. What was the cause of other plans
+//! in which the same checks found something is tried first, for a few causes make most findings.
 //!
-//! Simplified: another rule is another course of events, and a finding may go away by luck. So a set that is
-//! named once proves little; one that is named again and again is the cause.
+//! Simplified: another rule is another course of events, and a finding may go away by luck. So a set that
+//! is named once proves little; one that is named again and again is the cause.
 //!
 //! Next: `../cli/generations.rs`.
 
@@ -15,29 +16,51 @@ use ktrial_sim::plan::Plan;
 use ktrial_sim::{check, trial};
 use std::collections::BTreeSet;
 
-/// A smallest set of switches that, set as in `later`, keep the plan from breaking any promise; `None` if it
-/// breaks one even with all of them.
+/// Switches, set as in later rules.
+pub type Set = BTreeSet<&'static str>;
+
+/// A smallest set of switches that, set as in `later`, keep the plan from breaking any promise; `None` if
+/// it breaks one even with all of them. The sets `known` are tried first.
 ///
 /// # Errors
 /// The simulator failed.
-pub fn cause(plan: &Plan, later: Rules) -> Result<Option<BTreeSet<&'static str>>, String> {
-    let mut mended = changed(plan.rules, later);
-    if breaks(plan, later, &mended)? {
+pub fn cause(plan: &Plan, later: Rules, known: &[Set]) -> Result<Option<Set>, String> {
+    let all = changed(plan.rules, later);
+    for set in known {
+        let fits = set.iter().all(|key| all.contains(key));
+        let set: Vec<_> = set.iter().copied().collect();
+        if fits && !breaks(plan, later, &set)? {
+            return smallest(plan, later, set).map(Some);
+        }
+    }
+    if breaks(plan, later, &all)? {
         return Ok(None);
     }
-    // The newest first: what is left is what was mended first. Some are needed only as long as others are
-    // there (who may be elected from an ELR, without any ELR), so until nothing goes.
+    smallest(plan, later, all).map(Some)
+}
+
+/// What is needed of a set that mends.
+fn smallest(plan: &Plan, later: Rules, mut mended: Vec<&'static str>) -> Result<Set, String> {
+    // Many at once as long as that goes, the newest first: what is left is what was mended first. Some are
+    // needed only as long as others are there (who may be elected from an ELR, without any ELR), so until
+    // nothing goes.
+    let mut size = mended.len().div_ceil(2).max(1);
     loop {
         let before = mended.len();
-        for key in mended.clone().into_iter().rev() {
-            let fewer: Vec<_> = mended.iter().copied().filter(|k| *k != key).collect();
+        let mut end = before;
+        while end > 0 {
+            let start = end.saturating_sub(size);
+            let mut fewer = mended.clone();
+            fewer.drain(start..end.min(mended.len()));
             if !breaks(plan, later, &fewer)? {
                 mended = fewer;
             }
+            end = start;
         }
-        if mended.len() == before {
-            return Ok(Some(mended.into_iter().collect()));
+        if size == 1 && mended.len() == before {
+            return Ok(mended.into_iter().collect());
         }
+        size = size.div_ceil(2).min(mended.len().max(1));
     }
 }
 
@@ -48,6 +71,8 @@ fn changed(old: Rules, later: Rules) -> Vec<&'static str> {
     let keys = switches.into_iter().map(|switch| switch.key);
     keys.filter(|key| old.get(key) != later.get(key)).collect()
 }
+
+/// Whether the plan breaks a promise with these switches set as in `later`.
 
 fn breaks(plan: &Plan, later: Rules, mended: &[&str]) -> Result<bool, String> {
     let mut plan = plan.clone();

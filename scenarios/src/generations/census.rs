@@ -9,7 +9,7 @@ use crate::sweep::Seeds;
 use crate::sweep::engine::{Order, Tried, run};
 use ktrial_reports::sweep::{SeedRange, Standing};
 use ktrial_sim::plan::Plan;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 
 /// How to look.
@@ -43,8 +43,8 @@ pub struct Census {
     pub broken: u64,
     /// By check.
     pub seen: BTreeMap<String, Seen>,
-    /// The plans that broke a promise, in the order of their seeds.
-    pub plans: Vec<Plan>,
+    /// The plans that broke a promise, in the order of their seeds, each with the checks that say so.
+    pub plans: Vec<(Plan, BTreeSet<String>)>,
     /// It was told to stop before the last seed.
     pub stopped: bool,
 }
@@ -78,7 +78,7 @@ impl Census {
 
     /// The seed of the first trial that broke a promise.
     pub fn first(&self) -> Option<u64> {
-        self.plans.first().map(|plan| plan.seed)
+        self.plans.first().map(|(plan, _)| plan.seed)
     }
 
     fn take(&mut self, tried: Tried) -> Result<(), String> {
@@ -87,9 +87,9 @@ impl Census {
         if line.standing() == Standing::Error {
             return Err(format!("seed {}: {}", line.seed, line.summary));
         }
-        let mut broken = false;
+        let mut checks = BTreeSet::new();
         for found in line.findings.iter().filter(|found| !found.permitted) {
-            broken = true;
+            checks.insert(found.check.clone());
             let new = Seen {
                 trials: 0,
                 seed: line.seed,
@@ -97,9 +97,9 @@ impl Census {
             let seen = self.seen.entry(found.check.clone()).or_insert(new);
             seen.trials += 1;
         }
-        if broken {
+        if !checks.is_empty() {
             self.broken += 1;
-            self.plans.extend(plan.map(|plan| *plan));
+            self.plans.extend(plan.map(|plan| (*plan, checks)));
         }
         Ok(())
     }

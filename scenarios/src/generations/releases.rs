@@ -1,8 +1,8 @@
 //! Every release that brought a rule, under the same random plans.
 //!
-//! Next: `cause.rs`.
+//! Next: `cause.rs`, `page.rs`.
 
-use super::cause::cause;
+use super::cause::{Set, cause};
 use super::census::{Census, Watch};
 use crate::compile::Override;
 use crate::fuzz::{FuzzSource, Profile};
@@ -20,10 +20,21 @@ pub struct Release {
     pub release: String,
     /// What was found.
     pub census: Census,
-    /// By what takes a finding away (switches of later releases): in how many trials, and the first seed.
-    pub causes: BTreeMap<BTreeSet<&'static str>, (u64, u64)>,
+    /// By what takes the findings of a trial away (switches of later releases).
+    pub causes: BTreeMap<Set, Explained>,
     /// Seeds of trials that the newest rules break too.
     pub unexplained: Vec<u64>,
+}
+
+/// The trials whose findings one set of switches takes away.
+#[derive(Clone, Debug, Default)]
+pub struct Explained {
+    /// How many.
+    pub trials: u64,
+    /// The seed of the first.
+    pub seed: u64,
+    /// What found them.
+    pub checks: BTreeSet<String>,
 }
 
 /// Every release at which a rule changed, the oldest first.
@@ -40,7 +51,9 @@ pub fn all() -> Vec<String> {
     all.into_iter().map(str::to_owned).collect()
 }
 
-/// Tries these releases one after the other. `progress` is called with each as it ends.
+/// Tries these releases one after the other, then explains what each broke: in a first pass it learns what
+/// the causes are, in a second it takes for each trial the most frequent one that mends it. `progress` is
+/// called with each release as it is explained.
 ///
 /// # Errors
 /// There is no such release, or the simulator failed.
@@ -51,36 +64,65 @@ pub fn releases(
     progress: &mut dyn FnMut(&Release),
 ) -> Result<Vec<Release>, String> {
     let mut rows = Vec::new();
+    let mut known = Known::new();
     for name in names {
         let set = Override {
             key: "kafka.release".to_owned(),
             value: name.clone(),
         };
         let source = FuzzSource::new(profile, &[set])?;
-        let mut row = Release {
+        let census = Census::of(&source, watch)?;
+        for (plan, checks) in &census.plans {
+            if let Some(set) = cause(plan, Rules::default(), &candidates(&known, checks))? {
+                for check in checks {
+                    *known.entry((set.clone(), check.clone())).or_default() += 1;
+                }
+            }
+        }
+        rows.push(Release {
             release: name.clone(),
-            census: Census::of(&source, watch)?,
+            census,
             causes: BTreeMap::new(),
             unexplained: Vec::new(),
-        };
-        explain(&mut row)?;
-        progress(&row);
-        rows.push(row);
+        });
+    }
+    for row in &mut rows {
+        explain(row, &known)?;
+        progress(row);
     }
     Ok(rows)
 }
 
-fn explain(row: &mut Release) -> Result<(), String> {
-    for plan in &row.census.plans {
-        match cause(plan, Rules::default())? {
-            None => row.unexplained.push(plan.seed),
-            Some(switches) => {
-                let counted = row.causes.entry(switches).or_insert((0, plan.seed));
-                counted.0 += 1;
-            }
-        }
+/// In how many trials of all releases each set took away what a check had found.
+type Known = BTreeMap<(Set, String), u64>;
+
+fn explain(row: &mut Release, known: &Known) -> Result<(), String> {
+    for (plan, checks) in &row.census.plans {
+        let Some(set) = cause(plan, Rules::default(), &candidates(known, checks))? else {
+            row.unexplained.push(plan.seed);
+            continue;
+        };
+        let explained = row.causes.entry(set).or_insert_with(|| Explained {
+            seed: plan.seed,
+            ..Explained::default()
+        });
+        explained.trials += 1;
+        explained.checks.extend(checks.iter().cloned());
     }
     Ok(())
+}
+
+/// What took away findings of the same checks, the most frequent first.
+fn candidates(known: &Known, checks: &BTreeSet<String>) -> Vec<Set> {
+    let mut sets: BTreeMap<&Set, u64> = BTreeMap::new();
+    for ((set, check), trials) in known {
+        if checks.contains(check) {
+            *sets.entry(set).or_default() += trials;
+        }
+    }
+    let mut sets: Vec<(&Set, u64)> = sets.into_iter().collect();
+    sets.sort_by_key(|(_, trials)| std::cmp::Reverse(*trials));
+    sets.into_iter().map(|(set, _)| set.clone()).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,11 @@
 //! | the last known leader, with nobody else left in ISR and ELR | last known |
 //! | anybody else | unclean |
 //!
-//! Source: KIP-966, `PartitionChangeBuilder.electLeader`.
+//! A reassignment that is taken back when nobody in sync stays, puts the first of the old replicas into
+//! the ISR as it is. Kafka calls that an unclean election and asks for the same setting, whether or not
+//! that replica is there to lead.
+//!
+//! Source: KIP-966, `PartitionChangeBuilder.electLeader`; `PartitionReassignmentRevert`.
 
 use crate::view::Committed;
 use ktrial_core::message::LeaderRecoveryState;
@@ -30,7 +34,7 @@ pub(super) struct Before {
     pub(super) elr: Vec<BrokerId>,
     last_known_elr: Vec<BrokerId>,
     adding: Vec<BrokerId>,
-    moving: bool,
+    removing: Vec<BrokerId>,
     leader_epoch: LeaderEpoch,
     known: bool,
 }
@@ -42,7 +46,7 @@ impl Before {
             elr: committed.elr.clone(),
             last_known_elr: committed.last_known_elr.clone(),
             adding: committed.adding.clone(),
-            moving: is_moving(committed),
+            removing: committed.removing.clone(),
             leader_epoch: committed.leader_epoch,
             known: true,
         }
@@ -59,7 +63,7 @@ impl Before {
         let taken_in = now.isr.len() > 1 && now.isr.contains(&leader);
         // So may one whose move away from the partition ends with that wish.
         let all_came = self.adding.iter().all(|id| now.replicas.contains(id));
-        let moved_in = self.moving && !is_moving(now) && all_came && recovered;
+        let moved_in = self.stops_moving(now) && all_came && !self.takes_back(now) && recovered;
         let taken_in = taken_in || moved_in;
         if self.isr.contains(&leader) || self.elr.contains(&leader) || taken_in {
             return Some((leader, Kind::Clean));
@@ -73,6 +77,25 @@ impl Before {
             Kind::Unclean
         };
         Some((leader, kind))
+    }
+
+    /// Whether the record that led from here to `now` took a reassignment back, and nobody of whom it left
+    /// in the ISR was in sync.
+    pub(super) fn is_taken_back_uncleanly(&self, now: &Committed) -> bool {
+        let synced = |id: &BrokerId| self.isr.contains(id) || self.elr.contains(id);
+        let unclean = !now.isr.is_empty() && !now.isr.iter().any(synced);
+        unclean && self.stops_moving(now) && self.takes_back(now)
+    }
+
+    fn stops_moving(&self, now: &Committed) -> bool {
+        let moving = !self.adding.is_empty() || !self.removing.is_empty();
+        moving && !is_moving(now)
+    }
+
+    /// Nobody who was to come is there, and everybody who was to go.
+    fn takes_back(&self, now: &Committed) -> bool {
+        let is_there = |id: &BrokerId| now.replicas.contains(id);
+        !self.adding.iter().any(is_there) && self.removing.iter().all(is_there)
     }
 }
 

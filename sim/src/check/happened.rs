@@ -3,7 +3,7 @@
 //!
 //! | excuse | needs |
 //! |---|---|
-//! | unclean election | one that was allowed, to a later leader epoch than the record's |
+//! | unclean election | one that was allowed, to a later leader epoch than the record's; or a reassignment that was taken back when nobody in sync stayed (`election.rs`) |
 //! | loss of power | a replica that lost the record with its power or by a broken disk; and since the record was written as many replicas at once had stopped uncleanly and not come back to the ISR as `min.insync.replicas` says |
 //! | the ELR was cleared | as before, but one replica is enough: Kafka clears the ELR when `min.insync.replicas` is changed |
 //! | a truncation undone | a replica lost power when it had cut its log and not flushed since: it may have the old records again under the new leader epochs, for Kafka flushes the epochs and not the cut |
@@ -48,6 +48,8 @@ pub(super) struct Happened {
     min_insync: BTreeMap<TopicName, u32>,
     /// Brokers whose disks do not keep what they are told to keep.
     unreliable: BTreeSet<BrokerId>,
+    /// Those of them that are not simply empty: what rots or was not flushed may be missing in between.
+    deceived: BTreeSet<BrokerId>,
     /// The log that this entry says was opened may have lost bytes by force.
     opened_after_force: bool,
 }
@@ -256,6 +258,12 @@ impl Happened {
         self.unreliable.contains(&broker)
     }
 
+    /// Whether what a broker reads back may lack something in between: its disk rots, or lies about flushes.
+    /// The checksum of a batch does not cover its offset.
+    pub(super) fn is_deceived(&self, broker: BrokerId) -> bool {
+        self.deceived.contains(&broker)
+    }
+
     /// The lowest `min.insync.replicas` that a topic ever had.
     pub(super) fn lowest_min_insync(&self, topic: &TopicName) -> usize {
         let lowest = self.min_insync.get(topic).copied().unwrap_or(1);
@@ -323,6 +331,9 @@ impl Happened {
                 let named = nodes.iter().filter_map(|node| node.node()?.broker());
                 for broker in named.filter(|_| breaks) {
                     self.unreliable.insert(broker);
+                    if *fault != DiskFault::Wipe {
+                        self.deceived.insert(broker);
+                    }
                     if fault.is_instant() {
                         self.hit(moment.view, at, broker, true);
                     }
@@ -414,6 +425,10 @@ impl Happened {
         let unclean_on = moment.view.settings().unclean(&name.topic);
         let state = self.of(name);
         let election = state.before.election(committed, promises.last_known_leader);
+        if unclean_on && state.before.is_taken_back_uncleanly(committed) {
+            // Nobody leads in the epoch before or, if nobody led then, in this one.
+            state.unclean = Some(committed.leader_epoch);
+        }
         if election.is_none() && committed.leader_epoch == state.newest {
             let joined = committed
                 .isr

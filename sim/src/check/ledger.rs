@@ -5,6 +5,10 @@
 //! A batch is named by its partition, its leader epoch and its base offset: within an epoch only one
 //! broker appends, so its offsets rise (`written_by_leader` and `log_matching` say if not).
 //!
+//! But before registration took a broker out of the ISR, a leader that had lost what it had not flushed
+//! led on in the same epoch, and wrote other records at the same offsets. Those are a new *life* of the
+//! epoch, and what was there before is remembered beside it.
+//!
 //! Copies are what the brokers' events say: a log that a power loss may have shortened counts as whole
 //! until it is opened again.
 //!
@@ -18,6 +22,7 @@ use crate::view::{Batch, Operation, Replica};
 use ktrial_core::event::SendOutcome;
 use ktrial_core::{BrokerId, Event, LeaderEpoch, NodeId, Offset, Timestamp, TopicPartition};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// A batch that was appended.
 #[derive(Clone, Debug)]
@@ -36,13 +41,16 @@ pub(super) struct Written {
     pub(super) acknowledged: Option<NodeId>,
 }
 
-/// The batches of one leader epoch, by offset.
+/// The batches of one life of a leader epoch, by offset.
 type OfEpoch = Vec<Written>;
+
+/// A leader epoch, and which life of it.
+type Life = (LeaderEpoch, u32);
 
 /// Every batch that was ever appended.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    partitions: BTreeMap<TopicPartition, BTreeMap<LeaderEpoch, OfEpoch>>,
+    partitions: BTreeMap<TopicPartition, BTreeMap<Life, OfEpoch>>,
 }
 
 impl Ledger {
@@ -81,7 +89,8 @@ impl Ledger {
             Some(Event::Appended { base_offset, .. }) => {
                 let last = replica.log.batch_at(*base_offset).copied();
                 if let Some(batch) = last {
-                    self.append(name, broker, batch, moment.at());
+                    let leads = replica.role.leads();
+                    self.append(name, (broker, leads), batch, moment.at());
                 }
             }
             Some(Event::HighWatermark { .. }) if replica.role.leads() => self.expose(name, replica),
@@ -90,7 +99,7 @@ impl Ledger {
                 let range = replica.changed_by_load();
                 self.cut(name, broker, range, by_force);
                 for batch in replica.log.from(range.0) {
-                    self.append(name, broker, *batch, moment.at());
+                    self.append(name, (broker, false), *batch, moment.at());
                 }
             }
             _ => {}
@@ -113,9 +122,14 @@ impl Ledger {
 
     /// What is known of a batch.
     pub(super) fn of(&self, partition: &TopicPartition, batch: &Batch) -> Option<&Written> {
-        let batches = self.partitions.get(partition)?.get(&batch.epoch)?;
-        let index = batches.binary_search_by_key(&batch.base, |written| written.batch.base);
-        batches.get(index.ok()?)
+        let lives = self.partitions.get(partition)?.range(lives(batch.epoch));
+        let found = lives.rev().filter_map(|(_, batches)| {
+            let index = batches.binary_search_by_key(&batch.base, |written| written.batch.base);
+            batches.get(index.ok()?)
+        });
+        let found: Vec<&Written> = found.collect();
+        let same = found.iter().find(|written| written.batch == *batch);
+        same.or(found.first()).copied()
     }
 
     /// The batches of a partition in a range of offsets.
@@ -128,35 +142,49 @@ impl Ledger {
         epochs.flat_map(move |(_, batches)| within(batches, low, high))
     }
 
-    fn append(&mut self, name: &TopicPartition, broker: BrokerId, batch: Batch, at: Timestamp) {
+    fn append(
+        &mut self,
+        name: &TopicPartition,
+        (broker, leads): (BrokerId, bool),
+        batch: Batch,
+        at: Timestamp,
+    ) {
         if !self.partitions.contains_key(name) {
             self.partitions.insert(name.clone(), BTreeMap::new());
         }
         let Some(epochs) = self.partitions.get_mut(name) else {
             return;
         };
-        let batches = epochs.entry(batch.epoch).or_default();
-        let found = batches.binary_search_by_key(&batch.base, |written| written.batch.base);
-        let new = || Written {
-            batch,
-            at,
-            by: broker,
-            copies: vec![broker],
-            lost_by: Vec::new(),
-            exposed: None,
-            acknowledged: None,
-        };
-        match found {
-            Err(index) => batches.insert(index, new()),
-            // Nobody has that one any more, and its leader goes on in the same epoch.
-            Ok(index) if batches[index].copies.is_empty() && batches[index].batch != batch => {
-                batches[index] = new();
+        if let Some(written) = find(epochs, &batch) {
+            if !written.copies.contains(&broker) {
+                written.copies.push(broker);
             }
-            Ok(index) => {
-                let copies = &mut batches[index].copies;
-                if !copies.contains(&broker) {
-                    copies.push(broker);
-                }
+            return;
+        }
+        let newest = epochs.range(lives(batch.epoch)).next_back();
+        let life = newest.map_or(0, |((_, life), batches)| {
+            let mut there = within(batches, batch.base, batch.last.next()).peekable();
+            let others = there.peek().is_some();
+            let gone = there.all(|written| written.copies.is_empty());
+            life + u32::from(others && (leads || gone))
+        });
+        let batches = epochs.entry((batch.epoch, life)).or_default();
+        match batches.binary_search_by_key(&batch.base, |written| written.batch.base) {
+            Ok(index) if !batches[index].copies.contains(&broker) => {
+                batches[index].copies.push(broker);
+            }
+            Ok(_) => {}
+            Err(index) => {
+                let written = Written {
+                    batch,
+                    at,
+                    by: broker,
+                    copies: vec![broker],
+                    lost_by: Vec::new(),
+                    exposed: None,
+                    acknowledged: None,
+                };
+                batches.insert(index, written);
             }
         }
     }
@@ -172,10 +200,7 @@ impl Ledger {
             .count();
         let new = leader.log.from(leader.previous_high_watermark).iter();
         for batch in new.take_while(|batch| batch.last < leader.high_watermark) {
-            let batches = epochs.get_mut(&batch.epoch).map(Vec::as_mut_slice);
-            let batches = batches.unwrap_or_default();
-            let index = batches.binary_search_by_key(&batch.base, |written| written.batch.base);
-            if let Some(written) = index.ok().and_then(|index| batches.get_mut(index)) {
+            if let Some(written) = find(epochs, batch) {
                 let size = leader.isr.len() + joining;
                 let (least, most) = written.exposed.unwrap_or((size, size));
                 written.exposed = Some((least.min(size), most.max(size)));
@@ -219,6 +244,21 @@ impl Ledger {
             written.acknowledged.get_or_insert(operation.client);
         }
     }
+}
+
+/// All lives of a leader epoch.
+fn lives(epoch: LeaderEpoch) -> RangeInclusive<Life> {
+    (epoch, 0)..=(epoch, u32::MAX)
+}
+
+/// A batch, in whatever life of its epoch.
+fn find<'a>(epochs: &'a mut BTreeMap<Life, OfEpoch>, batch: &Batch) -> Option<&'a mut Written> {
+    let lives = epochs.range_mut(lives(batch.epoch)).rev();
+    let mut found = lives.filter_map(|(_, batches)| {
+        let index = batches.binary_search_by_key(&batch.base, |written| written.batch.base);
+        batches.get_mut(index.ok()?)
+    });
+    found.find(|written| written.batch == *batch)
 }
 
 fn within(batches: &[Written], low: Offset, high: Offset) -> impl Iterator<Item = &Written> {

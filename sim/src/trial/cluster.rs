@@ -163,11 +163,6 @@ impl Cluster {
         self.brokers.keys().copied()
     }
 
-    /// Whether the controller is one of the brokers.
-    pub(super) fn has_zookeeper(&self) -> bool {
-        !self.zookeeper.is_empty()
-    }
-
     /// The controllers, in order; with ZooKeeper the brokers, of whom one is it.
     pub(super) fn controllers(&self) -> Vec<NodeId> {
         if !self.zookeeper.is_empty() {

@@ -290,9 +290,6 @@ impl<'p> Known<'p> {
                     .map_err(|e| format!("topic `{topic}`, which {e}"))
             }
             Action::DeleteTopic { topic } => self.topic(topic).map(drop),
-            Action::Reassign { .. } if self.cluster.has_zookeeper() => {
-                Err("a move of replicas, which is not simulated with ZooKeeper".to_owned())
-            }
             Action::Reassign {
                 partition,
                 replicas,

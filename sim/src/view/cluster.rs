@@ -49,6 +49,24 @@ impl Committed {
         elr.find(|id| !self.replicas.contains(id)).copied()
     }
 
+    /// Whether it has another assignment than before, and else nothing new: with ZooKeeper that is a znode of
+    /// its own.
+    pub fn is_assigned_anew(&self, before: &Self) -> bool {
+        let Self {
+            replicas,
+            removing,
+            adding,
+            ..
+        } = before.clone();
+        let same = Self {
+            replicas,
+            removing,
+            adding,
+            ..self.clone()
+        };
+        same == *before && self != before
+    }
+
     /// Takes in a record about this partition; a change of an unknown partition is not taken. Tells
     /// whether the record was taken.
     pub(super) fn apply(state: &mut Option<Self>, record: &MetadataRecord) -> bool {

@@ -216,6 +216,7 @@ impl Broker {
 
     fn update_metadata(&mut self, request: &UpdateMetadataRequest) {
         self.shared.active_controller = Some(NodeId::Broker(request.controller));
+        self.alter_partitions.found(self.shared.active_controller);
         self.update_brokers(&request.body.brokers);
         for one in &request.body.partitions {
             self.update_partition(one);

@@ -1,12 +1,14 @@
 //! `lost_write`: a value that was acknowledged and is not in the log that counts at the end.
 //!
 //! False positives avoided: acks=0 is never acknowledged; with no leader at the end, every replica that
-//! may lead is asked; a partition of which no log was read back is not judged; nor is a record whose topic
-//! was deleted, or that may have gone to the old topic because a broker still had it.
+//! may lead is asked; a partition of which no log was read back is not judged, unless every broker that had
+//! it was told to delete it; nor is a record whose topic was deleted, or that may have gone to the old topic
+//! because a broker still had it.
 
 use super::{Case, acknowledged_offset, partition_of};
 use crate::check::promise::LossCause;
 use crate::history::FinalLog;
+use crate::plan::Action;
 use crate::view::Operation;
 use ktrial_core::{Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +33,9 @@ pub(in crate::check) fn lost_writes<'a>(case: &Case<'a>) -> Vec<LostWrite<'a>> {
         let Some(partition) = partition_of(operation) else {
             continue;
         };
-        if !case.history.logs.contains_key(&partition) || went_with_topic(case, operation) {
+        let read = case.history.logs.contains_key(&partition);
+        let judged = read || deleted_everywhere(case, &partition);
+        if !judged || went_with_topic(case, operation) {
             continue;
         }
         let counting = partitions
@@ -54,6 +58,19 @@ pub(in crate::check) fn lost_writes<'a>(case: &Case<'a>) -> Vec<LostWrite<'a>> {
         });
     }
     lost
+}
+
+/// Whether no broker has a replica any more, though nobody wanted the topic to go. (With ZooKeeper the
+/// replicas of a topic are deleted before it is.)
+fn deleted_everywhere(case: &Case<'_>, name: &TopicPartition) -> bool {
+    let unwanted =
+        |action: &Action| matches!(action, Action::DeleteTopic { topic } if *topic == name.topic);
+    let mut actions = case
+        .plan
+        .all_steps()
+        .filter_map(|step| step.action.as_ref());
+    let state = case.view.partition(name);
+    state.is_some_and(|state| state.replicas.is_empty()) && !actions.any(unwanted)
 }
 
 /// Whether the record may have been of a topic that was deleted.

@@ -6,13 +6,14 @@
 //!
 //! False positives avoided: a broker that starts again begins anew, for it may read older metadata
 //! first; a topic that is created again under its name has another id and begins anew. A stale leader
-//! may take up an epoch that is over.
+//! may take up an epoch that is over. With ZooKeeper the assignment is in a znode of its own: a record that
+//! changes it and nothing else has the partition epoch of before.
 
 use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::Committed;
 use ktrial_core::metadata::MetadataRecord;
 use ktrial_core::{
-    BrokerId, Event, LeaderEpoch, Offset, PartitionEpoch, TopicId, TopicName, TopicPartition,
+    BrokerId, Event, LeaderEpoch, Offset, PartitionEpoch, TopicName, TopicPartition,
 };
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ const NAME: &str = "epochs_monotone";
 #[derive(Default)]
 pub(super) struct EpochsMonotone {
     metadata_offset: Option<Offset>,
-    committed: BTreeMap<TopicPartition, (TopicId, LeaderEpoch, PartitionEpoch)>,
+    committed: BTreeMap<TopicPartition, Committed>,
     replicas: BTreeMap<(TopicPartition, BrokerId), LeaderEpoch>,
 }
 
@@ -80,10 +81,12 @@ impl EpochsMonotone {
         let Some(now) = &partition.committed else {
             return;
         };
-        let now = (now.topic_id, now.leader_epoch, now.partition_epoch);
-        let before = self.committed.insert(name.clone(), now);
-        let before = before.filter(|before| before.0 == now.0);
-        if before.is_some_and(|before| now.1 < before.1 || now.2 <= before.2) {
+        let before = self.committed.insert(name.clone(), now.clone());
+        let before = before.filter(|before| before.topic_id == now.topic_id);
+        let rises = |before: &Committed| {
+            now.leader_epoch >= before.leader_epoch && now.partition_epoch > before.partition_epoch
+        };
+        if before.is_some_and(|before| !rises(&before) && !now.is_assigned_anew(&before)) {
             let what = format!("the controller's epochs of {name} did not rise");
             findings.broken(NAME, name, moment.at(), what);
         }

@@ -10,6 +10,9 @@
 //! Kafka takes the first replica, whether it is alive or not, where unclean election is on
 //! (`PartitionReassignmentRevert`).
 //!
+//! With ZooKeeper assignment and ISR are two znodes. When a move is taken back, who was coming leaves the
+//! assignment first: until the next change of the ISR it is a member that is no replica.
+//!
 //! False positives avoided: whether a full ISR empties the ELR is asked only of a record that changes the
 //! partition, for the setting may change between. A full ISR has `min.insync.replicas` members, or as many as
 //! the topic's first partition had replicas when the change was built
@@ -33,6 +36,8 @@ pub(super) struct IsrMembers {
     before: BTreeMap<TopicPartition, Committed>,
     /// The only member of the ISR, since a move was cancelled.
     put_in: BTreeMap<TopicPartition, BrokerId>,
+    /// Members of the ISR that left the assignment before it (ZooKeeper).
+    leaving: BTreeMap<TopicPartition, BTreeSet<BrokerId>>,
     /// The most replicas that a topic's first partition ever had.
     factors: BTreeMap<TopicName, usize>,
 }
@@ -62,7 +67,8 @@ impl Invariant for IsrMembers {
             findings.report(NAME, Some(name), Some(moment.at()), moved, what);
         }
         self.remember(name, committed);
-        let problem = problem(committed).or_else(|| {
+        let leaving = self.leaving.get(name);
+        let problem = problem(committed, leaving).or_else(|| {
             let elr = excuses.promises.elr;
             elr.then(|| self.not_empty(moment, committed, &name.topic))
                 .flatten()
@@ -85,6 +91,17 @@ impl IsrMembers {
         let were = self.replicas.entry(name.clone()).or_default();
         were.extend(&committed.replicas);
         let before = self.before.insert(name.clone(), committed.clone());
+        let (isr, replicas) = (&committed.isr, &committed.replicas);
+        let stranger = |id: &BrokerId| isr.contains(id) && !replicas.contains(id);
+        if before
+            .as_ref()
+            .is_some_and(|before| committed.is_assigned_anew(before))
+        {
+            let left = isr.iter().copied().filter(stranger).collect();
+            self.leaving.insert(name.clone(), left);
+        } else if let Some(leaving) = self.leaving.get_mut(name) {
+            leaving.retain(stranger);
+        }
         if let Some(id) = before.and_then(|before| put_in(&before, committed)) {
             self.put_in.insert(name.clone(), id);
         } else if committed.leader.is_some() || committed.isr.len() != 1 {
@@ -157,7 +174,7 @@ fn put_in(before: &Committed, now: &Committed) -> Option<BrokerId> {
     (cancelled && left.next().is_none() && now.isr == [first]).then_some(first)
 }
 
-fn problem(committed: &Committed) -> Option<String> {
+fn problem(committed: &Committed, leaving: Option<&BTreeSet<BrokerId>>) -> Option<String> {
     let Committed {
         replicas,
         isr,
@@ -165,8 +182,9 @@ fn problem(committed: &Committed) -> Option<String> {
         leader,
         ..
     } = committed;
-    let stranger = |list: &[BrokerId]| list.iter().find(|id| !replicas.contains(id)).copied();
-    if let Some(id) = stranger(isr) {
+    let leaves = |id: &BrokerId| leaving.is_some_and(|leaving| leaving.contains(id));
+    let mut strangers = isr.iter().filter(|id| !replicas.contains(id));
+    if let Some(id) = strangers.find(|id| !leaves(id)) {
         return Some(format!("broker {id} is in the ISR but not a replica"));
     }
     if let Some(id) = elr.iter().find(|id| isr.contains(id)) {

@@ -20,6 +20,7 @@
 
 mod broker;
 mod consumer;
+mod directory;
 mod partition;
 mod producer;
 mod progress;
@@ -43,7 +44,7 @@ pub(super) fn check(case: &Case<'_>, record: &Record, findings: &mut Findings) {
     if !demanded(case) {
         return;
     }
-    partition::check(case, findings);
+    partition::check(case, record, findings);
     broker::check(case, record, findings);
     replica::check(case, findings);
     consumer::check(case, record, findings);

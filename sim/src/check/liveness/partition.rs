@@ -1,38 +1,60 @@
 //! `stuck_partition`: nobody leads a partition although a replica that may lead is alive, or whom the
 //! controller made leader runs and does not take it up.
 //!
-//! Permitted: with a replica in the ELR that was moved away, Kafka elects no last known leader, for ever.
+//! Permitted: with a replica in the ELR that was moved away, Kafka elects no last known leader, for ever;
+//! and what Kafka leaves as it is after a lost log directory (`directory.rs`).
 //!
-//! False positives avoided: a replica in a lost log directory cannot lead. With unclean election on anybody
-//! may lead, but Kafka looks for such a leader at once only if the setting was on before (else every five
-//! minutes); so only a plan that never changes settings is held to that.
+//! False positives avoided: a broker whose disk rots or lies about flushes may have a wrong copy of the
+//! metadata log without knowing; it is not judged. A replica in a lost log directory cannot lead. With
+//! unclean election on anybody may lead, but Kafka looks for such a leader at once only if the setting was on
+//! before (else every five minutes); so only a plan that never changes settings is held to that.
 
+use super::directory::Directory;
 use super::{Case, Findings, is_healthy, serves};
 use crate::check::explain;
+use crate::history::Record;
 use crate::plan::Action;
 use ktrial_core::{BrokerId, TopicPartition};
 
 const NAME: &str = "stuck_partition";
 
-pub(super) fn check(case: &Case<'_>, findings: &mut Findings) {
+pub(super) fn check(case: &Case<'_>, record: &Record, findings: &mut Findings) {
     for (name, partition) in case.view.partitions() {
         let Some(committed) = &partition.committed else {
             continue;
         };
-        let what = match committed.leader {
-            None => could_lead(case, name).map(|broker| {
-                format!("{name} has no leader although broker {broker} may lead and is alive")
-            }),
-            Some(leader) if is_healthy(case, leader) && !serves(case, name) => Some(format!(
-                "broker {leader} was elected for {name}, is alive and does not lead"
-            )),
-            Some(_) => None,
+        let directory = |broker| Directory::of(record, committed, name.partition, broker);
+        let (what, known) = match committed.leader {
+            None => {
+                let Some(broker) =
+                    could_lead(case, name).filter(|broker| keeps_word(case, *broker))
+                else {
+                    continue;
+                };
+                let moved = committed.moved_away_in_elr().is_some();
+                (
+                    format!("{name} has no leader although broker {broker} may lead and is alive"),
+                    moved || directory(broker).unknown_when_unfenced,
+                )
+            }
+            Some(leader)
+                if is_healthy(case, leader) && keeps_word(case, leader) && !serves(case, name) =>
+            {
+                let replica = partition.replicas.get(&leader);
+                let lost = replica.is_some_and(|one| one.offline);
+                (
+                    format!("broker {leader} was elected for {name}, is alive and does not lead"),
+                    lost && directory(leader).elected_as_it_went,
+                )
+            }
+            Some(_) => continue,
         };
-        if let Some(what) = what {
-            let known = committed.leader.is_none() && committed.moved_away_in_elr().is_some();
-            findings.report(NAME, Some(name), None, known, what);
-        }
+        findings.report(NAME, Some(name), None, known, what);
     }
+}
+
+fn keeps_word(case: &Case<'_>, broker: BrokerId) -> bool {
+    !case.happened.is_deceived(broker)
 }
 
 fn could_lead(case: &Case<'_>, name: &TopicPartition) -> Option<BrokerId> {

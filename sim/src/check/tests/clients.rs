@@ -1,13 +1,13 @@
 //! What applications may expect.
 
 use super::{caught, excused, findings, judged, passed};
-use crate::check::story::{Story, brokers, change};
+use crate::check::story::{Story, brokers, change, orders};
 use crate::history::{EndReason, What};
 use crate::plan::StopKind;
 use crate::verdict::Class;
 use ktrial_core::event::{ResetCause, SendOutcome};
 use ktrial_core::metadata::{LeaderChange, PartitionChangeRecord};
-use ktrial_core::{BrokerId, ErrorCode, Event};
+use ktrial_core::{BrokerId, ErrorCode, Event, PartitionEpoch};
 
 type Log<'a> = &'a [(i64, i32, &'a str)];
 
@@ -34,6 +34,31 @@ fn lost_write() {
     // Nor is acks=1 for what every member of the ISR has.
     let acks = Story::new().producer_setting("acks", "1");
     caught(&two_records(acks, &[A], &[A]), "lost_write");
+}
+
+/// Before registration took a broker out of the ISR. Found by `ktrial fuzz --seed 0 --set kafka.release=3.6`.
+#[test]
+fn a_leader_that_lost_its_log_writes_others_records_in_the_same_epoch() {
+    let story = |how| {
+        let mut story = Story::new();
+        story.isr(&[0]).broker(
+            0,
+            Event::IsrAdopted {
+                partition: orders(),
+                isr: brokers(&[0]),
+                partition_epoch: PartitionEpoch(1),
+            },
+        );
+        story.at(10).written("a", 0, 0, &[0]);
+        story.stop(0, how).process_started(0).loaded(0, 0, 0);
+        story.leads(0, 0, 0).at(20).written("b", 0, 0, &[0]);
+        story.end(EndReason::Settled);
+        story.final_log(0, &[(0, 0, "b")]);
+        story
+    };
+    excused(&story(StopKind::PowerLoss), "lost_write");
+    passed(&story(StopKind::PowerLoss), "acknowledged_by_isr");
+    caught(&story(StopKind::Kill), "lost_write");
 }
 
 #[test]
@@ -117,7 +142,7 @@ fn duplicate() {
         story.client(
             0,
             Event::SendRetried {
-                partition: crate::check::story::orders(),
+                partition: orders(),
                 records: 1,
                 error: ErrorCode::NetworkException,
             },

@@ -99,6 +99,56 @@ fn what_an_old_replica_does_is_not_of_the_new_topic() {
 }
 
 #[test]
+fn what_every_replica_has_deleted_is_lost() {
+    let left = |without: &[i32]| {
+        let mut story = Story::new();
+        story.written("A", 0, 0, &[0, 1, 2]).high_watermark(0, 1);
+        story.acknowledged("A", 0);
+        without.iter().for_each(|id| gone(&mut story, *id));
+        story
+    };
+    caught(&left(&[0, 1, 2]), "lost_write");
+    // Somebody has it, and its log was not read back.
+    passed(&left(&[0, 1]), "lost_write");
+}
+
+#[test]
+fn with_zookeeper_an_assignment_changes_alone() {
+    // Broker 2 leaves the assignment, and the ISR only after it.
+    let assigned = |replicas: &[i32], epoch: i32| {
+        let mut story = Story::new();
+        story.write(MetadataRecord::Partition(PartitionRecord {
+            topic_id: TopicId(7),
+            partition: 0,
+            replicas: brokers(replicas),
+            isr: brokers(&[0, 1, 2]),
+            leader: Some(BrokerId(0)),
+            leader_recovery_state: LeaderRecoveryState::Recovered,
+            leader_epoch: LeaderEpoch(0),
+            partition_epoch: PartitionEpoch(epoch),
+            elr: Vec::new(),
+            last_known_elr: Vec::new(),
+            removing: Vec::new(),
+            adding: Vec::new(),
+            directories: Vec::new(),
+        }));
+        story
+    };
+    let alone = assigned(&[0, 1], 0);
+    passed(&alone, "epochs_monotone");
+    passed(&alone, "isr_members");
+    passed(
+        &alone.clone().also(|story| story.isr(&[0, 1, 2])),
+        "isr_members",
+    );
+    // Who has left the ISR comes back no more.
+    let back = alone.also(|story| story.isr(&[0, 1]).isr(&[0, 1, 2]));
+    caught(&back, "isr_members");
+    caught(&assigned(&[0, 1, 2], 0), "epochs_monotone");
+    caught(&assigned(&[0, 1], 1), "isr_members");
+}
+
+#[test]
 fn the_isr_is_of_the_replicas_of_now() {
     let moved = |isr: &[i32]| {
         let mut story = Story::new();

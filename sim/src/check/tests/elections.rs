@@ -323,6 +323,35 @@ fn an_unclean_election_excuses_what_a_deposed_leader_still_acknowledges() {
     caught(&story(Story::new()), "lost_write");
 }
 
+/// Found by `ktrial fuzz --profile harsh --seed 745`.
+#[test]
+fn a_reassignment_that_is_taken_back_uncleanly_excuses_as_an_unclean_election_does() {
+    // Nobody is in the ISR; a move is begun and taken back, which leaves `isr`, and its one leads without a.
+    let story = |mut story: Story, isr: i32| {
+        story.isr(&[0, 1]).written("a", 0, 0, &[0, 1]);
+        story.stop(0, StopKind::Shutdown);
+        leaderless(&mut story, &[1, 0], &[0]);
+        let moves = |removing: &[i32]| PartitionChangeRecord {
+            removing: Some(brokers(removing)),
+            ..change()
+        };
+        story.write_change(moves(&[0, 1])).follows(1, 1, 2);
+        story.truncate(1, 1, 0).write_change(PartitionChangeRecord {
+            isr: Some(brokers(&[isr])),
+            elr: Some(Vec::new()),
+            ..moves(&[])
+        });
+        elect(&mut story, isr, ElectionRule::Isr);
+        story.leads(isr, 2, 0);
+        story
+    };
+    let on = || Story::new().topic_setting(UNCLEAN, "true");
+    excused(&story(on(), 2), "leader_completeness");
+    // It is not allowed; and it leaves one that was in sync.
+    caught(&story(Story::new(), 2), "leader_completeness");
+    caught(&story(on(), 1), "leader_completeness");
+}
+
 #[test]
 fn a_leader_that_is_gone_is_none() {
     let story = |stopped: bool| {

@@ -6,7 +6,7 @@ use crate::history::What;
 use crate::plan::{Action, ControllerPlan, DiskFault, Target};
 use ktrial_core::config::Settings;
 use ktrial_core::event::QuorumRole;
-use ktrial_core::{ControllerId, Event, LeaderEpoch, NodeId, Offset};
+use ktrial_core::{BrokerId, ControllerId, Event, LeaderEpoch, NodeId, Offset};
 
 /// A quorum of three, whose voters tell of themselves.
 fn quorum() -> Story {
@@ -302,6 +302,28 @@ fn a_snapshot_that_lacks_something() {
     passed(&story, "quorum_snapshot_equals_state");
     loaded(&mut story, 3, 10, 9);
     caught(&story, "quorum_snapshot_equals_state");
+}
+
+/// Found by `ktrial fuzz --profile harsh --seed 389`.
+#[test]
+fn a_broker_whose_disk_rots_may_know_something_else() {
+    let story = |fault| {
+        let mut story = quorum();
+        snapshot(&mut story, 1, 10, 7);
+        let action = Some(Box::new(Action::Disk {
+            nodes: vec![Target::Node(NodeId::Broker(BrokerId(0)))],
+            directory: None,
+            fault,
+        }));
+        story.entry(None, What::Step { index: 0, action });
+        let offset = Offset(10);
+        story.broker(0, Event::QuorumState { offset, crc: 9 });
+        story
+    };
+    let (file, position) = (None, None);
+    let rot = story(DiskFault::BitRot { file, position });
+    passed(&rot, "quorum_snapshot_equals_state");
+    caught(&story(DiskFault::Wipe), "quorum_snapshot_equals_state");
 }
 
 #[test]

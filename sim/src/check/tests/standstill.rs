@@ -4,10 +4,13 @@ use super::{caught, excused, judged, passed};
 use crate::check::goals::GOALS;
 use crate::check::story::{Story, brokers, change, orders};
 use crate::history::{EndReason, What};
-use crate::plan::{Action, LinkFault, Recovery, StopKind, Target};
+use crate::plan::{Action, DiskFault, LinkFault, Recovery, StopKind, Target};
 use ktrial_core::event::ElectionRule;
-use ktrial_core::metadata::{LeaderChange, PartitionChangeRecord};
-use ktrial_core::{BrokerId, ClientId, Event, NodeId};
+use ktrial_core::metadata::{
+    BrokerRegistrationChangeRecord, LeaderChange, MetadataRecord, PartitionChangeRecord,
+};
+use ktrial_core::raft::DirectoryId;
+use ktrial_core::{BrokerEpoch, BrokerId, ClientId, Event, NodeId};
 use std::collections::BTreeSet;
 
 /// A long silence, then the end.
@@ -84,6 +87,85 @@ fn stuck_partition() {
     };
     caught(&elected(false).also(rest), name);
     passed(&elected(true).also(rest), name);
+    // Its copy of the metadata log may be a wrong one; an empty one is made whole.
+    let broken = |fault| {
+        let action = Action::Disk {
+            nodes: vec![Target::Node(NodeId::Broker(BrokerId(1)))],
+            directory: None,
+            fault,
+        };
+        let mut story = elected(false);
+        story.world(What::Step {
+            index: 0,
+            action: Some(Box::new(action)),
+        });
+        story.also(rest)
+    };
+    let rot = DiskFault::BitRot {
+        file: None,
+        position: None,
+    };
+    passed(&broken(rot), name);
+    caught(&broken(DiskFault::Wipe), name);
+}
+
+/// A broker's registration changes.
+fn registration(fenced: Option<bool>, log_dirs: Option<&[u128]>) -> MetadataRecord {
+    MetadataRecord::BrokerRegistrationChange(BrokerRegistrationChangeRecord {
+        broker: BrokerId(1),
+        broker_epoch: BrokerEpoch(1),
+        fenced,
+        in_controlled_shutdown: None,
+        log_dirs: log_dirs.map(|ids| ids.iter().copied().map(DirectoryId).collect()),
+    })
+}
+
+#[test]
+fn a_leader_of_a_lost_directory_is_known_if_one_heartbeat_elected_it_and_named_the_directory() {
+    let story = |apart: bool, lost: bool| {
+        let mut story = Story::new();
+        story.elected(Some(1), ElectionRule::Isr, Vec::new());
+        story.write_change(PartitionChangeRecord {
+            leader: LeaderChange::Leader(BrokerId(1)),
+            ..change()
+        });
+        if apart {
+            story.at(20);
+        }
+        story.write(registration(None, Some(&[7])));
+        if lost {
+            let partition = orders();
+            story.broker(1, Event::ReplicaOffline { partition });
+        }
+        story.also(rest)
+    };
+    excused(&story(false, true), "stuck_partition");
+    caught(&story(true, true), "stuck_partition");
+    caught(&story(false, false), "stuck_partition");
+}
+
+#[test]
+fn nobody_leads_is_known_if_the_directory_was_not_known_when_its_broker_was_unfenced() {
+    let story = |online: &[u128], decided: bool| {
+        let mut story = Story::new();
+        let isr = || Some(brokers(&[1]));
+        story.write_change(PartitionChangeRecord {
+            isr: isr(),
+            leader: LeaderChange::NoLeader,
+            directories: Some([6, 5, 6].map(DirectoryId).to_vec()),
+            ..change()
+        });
+        story.write(registration(Some(false), Some(online)));
+        story.write_change(PartitionChangeRecord {
+            isr: isr().filter(|_| decided),
+            directories: Some([6, 7, 6].map(DirectoryId).to_vec()),
+            ..change()
+        });
+        story.also(rest)
+    };
+    excused(&story(&[7, 8], false), "stuck_partition");
+    caught(&story(&[5, 7], false), "stuck_partition");
+    caught(&story(&[7, 8], true), "stuck_partition");
 }
 
 #[test]

@@ -15,8 +15,9 @@
 //!
 //! A quorum of one tells of nothing but snapshots, so there is nothing else to check.
 //!
-//! False positives avoided: rot and flushes that lie on a controller's disk excuse what follows; so does a
-//! majority of disks that were wiped. A minority does not: its voters are no voters any more (KIP-853).
+//! False positives avoided: what a broker knows whose disk rots or lies about flushes is not looked at. Rot
+//! and flushes that lie on a controller's disk excuse what follows; so does a majority of disks that were
+//! wiped. A minority does not: its voters are no voters any more (KIP-853).
 //!
 //! Source: `RaftEventSimulationTest`; TLA+ kip_853, kip_996.
 
@@ -149,7 +150,10 @@ impl Invariant for Quorum {
             permitted: self.rotten || majority_gone,
         };
         if let (Some(node), Some(event)) = (moment.entry.node, moment.event()) {
-            self.snapshots.check(node, event, &mut report);
+            let broker = node.broker();
+            if broker.is_none_or(|broker| !excuses.happened.is_deceived(broker)) {
+                self.snapshots.check(node, event, &mut report);
+            }
         }
         if let (Some(NodeId::Controller(voter)), What::ProcessStopped { .. }) =
             (moment.entry.node, &moment.entry.what)
