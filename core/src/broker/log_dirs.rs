@@ -276,7 +276,9 @@ impl Broker {
                 fetcher.retire_if_idle();
             }
             self.wake_each(now, &partitions, out)?;
-            if let Some(id) = self.shared.storage.id_of(&directory) {
+            // With ZooKeeper there is no heartbeat that could tell, and no controller that heeds it.
+            let id = self.shared.storage.id_of(&directory);
+            if let Some(id) = id.filter(|_| self.zookeeper.is_none()) {
                 let timeout = self.shared.config.log_dir_failure_timeout;
                 self.lifecycle.directory_lost(id, now.monotonic, timeout);
             }

@@ -164,12 +164,10 @@ impl ControllerZk {
             Task::ListTopics { .. } => vec![children(TOPICS)],
             Task::ReadTopics { names, .. } => names.iter().map(|name| read(topic(name))).collect(),
             Task::ListDeletions => vec![children(DELETE_TOPICS)],
-            Task::ReadStates { partitions, .. } => {
-                partitions.iter().map(|name| read(state(name))).collect()
-            }
+            Task::ReadStates { partitions, .. } => states(partitions).collect(),
             // Whether the last member may leave is a question of the settings, before 1.1.
             Task::Remove { partitions, .. } if self.rules.last_member_stays_in_isr => {
-                partitions.iter().map(|name| read(state(name))).collect()
+                states(partitions).collect()
             }
             Task::CheckMove { partition, .. } => vec![Operation::GetData {
                 path: state(partition),
@@ -180,11 +178,10 @@ impl ControllerZk {
             Task::WriteAssignment(one) => vec![self.ask_assignment(one)],
             Task::Initialise(partitions) => self.ask_initialise(partitions),
             Task::Elect { partitions, .. } | Task::Remove { partitions, .. } => {
-                let states = partitions.iter().map(|name| read(state(name)));
                 let topics: BTreeSet<&TopicName> =
                     partitions.iter().map(|one| &one.topic).collect();
                 let configs = topics.into_iter().map(|name| read(topic_config(name)));
-                states.chain(configs).collect()
+                states(partitions).chain(configs).collect()
             }
             Task::WriteElected {
                 elected: states, ..
@@ -205,18 +202,12 @@ impl ControllerZk {
                 .iter()
                 .flat_map(|(_, new, replicas, id)| super::topics::create(new, replicas, *id))
                 .collect(),
-            Task::NoteDeletions { topics, .. } => {
-                let path = |name: &TopicName| format!("{DELETE_TOPICS}/{name}");
-                let topics = topics.iter();
-                topics
-                    .map(|name| create(path(name), Bytes::new(), false))
-                    .collect()
-            }
+            Task::NoteDeletions { topics, .. } => topics.iter().map(note_deletion).collect(),
             Task::ForgetTopic(name) => self.ask_forget(name),
-            Task::ReadConfigs { resources, .. } => {
-                let resources = resources.iter();
-                resources.map(|one| read(super::admin::path(one))).collect()
-            }
+            Task::ReadConfigs { resources: all, .. } => all
+                .iter()
+                .map(|one| read(super::admin::path(one)))
+                .collect(),
             Task::WriteConfigs { configs, .. } => configs.iter().flat_map(ask_config).collect(),
             Task::Start
             | Task::ElectOffline
@@ -407,4 +398,12 @@ pub(super) fn state_in(answer: &Reply) -> Option<(LeaderAndIsr, i32)> {
     let node: StateNode = decode(data)?;
     let epoch = node.controller_epoch;
     Some((LeaderAndIsr::of(&node, stat.version), epoch))
+}
+
+fn states(partitions: &[TopicPartition]) -> impl Iterator<Item = Operation> {
+    partitions.iter().map(|name| read(state(name)))
+}
+
+fn note_deletion(topic: &TopicName) -> Operation {
+    create(format!("{DELETE_TOPICS}/{topic}"), Bytes::new(), false)
 }

@@ -73,7 +73,6 @@ fn changed(old: Rules, later: Rules) -> Vec<&'static str> {
 }
 
 /// Whether the plan breaks a promise with these switches set as in `later`.
-
 fn breaks(plan: &Plan, later: Rules, mended: &[&str]) -> Result<bool, String> {
     let mut plan = plan.clone();
     for key in mended {
