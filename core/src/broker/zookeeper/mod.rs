@@ -17,6 +17,8 @@
 //! Simplified: a broker whose znode of the run before is still there waits for it to go, where Kafka's
 //! process ends and somebody starts it again. Logs are opened before it registers, as in
 //! Kafka; those of topics that were deleted meanwhile stay until the controller says so.
+//! What a broker before 1.1 starts between its controller and its registration takes 100 ms, whatever it
+//! is: a controller that takes longer to read the cluster does not count itself among the dead here.
 //! Source: `KafkaServer.startup`, `KafkaZkClient.registerBroker`, `ZooKeeperClient`, `KafkaHealthcheck`.
 //! Next: `control.rs`.
 
