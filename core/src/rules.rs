@@ -196,6 +196,8 @@ switches! {
     truncate_only_if_owned = "2.8.1", "KAFKA-13207";
     /// Sessions that have expired together are ended one after the other, each seeing the ones before.
     expire_one_at_a_time = "3.0", "KAFKA-13173";
+    /// A leader whose change of the ISR is granted looks anew how far its high watermark may go.
+    hw_after_isr_change = "3.0", "KAFKA-13091";
     /// A partition whose leader was elected uncleanly is recovering until that leader changes the ISR.
     leader_recovery_state = "3.2", "KIP-704";
     /// A fenced or stopping broker may not be in a proposed ISR.

@@ -7,6 +7,7 @@
 //! | faults of links | with a network of its own, which depends on the machine |
 //! | faults of the messages of one API | never: packets do not tell |
 //! | pause of a client | never: a client is no process of its own |
+//! | waits for what a replica of the metadata log knows, or for votes | never: no file tells |
 //! | power loss, other faults of disks, clocks | never |
 //! | rules other than the release's, planted bugs; an end after so many entries | never |
 //! | times (`after`, `at`, `for`) | inexact, so what comes of them may depend on timing: [`timed`] |
@@ -19,7 +20,7 @@
 
 use crate::setting::rule_names;
 use ktrial_core::{NodeId, Rules};
-use ktrial_sim::plan::{Action, ControllerPlan, DiskFault, Plan, StopKind, Target, When};
+use ktrial_sim::plan::{Action, Condition, ControllerPlan, DiskFault, Plan, StopKind, Target, When};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -75,10 +76,6 @@ impl fmt::Display for Obstacle {
 pub fn obstacles(plan: &Plan) -> Vec<Obstacle> {
     let mut found = rules(plan);
     match &plan.zookeeper {
-        None if plan.controllers.len() > 1 => {
-            let what = format!("{} controllers", plan.controllers.len());
-            found.push(Obstacle::of_plan(what, ONE_CONTROLLER));
-        }
         Some(ensemble) if ensemble.servers.len() > 1 => {
             let what = format!("{} servers of ZooKeeper", ensemble.servers.len());
             found.push(Obstacle::of_plan(what, ONE_ZOOKEEPER));
@@ -101,6 +98,15 @@ pub fn obstacles(plan: &Plan) -> Vec<Obstacle> {
         found.push(Obstacle::of_plan(what, ONE_CLOCK));
     }
     for (step, of) in plan.all_steps().enumerate() {
+        if let When::Until { condition, .. } = &of.when
+            && let Some(what) = untold(condition)
+        {
+            found.push(Obstacle {
+                step: Some(step),
+                what: what.to_owned(),
+                why: Why::Impossible(UNTOLD),
+            });
+        }
         let Some(action) = &of.action else {
             continue;
         };
@@ -125,10 +131,9 @@ pub fn timed(plan: &Plan) -> Vec<usize> {
 }
 
 const ONE_ZOOKEEPER: &str = "the rig starts real clusters with one server of ZooKeeper";
-const ONE_CONTROLLER: &str = "the rig starts real clusters with one controller";
 const TWO_ROLES: &str = "the rig starts brokers and controllers as processes of their own";
 const ONE_CLOCK: &str = "a real machine has one clock for all";
-const MORE_PARTITIONS: &str = "the operator of a real cluster cannot do that yet";
+const UNTOLD: &str = "no file of a real cluster tells of it in time";
 
 /// Switches that are not as the release has them.
 fn rules(plan: &Plan) -> Vec<Obstacle> {
@@ -157,8 +162,18 @@ fn obstacle(plan: &Plan, action: &Action) -> Option<Why> {
         Action::Disk {
             fault, directory, ..
         } => disk(fault, directory.as_deref()),
-        Action::AddPartitions { .. } => Some(Why::Impossible(MORE_PARTITIONS)),
         Action::Clock { .. } => Some(Why::Impossible(ONE_CLOCK)),
+        _ => None,
+    }
+}
+
+/// What a condition asks for that only a simulated replica of the metadata log tells. A real one's log shows
+/// what a majority has and who has become active.
+fn untold(condition: &Condition) -> Option<&'static str> {
+    match condition {
+        Condition::Metadata { .. } => Some("wait for what a replica knows to be committed metadata"),
+        Condition::ControllerElected { .. } => Some("wait for an election of the controllers"),
+        Condition::All(parts) | Condition::Any(parts) => parts.iter().find_map(untold),
         _ => None,
     }
 }

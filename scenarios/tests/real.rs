@@ -102,6 +102,8 @@ fn what_a_real_machine_can_do() {
         "alter_config = { set = { min.insync.replicas = 2 } }",
         "until = { high_watermark = { broker = 2, at_least = 0 } }",
         "rolling_restart = {}",
+        "add_partitions = { topic = \"orders\", count = 2 }",
+        "kill = { node = \"controller\" }\n[[step]]\nuntil = { controller = { activations = 2 } }\nheal = {}",
     ];
     for action in steps {
         assert_eq!(told(&step(action)), [""; 0], "{action}");
@@ -115,6 +117,24 @@ fn what_a_real_machine_can_do() {
         [""; 0],
         "the simulated world's own settings are not reproduced"
     );
+}
+
+#[test]
+fn what_no_file_tells() {
+    let cases = [
+        (
+            "until = { metadata = { more = 10 } }",
+            "wait for what a replica knows to be committed metadata",
+        ),
+        (
+            "until = { any = [{ quiet = \"1s\" }, { controller = { elected = 3000 } }] }",
+            "wait for an election of the controllers",
+        ),
+    ];
+    for (until, what) in cases {
+        let expected = format!("step 0, {what}: no file of a real cluster tells of it in time");
+        assert_eq!(told(&step(until)), [expected], "{until}");
+    }
 }
 
 #[test]

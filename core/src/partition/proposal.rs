@@ -140,7 +140,14 @@ impl Partition {
                     isr: state.isr.clone(),
                     partition_epoch: state.partition_epoch,
                 });
-                Ok(self.advance_high_watermark(context, out))
+                // If not now (KAFKA-13091), then with the next append or a follower's next fetch. A leader
+                // that writes its ISR itself looks at once.
+                let rules = context.rules;
+                let now = rules.hw_after_isr_change || !rules.isr_changes_through_controller;
+                Ok(match now {
+                    true => self.advance_high_watermark(context, out),
+                    false => Changes::default(),
+                })
             }
             // The controller says that it did not apply it: back to what was committed.
             (ErrorCode::OperationNotAttempted | ErrorCode::IneligibleReplica, _) => {

@@ -487,6 +487,26 @@ fn lagging_members_are_proposed_to_leave() {
     assert_eq!(again, None, "one proposal at a time");
 }
 
+/// A leader whose followers are gone: with the ISR down to itself it has what every member has.
+#[test]
+fn a_granted_isr_raises_the_high_watermark_since_kafka_13091() {
+    let shrunk = |release: &str| {
+        let mut node = leader(&[1, 2, 3], 1, Rules::kafka(release).unwrap());
+        node.append(-1, "A").unwrap();
+        node.seconds = 31;
+        node.call(|partition, context, out| partition.propose_shrink(context, out));
+        node.commit(&[1], 1);
+        assert_eq!(node.isr(), ids(&[1]));
+        node
+    };
+    assert_eq!(shrunk("3.0").high_watermark(), 1);
+    assert_eq!(shrunk("2.6").high_watermark(), 1, "a leader that writes it");
+    let mut node = shrunk("2.8.2");
+    assert_eq!(node.high_watermark(), 0);
+    node.append(-1, "B").unwrap();
+    assert_eq!(node.high_watermark(), 2, "the next append looks anew");
+}
+
 #[test]
 fn requests_of_other_epochs_are_fenced() {
     let mut node = leader(&[1, 2, 3], 1, Rules::default());

@@ -21,7 +21,8 @@
 //! | differs | at none of these levels, nor at several of them together |
 //!
 //! Of several levels at which it is equal, the one that lets pass the fewest things is told. Where an
-//! outcome differs, it is held against the simulated outcome that it is nearest to.
+//! outcome differs, it is held against the simulated outcome that it is nearest to, by what has a reason
+//! rather than by what has none.
 //! Simplified: *load* cannot see whether records really were sent while the leader changed; it asks for
 //! records that are in another epoch, so a checkpoint alone that differs is a difference.
 //! Start reading at [`outcome`].
@@ -49,7 +50,6 @@ use crate::kafka::Target;
 use difference::differences;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
-use std::iter;
 
 /// How a real outcome stands to the simulated ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,29 +127,17 @@ pub struct Judged {
 /// Holds one real outcome against the simulated ones, of which the first is that of the seed asked for.
 /// Differences have no reasons yet.
 pub fn compare(simulated: &[Outcome], real: &Outcome) -> Agreement {
-    nearest(simulated, real).0
+    nearest(None, simulated, real).0
 }
 
 /// Holds every real run of a plan against its simulated outcomes, and gives the reasons for what differs
 /// on this target. The run that is farthest from agreement counts; `None` = there is no run.
 pub fn agree(target: &Target, simulated: &[Outcome], real: &[Outcome]) -> Option<Judged> {
     let runs = real.iter().enumerate().map(|(number, real)| {
-        let (mut agreement, index) = nearest(simulated, real);
-        if let Agreement::Differs {
-            first,
-            others,
-            reasons,
-            unexplained,
-            ..
-        } = &mut agreement
-            && let Some(nearest) = simulated.get(index)
-        {
-            let differences: Vec<&Difference> = iter::once(&*first).chain(&*others).collect();
-            (*reasons, *unexplained) = reasons::explain(target, nearest, real, &differences);
-        }
+        let (agreement, simulated) = nearest(Some(target), simulated, real);
         Judged {
             agreement,
-            simulated: index,
+            simulated,
             real: number,
         }
     });
@@ -157,8 +145,9 @@ pub fn agree(target: &Target, simulated: &[Outcome], real: &[Outcome]) -> Option
     runs.rev().max_by_key(|judged| judged.agreement.distance())
 }
 
-/// The agreement, and which simulated outcome it is about.
-fn nearest(simulated: &[Outcome], real: &Outcome) -> (Agreement, usize) {
+/// The agreement, and which simulated outcome it is about: one that differs in nothing but what has a
+/// reason on this target is nearer than any other. Without a target nothing has one.
+fn nearest(target: Option<&Target>, simulated: &[Outcome], real: &Outcome) -> (Agreement, usize) {
     let distinct = distinct(simulated);
     let of = distinct.len();
     for but in level::sets() {
@@ -173,41 +162,40 @@ fn nearest(simulated: &[Outcome], real: &Outcome) -> (Agreement, usize) {
             return (agreement, *index);
         }
     }
-    let told = distinct
-        .iter()
-        .map(|(index, outcome)| (*index, told(outcome, real)));
-    // The less telling the first difference, and the fewer, the nearer.
-    let nearest = told.min_by_key(|(_, found)| {
-        let first = found.first().map(|difference| difference.kind);
-        (Reverse(first), found.len())
+    let told = distinct.iter().map(|(index, outcome)| {
+        let found = told(outcome, real);
+        let differences: Vec<&Difference> = found.iter().collect();
+        let (reasons, unexplained) = match target {
+            Some(target) => reasons::explain(target, outcome, real, &differences),
+            None => (Vec::new(), found.iter().map(|it| it.kind).collect()),
+        };
+        (*index, found, reasons, unexplained)
     });
-    let Some((index, found)) = nearest else {
+    // The less telling the first difference, and the fewer, the nearer.
+    let nearest = told.min_by_key(|(_, found, _, unexplained)| {
+        let first = found.first().map(|difference| difference.kind);
+        (!unexplained.is_empty(), Reverse(first), found.len())
+    });
+    let Some((index, found, reasons, unexplained)) = nearest else {
         let why = "no simulated outcome to hold it against".to_owned();
         return (Agreement::Failed { why }, 0);
     };
-    let unexplained = found.iter().map(|difference| difference.kind).collect();
     let mut found = found.into_iter();
-    let Some(first) = found.next() else {
-        // Cannot be: what all levels together let pass was found above.
-        return (
-            Agreement::SameBut {
-                but: But::ALL.into(),
-                of,
-            },
-            index,
-        );
-    };
-    let others = found.collect();
-    (
-        Agreement::Differs {
+    let agreement = match found.next() {
+        Some(first) => Agreement::Differs {
             first,
-            others,
-            reasons: Vec::new(),
+            others: found.collect(),
+            reasons,
             unexplained,
             of,
         },
-        index,
-    )
+        // Cannot be: what all levels together let pass was found above.
+        None => Agreement::SameBut {
+            but: But::ALL.into(),
+            of,
+        },
+    };
+    (agreement, index)
 }
 
 /// What is left when all levels let pass what they can. An epoch that is there on one side only gives

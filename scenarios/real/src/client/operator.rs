@@ -5,7 +5,7 @@
 //! |---|---|
 //! | CreateTopics | librdkafka's admin client |
 //! | IncrementalAlterConfigs | the release's `ConfigCommand` |
-//! | DeleteTopics | librdkafka's admin client |
+//! | DeleteTopics, CreatePartitions (1.0) | librdkafka's admin client |
 //! | AlterPartitionReassignments | the release's `ReassignPartitionsCommand` |
 //! | ElectLeaders | the release's `LeaderElectionCommand`, which came with 2.4 |
 //!
@@ -17,12 +17,15 @@ use crate::failure::Failure;
 use crate::kafka::{Mode, Target};
 use futures_executor::block_on;
 use ktrial_core::message::{
-    ConfigChange, ConfigResource, CreateTopicsRequest, DeleteTopicsRequest, ElectLeadersRequest,
-    ElectionType, Placement, Reassignment, Request,
+    ConfigChange, ConfigResource, CreatePartitionsRequest, CreateTopicsRequest,
+    DeleteTopicsRequest, ElectLeadersRequest, ElectionType, Placement, Reassignment, Request,
 };
-use ktrial_core::{ErrorCode, Event, NodeId, OperationId, TopicPartition};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use ktrial_core::{BrokerId, ErrorCode, Event, NodeId, OperationId, TopicPartition};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication, TopicResult,
+};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::error::KafkaResult;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -148,18 +151,20 @@ impl Hands {
             Request::IncrementalAlterConfigs(request) => self.alter(&request.changes),
             Request::ElectLeaders(request) => self.elect(request),
             Request::DeleteTopics(request) => self.delete(request),
+            Request::CreatePartitions(request) => self.add_partitions(request),
             Request::AlterPartitionReassignments(request) => self.reassign(&request.partitions),
             _ => (ErrorCode::InvalidRequest, None),
         }
     }
 
-    /// Tries again until it is answered. What an earlier try without an answer has made is there.
-    fn create(&self, request: &CreateTopicsRequest) -> Answer {
+    /// Tries again until it is answered. Where an earlier try without an answer has done it, the next is told
+    /// `done`.
+    fn again(&self, done: ErrorCode, attempt: impl Fn(&Self) -> Answer) -> Answer {
         let mut answer = (ErrorCode::RequestTimedOut, None);
-        for attempt in 0..TRIES {
-            answer = self.try_to_create(request);
+        for number in 0..TRIES {
+            answer = attempt(self);
             match answer.0 {
-                ErrorCode::TopicAlreadyExists if attempt > 0 => return (ErrorCode::None, None),
+                error if error == done && number > 0 => return (ErrorCode::None, None),
                 // Brokers that have just started may not know enough of each other yet.
                 ErrorCode::RequestTimedOut
                 | ErrorCode::NotController
@@ -171,12 +176,18 @@ impl Hands {
         answer
     }
 
+    fn create(&self, request: &CreateTopicsRequest) -> Answer {
+        self.again(ErrorCode::TopicAlreadyExists, |hands| {
+            hands.try_to_create(request)
+        })
+    }
+
     fn try_to_create(&self, request: &CreateTopicsRequest) -> Answer {
-        let options = AdminOptions::new()
-            .request_timeout(Some(PATIENCE))
-            .operation_timeout(Some(PATIENCE));
         for new in &request.topics {
-            let placed = placed(&new.placement);
+            let placed = match &new.placement {
+                Placement::Manual(replicas) => numbers(replicas),
+                Placement::Spread { .. } => Vec::new(),
+            };
             let each: Vec<&[i32]> = placed.iter().map(Vec::as_slice).collect();
             let (partitions, replication) = match &new.placement {
                 Placement::Manual(replicas) => (
@@ -195,14 +206,10 @@ impl Hands {
             for (key, value) in &new.configs {
                 topic = topic.set(key, value);
             }
-            let made = block_on(self.admin.create_topics([&topic], &options));
-            match made.map(|results| results.into_iter().next()) {
-                Ok(Some(Err((_, code)))) => {
-                    let error = kafka_error(code).unwrap_or(ErrorCode::RequestTimedOut);
-                    return (error, Some(code.to_string()));
-                }
-                Ok(_) => {}
-                Err(error) => return (ErrorCode::RequestTimedOut, Some(error.to_string())),
+            let made = block_on(self.admin.create_topics([&topic], &options()));
+            let answer = answered(made);
+            if answer.0 != ErrorCode::None {
+                return answer;
             }
         }
         (ErrorCode::None, None)
@@ -240,32 +247,25 @@ impl Hands {
         (ErrorCode::None, None)
     }
 
-    /// Tries again until it is answered. What an earlier try without an answer has deleted is gone.
     fn delete(&self, request: &DeleteTopicsRequest) -> Answer {
         let topics: Vec<&str> = request.topics.iter().map(|topic| &**topic).collect();
-        let options = AdminOptions::new()
-            .request_timeout(Some(PATIENCE))
-            .operation_timeout(Some(PATIENCE));
-        let mut answer = (ErrorCode::RequestTimedOut, None);
-        for attempt in 0..TRIES {
-            let made = block_on(self.admin.delete_topics(&topics, &options));
-            answer = match made.map(|results| results.into_iter().find_map(Result::err)) {
-                Ok(None) => return (ErrorCode::None, None),
-                Ok(Some((_, code))) => {
-                    let error = kafka_error(code).unwrap_or(ErrorCode::RequestTimedOut);
-                    (error, Some(code.to_string()))
-                }
-                Err(error) => (ErrorCode::RequestTimedOut, Some(error.to_string())),
-            };
-            match answer.0 {
-                ErrorCode::UnknownTopicOrPartition if attempt > 0 => {
-                    return (ErrorCode::None, None);
-                }
-                ErrorCode::RequestTimedOut | ErrorCode::NotController => thread::sleep(AGAIN),
-                _ => return answer,
-            }
+        self.again(ErrorCode::UnknownTopicOrPartition, |hands| {
+            answered(block_on(hands.admin.delete_topics(&topics, &options())))
+        })
+    }
+
+    fn add_partitions(&self, request: &CreatePartitionsRequest) -> Answer {
+        let placed = request.replicas.as_deref().map(numbers).unwrap_or_default();
+        let each: Vec<&[i32]> = placed.iter().map(Vec::as_slice).collect();
+        let count = usize::try_from(request.count).unwrap_or_default();
+        let mut partitions = NewPartitions::new(&request.topic, count);
+        if !each.is_empty() {
+            partitions = partitions.assign(&each);
         }
-        answer
+        self.again(ErrorCode::InvalidPartitions, |hands| {
+            let made = hands.admin.create_partitions([&partitions], &options());
+            answered(block_on(made))
+        })
     }
 
     /// By the release's tool, from a file. It has `--bootstrap-server` and `--cancel` since 2.4 and 2.6.
@@ -331,12 +331,27 @@ fn with_file(text: &str, work: impl FnOnce(&str) -> Result<(), Answer>) -> Resul
     done
 }
 
-/// The replicas of each partition as numbers; none if the controller chooses.
-fn placed(placement: &Placement) -> Vec<Vec<i32>> {
-    let Placement::Manual(replicas) = placement else {
-        return Vec::new();
-    };
-    let ids = |replicas: &Vec<ktrial_core::BrokerId>| replicas.iter().map(|id| id.0).collect();
+/// What a try of the admin client was answered.
+fn answered(made: KafkaResult<Vec<TopicResult>>) -> Answer {
+    match made.map(|results| results.into_iter().find_map(Result::err)) {
+        Ok(None) => (ErrorCode::None, None),
+        Ok(Some((_, code))) => {
+            let error = kafka_error(code).unwrap_or(ErrorCode::RequestTimedOut);
+            (error, Some(code.to_string()))
+        }
+        Err(error) => (ErrorCode::RequestTimedOut, Some(error.to_string())),
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(PATIENCE))
+        .operation_timeout(Some(PATIENCE))
+}
+
+/// The replicas of each partition as numbers.
+fn numbers(replicas: &[Vec<BrokerId>]) -> Vec<Vec<i32>> {
+    let ids = |replicas: &Vec<BrokerId>| replicas.iter().map(|id| id.0).collect();
     replicas.iter().map(ids).collect()
 }
 

@@ -67,11 +67,12 @@ impl Settle {
         view.last_change().max(self.since) + self.settle
     }
 
-    /// Notes since when the cluster is converged; looks again only after a change.
+    /// Notes since when the cluster is converged; once it is, looks again only after a change. Until then the
+    /// leader's high watermark may be all that is missing, and that is no change.
     fn look(&mut self, view: &View, now: Timestamp) {
         let change = view.last_change();
         // Several changes can have one time: look again until time has gone on.
-        if self.seen == change && now > change {
+        if self.converged.is_some() && self.seen == change && now > change {
             return;
         }
         self.seen = if now > change {
@@ -84,5 +85,34 @@ impl Settle {
         } else {
             self.converged = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::story::Story;
+
+    #[test]
+    fn a_high_watermark_that_comes_last_is_seen() {
+        let mut story = Story::new();
+        story.at(10).append(1, 0, 0, "A").append(2, 0, 0, "A");
+        story.append(3, 0, 0, "A");
+        let mut view = View::new(&story.plan);
+        story.entries.iter().for_each(|entry| view.apply(entry));
+        let ms = |ms| Timestamp::ZERO + Duration::from_millis(ms);
+        let mut settle = Settle::new(Timestamp::ZERO, 60_000);
+        assert_eq!(settle.over(&view, ms(20)), None);
+        let seen = story.entries.len();
+        story.at(30).high_watermark(1, 1);
+        story.entries[seen..]
+            .iter()
+            .for_each(|entry| view.apply(entry));
+        assert!(settle.observe(&view, ms(30)));
+        assert_eq!(settle.over(&view, ms(31)), None);
+        assert_eq!(
+            settle.over(&view, ms(30) + REST),
+            Some(EndReason::Converged)
+        );
     }
 }

@@ -80,6 +80,29 @@ fn a_high_watermark_that_was_ahead_for_a_moment_is_not_seen() {
 }
 
 #[test]
+fn an_outcome_whose_differences_have_reasons_is_the_nearest() {
+    let real = simulated().on("2.8.2 (zookeeper)");
+    let mut seen = simulated();
+    seen.verdict = Class::Broken;
+    seen.findings = ["log_matching".to_owned()].into();
+    // Its difference is less telling, and has no reason.
+    let states = ["1 0 | 1 2", "1 1 | 1"];
+    let other = outcome("other", "A0 B0 C1", "0,0 1,2", &states);
+    let nearest = |target: &str| {
+        let simulated = [other.clone(), seen.clone()];
+        let judged = agree(
+            &target.parse().unwrap(),
+            &simulated,
+            std::slice::from_ref(&real),
+        );
+        let judged = judged.unwrap();
+        (judged.simulated, judged.agreement.is_unexplained())
+    };
+    assert_eq!(nearest("2.8.2"), (1, false));
+    assert_eq!(nearest("3.4.1"), (0, true));
+}
+
+#[test]
 fn of_several_runs_the_farthest_counts() {
     let target = "4.3.1".parse().unwrap();
     let mut other = simulated();
