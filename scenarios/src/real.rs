@@ -7,7 +7,7 @@
 //! | faults of links | with a network of its own, which depends on the machine |
 //! | faults of the messages of one API | never: packets do not tell |
 //! | pause of a client | never: a client is no process of its own |
-//! | waits for what a replica of the metadata log knows, or for votes | never: no file tells |
+//! | waits for votes of controllers | never: no file tells |
 //! | power loss, other faults of disks, clocks | never |
 //! | rules other than the release's, planted bugs; an end after so many entries | never |
 //! | times (`after`, `at`, `for`) | inexact, so what comes of them may depend on timing: [`timed`] |
@@ -20,7 +20,9 @@
 
 use crate::setting::rule_names;
 use ktrial_core::{NodeId, Rules};
-use ktrial_sim::plan::{Action, Condition, ControllerPlan, DiskFault, Plan, StopKind, Target, When};
+use ktrial_sim::plan::{
+    Action, Condition, ControllerPlan, DiskFault, Plan, StopKind, Target, When,
+};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -167,11 +169,10 @@ fn obstacle(plan: &Plan, action: &Action) -> Option<Why> {
     }
 }
 
-/// What a condition asks for that only a simulated replica of the metadata log tells. A real one's log shows
-/// what a majority has and who has become active.
+/// What a condition asks for that only a simulated controller tells. A real one's log shows what a majority
+/// has and who has become active.
 fn untold(condition: &Condition) -> Option<&'static str> {
     match condition {
-        Condition::Metadata { .. } => Some("wait for what a replica knows to be committed metadata"),
         Condition::ControllerElected { .. } => Some("wait for an election of the controllers"),
         Condition::All(parts) | Condition::Any(parts) => parts.iter().find_map(untold),
         _ => None,

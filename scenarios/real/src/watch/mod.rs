@@ -117,7 +117,12 @@ impl Watch {
         let metadata = match &sources.metadata {
             MetadataSource::KRaft { voters } => {
                 let folder = |node: &NodeId| Some((*node, sources.servers.get(node)?.clone()));
-                Metadata::KRaft(Quorum::new(voters.iter().filter_map(folder)))
+                let observers = sources.servers.iter();
+                let observers = observers.filter(|(node, _)| !voters.contains(node));
+                Metadata::KRaft(Quorum::new(
+                    voters.iter().filter_map(folder),
+                    observers.map(|(node, folder)| (*node, folder.clone())),
+                ))
             }
             MetadataSource::ZooKeeper { data } => {
                 Metadata::ZooKeeper(Box::new((TxnLog::new(data), Tree::default())))

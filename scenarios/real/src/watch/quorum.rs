@@ -5,9 +5,12 @@
 //! - It is an entry of the node that led the quorum in that epoch, which wrote it. Who that was, the control
 //!   batch that opens each epoch tells; it is also the entry `ControllerActivated`.
 //! - A voter that is down still holds what its disk has. A voter whose folder is new begins at nothing.
+//! - Of several voters, each replica of the log, those of observers too, `QuorumLearned` how much of it is
+//!   committed: as much of what counts as its own log has. It may know so only with its next fetch.
 //!
 //! Simplified: the log is followed from its first record on; one whose beginning has already been replaced
-//! by a snapshot (after an hour, or 20 MB) is an error. Voters do not change.
+//! by a snapshot (after an hour, or 20 MB) is an error. Voters do not change. Records that a replica has yet to
+//! cut pass for what it has learned.
 //! Source: KIP-595, KIP-631; `KafkaRaftClient`, `LeaderChangeMessage.json`, `ControlRecordType`.
 //! Next: `ledger.rs`.
 
@@ -37,16 +40,25 @@ enum Content {
 /// One voter's log, as far as it is not told yet.
 #[derive(Clone, Debug)]
 struct Voter {
+    copy: Copied,
+    untold: BTreeMap<Offset, (LeaderEpoch, Content)>,
+}
+
+/// One replica's log.
+#[derive(Clone, Debug)]
+struct Copied {
     node: NodeId,
     folder: PathBuf,
     tail: Tail,
-    untold: BTreeMap<Offset, (LeaderEpoch, Content)>,
+    /// What was told that it has learned.
+    learned: Offset,
 }
 
 /// The quorum's log.
 #[derive(Clone, Debug)]
 pub(super) struct Quorum {
     voters: Vec<Voter>,
+    observers: Vec<Copied>,
     /// The next offset to tell.
     next: Offset,
     /// The leaders of the quorum's epochs.
@@ -54,19 +66,18 @@ pub(super) struct Quorum {
 }
 
 impl Quorum {
-    /// The voters, each with Kafka's log folder.
-    pub(super) fn new(voters: impl IntoIterator<Item = (NodeId, PathBuf)>) -> Self {
-        let voter = |(node, folder): (NodeId, PathBuf)| {
-            let folder = folder.join(format!("{METADATA_TOPIC}-0"));
-            Voter {
-                node,
-                tail: Tail::new(folder.clone()),
-                folder,
-                untold: BTreeMap::new(),
-            }
+    /// The voters and the observers, each with Kafka's log folder.
+    pub(super) fn new(
+        voters: impl IntoIterator<Item = (NodeId, PathBuf)>,
+        observers: impl IntoIterator<Item = (NodeId, PathBuf)>,
+    ) -> Self {
+        let voter = |replica| Voter {
+            copy: Copied::new(replica),
+            untold: BTreeMap::new(),
         };
         Self {
             voters: voters.into_iter().map(voter).collect(),
+            observers: observers.into_iter().map(Copied::new).collect(),
             next: Offset::ZERO,
             leaders: BTreeMap::new(),
         }
@@ -86,6 +97,25 @@ impl Quorum {
             self.next = told.next();
             for voter in &mut self.voters {
                 voter.untold.remove(&told);
+            }
+        }
+        if self.voters.len() > 1 {
+            self.tell_learned(out)?;
+        }
+        Ok(())
+    }
+
+    /// Tells who has more of what counts than before.
+    fn tell_learned(&mut self, out: &mut Vec<Told>) -> Result<(), Failure> {
+        for observer in &mut self.observers {
+            observer.poll()?;
+        }
+        let voters = self.voters.iter_mut().map(|voter| &mut voter.copy);
+        for replica in voters.chain(&mut self.observers) {
+            let offset = replica.tail.end().min(self.next);
+            if offset > replica.learned {
+                replica.learned = offset;
+                out.push((replica.node, Event::QuorumLearned { offset }));
             }
         }
         Ok(())
@@ -116,13 +146,18 @@ impl Quorum {
         match content {
             Content::Other => {}
             Content::Leader(id) => {
-                if let Some(voter) = self.voters.iter().find(|voter| number(voter.node) == id) {
-                    self.leaders.insert(epoch, voter.node);
-                    out.push((voter.node, Event::ControllerActivated { epoch }));
+                if let Some(voter) = self
+                    .voters
+                    .iter()
+                    .find(|voter| number(voter.copy.node) == id)
+                {
+                    let node = voter.copy.node;
+                    self.leaders.insert(epoch, node);
+                    out.push((node, Event::ControllerActivated { epoch }));
                 }
             }
             Content::Record(record) => {
-                let first = self.voters.first().map(|voter| voter.node);
+                let first = self.voters.first().map(|voter| voter.copy.node);
                 if let Some(node) = self.leaders.get(&epoch).copied().or(first) {
                     ledger.write(node, self.next, *record, out);
                 }
@@ -131,14 +166,35 @@ impl Quorum {
     }
 }
 
+impl Copied {
+    fn new((node, folder): (NodeId, PathBuf)) -> Self {
+        let folder = folder.join(format!("{METADATA_TOPIC}-0"));
+        Self {
+            node,
+            tail: Tail::new(folder.clone()),
+            folder,
+            learned: Offset::ZERO,
+        }
+    }
+
+    /// What became of it; `None` = it is gone, or another one under its name.
+    fn poll(&mut self) -> Result<Option<Vec<Change>>, Failure> {
+        let changes = self.tail.poll()?;
+        if changes.is_none() {
+            self.tail = Tail::new(self.folder.clone());
+            self.learned = Offset::ZERO;
+        }
+        Ok(changes)
+    }
+}
+
 impl Voter {
     fn poll(&mut self, next: Offset) -> Result<(), Failure> {
-        let Some(changes) = self.tail.poll()? else {
-            self.tail = Tail::new(self.folder.clone());
+        let Some(changes) = self.copy.poll()? else {
             self.untold.clear();
             return Ok(());
         };
-        let (start, node) = (self.tail.start(), self.node);
+        let (start, node) = (self.copy.tail.start(), self.copy.node);
         if start > next {
             return Err(Failure::Rig(format!(
                 "the metadata log of {node} begins at offset {start} and is read up to {next}: what is \
@@ -149,7 +205,8 @@ impl Voter {
             match change {
                 Change::Cut { to, .. } => drop(self.untold.split_off(&to)),
                 Change::Appended(_, bytes) => self.append(&bytes, next).map_err(|why| {
-                    Failure::Rig(format!("cannot read {}: {why}", self.folder.display()))
+                    let folder = self.copy.folder.display();
+                    Failure::Rig(format!("cannot read {folder}: {why}"))
                 })?,
             }
         }

@@ -76,6 +76,7 @@ fn lines(entries: &[Entry]) -> Vec<String> {
             Event::BecameLeader { leader_epoch, .. } => format!("leads {leader_epoch}"),
             Event::HighWatermark { offset, .. } => format!("mark {offset}"),
             Event::Truncated { from, to, .. } => format!("cuts {from}..{to}"),
+            Event::QuorumLearned { offset } => format!("knows {offset}"),
             other => format!("{other:?}"),
         };
         Some(format!("{node} {text}"))
@@ -256,7 +257,8 @@ fn a_simulated_controllers_log_gives_the_entries_of_its_trial() {
 #[test]
 fn a_record_counts_once_a_majority_of_the_voters_has_it() {
     let scratch = Scratch::new();
-    let voters = [broker(1), broker(2), broker(3)];
+    let nodes = [broker(1), broker(2), broker(3), broker(4)];
+    let voters = &nodes[..3];
     let topic = |name: &str| {
         MetadataRecord::Topic(ktrial_core::metadata::TopicRecord {
             topic: name.into(),
@@ -269,10 +271,11 @@ fn a_record_counts_once_a_majority_of_the_voters_has_it() {
         &file("b1"),
         &[&begin[..], &at(1, 1, &topic("orders"))].concat(),
     );
-    let mut watch = watch(&scratch, &voters, Some(&voters));
+    let mut watch = watch(&scratch, &nodes, Some(voters));
     assert!(poll(&mut watch).is_empty(), "one of three is no majority");
     scratch.write(&file("b2"), &begin);
-    assert_eq!(lines(&poll(&mut watch)), ["b1 active 1"]);
+    let told = ["b1 active 1", "b1 knows 1", "b2 knows 1"];
+    assert_eq!(lines(&poll(&mut watch)), told);
     // Broker 2 takes over in epoch 2 without the record that only broker 1 has.
     let second = [begin, opens(2, 1, 2), at(2, 2, &topic("orders"))].concat();
     scratch.write(&file("b2"), &second);
@@ -281,8 +284,15 @@ fn a_record_counts_once_a_majority_of_the_voters_has_it() {
         "two records at one offset, neither agreed"
     );
     scratch.write(&file("b3"), &second);
-    assert_eq!(lines(&poll(&mut watch)), ["b2 active 2", "b2 topic orders"]);
-    // Broker 1 cuts its log and follows: nothing new.
+    let told = ["b2 active 2", "b2 topic orders"];
+    let learned = ["b1 knows 2", "b2 knows 3", "b3 knows 3"];
+    assert_eq!(
+        lines(&poll(&mut watch)),
+        [&told[..], &learned[..]].concat(),
+        "broker 1 has a record to cut"
+    );
+    // Broker 1 cuts its log and follows; broker 4, which has no vote, fetches too.
     scratch.write(&file("b1"), &second);
-    assert!(poll(&mut watch).is_empty());
+    scratch.write(&file("b4"), &second);
+    assert_eq!(lines(&poll(&mut watch)), ["b1 knows 3", "b4 knows 3"]);
 }

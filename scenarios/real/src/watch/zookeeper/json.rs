@@ -14,13 +14,31 @@ pub(super) struct ControllerNode {
 }
 
 /// `/brokers/topics/T`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(super) struct TopicNode {
     /// Replicas by partition.
     pub(super) partitions: BTreeMap<String, Vec<BrokerId>>,
+    /// Of these, those that are on their way in. Since 2.4.
+    #[serde(default)]
+    pub(super) adding_replicas: BTreeMap<String, Vec<BrokerId>>,
+    /// Those that are on their way out.
+    #[serde(default)]
+    pub(super) removing_replicas: BTreeMap<String, Vec<BrokerId>>,
     /// Since 2.8.
     #[serde(default)]
     pub(super) topic_id: Option<String>,
+}
+
+impl TopicNode {
+    /// A partition's replicas, those that come and those that go.
+    pub(super) fn assignment(&self, partition: &str) -> [Vec<BrokerId>; 3] {
+        let lists = [
+            &self.partitions,
+            &self.adding_replicas,
+            &self.removing_replicas,
+        ];
+        lists.map(|of| of.get(partition).cloned().unwrap_or_default())
+    }
 }
 
 /// `/brokers/topics/T/partitions/P/state`.

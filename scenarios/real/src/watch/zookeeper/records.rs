@@ -5,6 +5,7 @@
 //! | `/brokers/ids/N` | created | RegisterBroker, unfenced; its epoch is the zxid (KIP-380) |
 //! | | deleted, by hand or with its session | BrokerRegistrationChange, fenced |
 //! | `/brokers/topics/T` | created | Topic; without an id of its own (before 2.8) one made of the name |
+//! | | set | Partition, as a whole, where the assignment is another one |
 //! | | deleted | `RemoveTopic` |
 //! | `.../partitions/P/state` | created | Partition |
 //! | | set, `leader_epoch` the same | PartitionChange of the ISR |
@@ -40,7 +41,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug)]
 struct Topic {
     id: TopicId,
-    replicas: BTreeMap<String, Vec<BrokerId>>,
+    node: TopicNode,
     states: BTreeMap<i32, (StateNode, i32)>,
 }
 
@@ -193,14 +194,16 @@ impl Tree {
             return;
         };
         if let Some(known) = self.topics.get_mut(name) {
-            known.replicas = node.partitions;
+            for record in known.reassigned(node) {
+                self.write(record, BrokerId(0), ledger, out);
+            }
             return;
         }
-        let told = node.topic_id.and_then(|text| text.parse().ok());
+        let told = node.topic_id.as_ref().and_then(|text| text.parse().ok());
         let id = told.unwrap_or_else(|| made_of(name));
         let topic = Topic {
             id,
-            replicas: node.partitions,
+            node,
             states: BTreeMap::new(),
         };
         self.topics.insert(name.to_owned(), topic);
@@ -222,26 +225,11 @@ impl Tree {
             return;
         };
         let before = topic.states.insert(number, (state.clone(), version));
-        let replicas = topic.replicas.get(&number.to_string());
         let record = match before {
             Some((before, known)) if known + 1 == version && follows(&before, &state) => {
                 MetadataRecord::PartitionChange(change(topic.id, number, &before, &state))
             }
-            _ => MetadataRecord::Partition(PartitionRecord {
-                topic_id: topic.id,
-                partition: number,
-                replicas: replicas.cloned().unwrap_or_default(),
-                isr: state.isr,
-                leader: led_by(state.leader),
-                leader_recovery_state: recovery(state.leader_recovery_state),
-                leader_epoch: LeaderEpoch(state.leader_epoch),
-                partition_epoch: PartitionEpoch(version),
-                elr: Vec::new(),
-                last_known_elr: Vec::new(),
-                removing: Vec::new(),
-                adding: Vec::new(),
-                directories: Vec::new(),
-            }),
+            _ => topic.whole(number, &state, version),
         };
         self.write(record, BrokerId(0), ledger, out);
     }
@@ -285,6 +273,40 @@ impl Tree {
         let node = NodeId::Broker(self.author.unwrap_or(about));
         ledger.write(node, Offset(self.written), record, out);
         self.written += 1;
+    }
+}
+
+impl Topic {
+    /// Takes over another node, and tells of the partitions whose assignment is another one.
+    fn reassigned(&mut self, node: TopicNode) -> Vec<MetadataRecord> {
+        let before = std::mem::replace(&mut self.node, node);
+        let states = self.states.iter().filter(|(number, _)| {
+            let key = number.to_string();
+            before.assignment(&key) != self.node.assignment(&key)
+        });
+        states
+            .map(|(number, (state, version))| self.whole(*number, state, *version))
+            .collect()
+    }
+
+    /// Everything about a partition.
+    fn whole(&self, number: i32, state: &StateNode, version: i32) -> MetadataRecord {
+        let [replicas, adding, removing] = self.node.assignment(&number.to_string());
+        MetadataRecord::Partition(PartitionRecord {
+            topic_id: self.id,
+            partition: number,
+            replicas,
+            isr: state.isr.clone(),
+            leader: led_by(state.leader),
+            leader_recovery_state: recovery(state.leader_recovery_state),
+            leader_epoch: LeaderEpoch(state.leader_epoch),
+            partition_epoch: PartitionEpoch(version),
+            elr: Vec::new(),
+            last_known_elr: Vec::new(),
+            removing,
+            adding,
+            directories: Vec::new(),
+        })
     }
 }
 

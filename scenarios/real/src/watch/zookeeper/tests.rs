@@ -175,6 +175,29 @@ fn a_state_tells_what_changed() {
 }
 
 #[test]
+fn another_assignment_is_told_with_all_that_is_known() {
+    let mut zoo = Zoo::new();
+    let mut txns = beginning();
+    let path = "/brokers/topics/t";
+    let moving = r#"{"version":3,"partitions":{"0":[0,1,2]},"adding_replicas":{"0":[2]},"removing_replicas":{"0":[1]}}"#;
+    zoo.write("log.1", &log(&txns));
+    txns.push((71, set(path, moving, 1)));
+    let told = zoo.write("log.1", &log(&txns));
+    let [MetadataRecord::Partition(record)] = records(&told)[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(record.replicas, [0, 1, 2].map(BrokerId));
+    assert_eq!(
+        (&record.adding[..], &record.removing[..]),
+        (&[BrokerId(2)][..], &[BrokerId(1)][..])
+    );
+    assert_eq!(record.isr, [0, 1].map(BrokerId), "the state stays");
+    // The near miss: the same assignment, written again.
+    txns.push((71, set(path, moving, 2)));
+    assert!(zoo.write("log.1", &log(&txns)).is_empty());
+}
+
+#[test]
 fn a_transaction_that_is_not_whole_is_waited_for_and_the_next_file_follows() {
     let mut zoo = Zoo::new();
     let whole = log(&beginning());
