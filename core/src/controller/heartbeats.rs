@@ -13,6 +13,11 @@
 //!
 //! Everything else stays. A session is kept by any heartbeat, even a refused one.
 //!
+//! Before KAFKA-17793 (4.0) nobody looks for sessions that have expired until a broker has registered or sent a
+//! heartbeat: a new controller that no broker talks to fences nobody. Then the session that is oldest ends
+//! first; those of one age, as after an activation, in the order of Kafka's hash table of registrations.
+//!
+//! Simplified: that holds before 3.3 too, where a quorum stands for ZooKeeper, which needs no broker to look.
 //! Source: `BrokerHeartbeatManager`, `BrokerHeartbeatTracker`, `BrokerControlState`.
 //! Next: `registry.rs`.
 
@@ -59,6 +64,8 @@ pub(super) struct Heartbeats {
     /// `Rules::session_outlives_fencing`.
     outlives_fencing: bool,
     contacts: BTreeMap<(BrokerId, BrokerEpoch), Timestamp>,
+    /// A broker has called since this controller is active.
+    called: bool,
     brokers: BTreeMap<BrokerId, Heartbeat>,
     /// Unfenced brokers that are not stopping, by what they have applied.
     active: BTreeSet<(Option<Offset>, BrokerId)>,
@@ -70,6 +77,7 @@ impl Heartbeats {
             session_timeout,
             outlives_fencing,
             contacts: BTreeMap::new(),
+            called: false,
             brokers: BTreeMap::new(),
             active: BTreeSet::new(),
         }
@@ -92,12 +100,22 @@ impl Heartbeats {
         self.outlives_fencing || known.is_some_and(|known| !known.fenced)
     }
 
+    /// A broker has registered or sent a heartbeat.
+    pub(super) fn called(&mut self) {
+        self.called = true;
+    }
+
     /// Takes out one session that has expired.
     pub(super) fn take_expired(&mut self, now: Timestamp) -> Option<(BrokerId, BrokerEpoch)> {
-        let mut sessions = self.contacts.iter();
-        let expired =
-            sessions.find(|((broker, _), at)| self.counts(*broker) && self.is_expired(**at, now));
-        let key = expired.map(|(key, _)| *key)?;
+        let sessions = self.contacts.iter();
+        let mut expired =
+            sessions.filter(|((broker, _), at)| self.counts(*broker) && self.is_expired(**at, now));
+        let found = match (self.outlives_fencing, self.called) {
+            (true, _) => expired.next(),
+            (false, true) => expired.min_by_key(|((broker, _), at)| (**at, slot(*broker))),
+            (false, false) => None,
+        };
+        let key = found.map(|(key, _)| *key)?;
         self.contacts.remove(&key);
         Some(key)
     }
@@ -230,6 +248,11 @@ impl Heartbeats {
         }
         self.brokers.insert(broker, heartbeat);
     }
+}
+
+/// Where a broker is in Kafka's hash table. Source: `BaseHashTable.findSlot`.
+fn slot(broker: BrokerId) -> u64 {
+    u64::from(broker.0.unsigned_abs()).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ fn before_kafka_17793_a_fenced_broker_has_no_session() {
         heartbeats.register(key.0, false);
         heartbeats.contact(key.0, key.1, Timestamp::ZERO);
         assert!(heartbeats.has_session(key.0, key.1, Timestamp::from_millis(1)));
+        heartbeats.called();
         heartbeats.fence(key.0);
         assert_eq!(
             heartbeats.has_session(key.0, key.1, Timestamp::from_millis(1)),
@@ -36,6 +37,27 @@ fn before_kafka_17793_a_fenced_broker_has_no_session() {
         let expired = heartbeats.take_expired(Timestamp::from_millis(10_000));
         assert_eq!(expired, outlives.then_some(key));
     }
+}
+
+#[test]
+fn before_kafka_17793_sessions_expire_only_once_a_broker_has_called() {
+    let expired = |outlives: bool, called: bool| {
+        let mut heartbeats = Heartbeats::new(Duration::from_secs(9), outlives);
+        for id in [1, 2, 3] {
+            heartbeats.register(BrokerId(id), false);
+            let at = Timestamp::from_millis(if id == 3 { 1 } else { 0 });
+            heartbeats.contact(BrokerId(id), BrokerEpoch(7), at);
+        }
+        if called {
+            heartbeats.called();
+        }
+        let late = Timestamp::from_millis(10_000);
+        let all = std::iter::from_fn(|| heartbeats.take_expired(late));
+        all.map(|(broker, _)| broker.0).collect::<Vec<_>>()
+    };
+    assert_eq!(expired(true, false), [1, 2, 3]);
+    assert_eq!(expired(false, false), [0; 0]);
+    assert_eq!(expired(false, true), [2, 1, 3], "as on a real 3.3.2");
 }
 
 #[test]

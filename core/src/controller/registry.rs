@@ -73,6 +73,7 @@ impl Cluster {
             }
         };
         self.heartbeats.register(broker, record.fenced);
+        self.heartbeats.called();
         let broker_epoch = Some(record.broker_epoch);
         changes.records.push(MetadataRecord::RegisterBroker(record));
         BrokerRegistrationResponse {
@@ -123,6 +124,7 @@ impl Cluster {
         }
         let applied = request.current_metadata_offset;
         self.heartbeats.touch(broker, next.is_fenced(), applied);
+        self.heartbeats.called();
         self.directories_offline(request, changes);
         changes.stopping = (next == BrokerState::ControlledShutdown).then_some(broker);
         BrokerHeartbeatResponse {

@@ -14,7 +14,7 @@
 
 use super::difference::{Difference, Kind};
 use super::outcome::Outcome;
-use crate::kafka::Target;
+use crate::kafka::{Mode, Target};
 use serde::{Deserialize, Serialize};
 
 /// A known reason.
@@ -65,6 +65,21 @@ pub const REASONS: &[Reason] = &[
         shows: |simulated, real| {
             let mut others = simulated.findings.clone();
             others.remove("log_matching") && others == real.findings
+        },
+    },
+    Reason {
+        id: "votes_are_not_seen",
+        says: "Who votes for whom, and who takes itself for the leader of the quorum, no file of a real \
+               controller tells in time. A simulated record has it, and two checks look at that alone.",
+        source: "quorum-state, __cluster_metadata-0; docs/CHECKS.md",
+        waits_for: None,
+        kinds: &[Kind::Verdict],
+        about: |target| target.mode == Mode::KRaft,
+        shows: |simulated, real| {
+            let mut others = simulated.findings.clone();
+            others.remove("quorum_leader_has_majority");
+            others.remove("quorum_stable_leadership");
+            others == real.findings
         },
     },
     Reason {

@@ -80,6 +80,21 @@ fn a_high_watermark_that_was_ahead_for_a_moment_is_not_seen() {
 }
 
 #[test]
+fn what_is_seen_in_votes_alone_is_not_seen() {
+    let real = simulated().on("3.3.2");
+    let mut seen = simulated();
+    seen.verdict = Class::Broken;
+    seen.findings = ["quorum_leader_has_majority".to_owned()].into();
+    let because = vec!["votes_are_not_seen".to_owned()];
+    assert_eq!(judged("3.3.2/kraft", &seen, &real), (because, vec![]));
+    let none = (vec![], vec![Kind::Verdict]);
+    assert_eq!(judged("3.3.2/zookeeper", &seen, &real), none);
+    // The near miss: something else was found too.
+    seen.findings.insert("lost_write".to_owned());
+    assert_eq!(judged("3.3.2/kraft", &seen, &real), none);
+}
+
+#[test]
 fn an_outcome_whose_differences_have_reasons_is_the_nearest() {
     let real = simulated().on("2.8.2 (zookeeper)");
     let mut seen = simulated();
