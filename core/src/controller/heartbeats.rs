@@ -13,8 +13,8 @@
 //!
 //! Everything else stays. A session is kept by any heartbeat, even a refused one.
 //!
-//! Before KAFKA-17793 (4.0) nobody looks for sessions that have expired until a broker has registered or sent a
-//! heartbeat: a new controller that no broker talks to fences nobody. Then the session that is oldest ends
+//! Before KAFKA-17793 (4.0) nobody looks for sessions that have expired until a broker has registered or sent
+//! a heartbeat: a new controller that no broker talks to fences nobody. Then the session that is oldest ends
 //! first; those of one age, as after an activation, in the order of Kafka's hash table of registrations.
 //!
 //! Simplified: that holds before 3.3 too, where a quorum stands for ZooKeeper, which needs no broker to look.

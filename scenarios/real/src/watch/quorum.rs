@@ -9,8 +9,8 @@
 //!   committed: as much of what counts as its own log has. It may know so only with its next fetch.
 //!
 //! Simplified: the log is followed from its first record on; one whose beginning has already been replaced
-//! by a snapshot (after an hour, or 20 MB) is an error. Voters do not change. Records that a replica has yet to
-//! cut pass for what it has learned.
+//! by a snapshot (after an hour, or 20 MB) is an error. Voters do not change. Records that a replica has yet
+//! to cut pass for what it has learned.
 //! Source: KIP-595, KIP-631; `KafkaRaftClient`, `LeaderChangeMessage.json`, `ControlRecordType`.
 //! Next: `ledger.rs`.
 
