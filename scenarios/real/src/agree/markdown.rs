@@ -17,7 +17,8 @@ values, the end of each send, final logs with offsets and leader epochs, leader 
 state of a partition that the controller wrote. *Same but for* names what is let pass; the exact definitions
 are in `scenarios/real/src/agree/mod.rs`. Where the two differ, Kafka is right. Below each table stands the
 first difference of each row that differs; all of them are in the JSON of the same name. With `--kept` the
-records that earlier runs of a command left are judged anew, instead of playing again.
+records that earlier runs of a command left are judged anew, instead of playing again. What the command cannot
+know of the table in ktrial's own documentation is in [agreement-notes.md](agreement-notes.md).
 
 Logs are shown as the values on every broker, then the leader epoch checkpoint as (epoch, first offset).
 ";
