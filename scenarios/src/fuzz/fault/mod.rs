@@ -64,7 +64,8 @@ families! {
     Swarm "restart storm" "one broker is restarted again and again" process::storm;
     Swarm "rolling restart" "every broker is restarted, one after the other" process::rolling;
     Swarm "controller" "the controller dies, freezes or is cut off" process::controller;
-    Swarm "quorum" "controllers of a quorum of three die, lose power, freeze or do not hear each other" process::quorum;
+    Swarm "quorum" "controllers of a quorum, or servers of ZooKeeper, die, lose power, freeze or do not hear each other" process::quorum;
+    Swarm "sessions" "brokers lose ZooKeeper for a while, and nobody else" process::sessions;
     Swarm "clients" "a client dies or freezes" process::clients;
     Light "partition" "two groups of nodes cannot reach each other" link::partition;
     Light "isolate" "one broker is cut off from everybody, perhaps one way" link::isolate;
