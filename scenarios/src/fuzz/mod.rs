@@ -2,7 +2,7 @@
 //!
 //! | file | what it draws |
 //! |---|---|
-//! | `profile.rs` | how wild: `pair`, `trio`, `light`, `swarm`, `harsh` |
+//! | `profile.rs` | how wild: `pair`, `trio`, `rejoin`, `light`, `swarm`, `harsh` |
 //! | `dice.rs` | how numbers, picks and chances are drawn |
 //! | `cluster.rs` | brokers, topics, replicas, clients |
 //! | `settings.rs` | settings other than Kafka's defaults |
@@ -31,7 +31,7 @@ mod source;
 mod workload;
 
 pub use describe::describe;
-pub use fault::{FAMILIES, Family, MODEL_FAMILIES};
+pub use fault::{FAMILIES, Family, MODEL_FAMILIES, REJOIN_FAMILIES};
 pub use profile::Profile;
 pub use source::FuzzSource;
 

@@ -2,7 +2,7 @@
 //!
 //! Next: `../cli/generations.rs`.
 
-use super::cause::Set;
+use super::cause::{QUORUM, Set};
 use super::releases::{Explained, Release};
 use ktrial_core::rules::{SWITCHES, TRUNCATION};
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,7 +103,7 @@ fn names(set: &Set) -> String {
 /// Since when, and by which KIP or issue.
 fn sources(set: &Set) -> String {
     let switches = set.iter().filter_map(|key| {
-        let mut all = SWITCHES.iter().chain([&TRUNCATION]);
+        let mut all = SWITCHES.iter().chain([&TRUNCATION, &QUORUM]);
         all.find(|switch| switch.key == *key)
     });
     let sources: Vec<String> = switches

@@ -2,7 +2,7 @@
 //!
 //! | request | what it does |
 //! |---|---|
-//! | LeaderAndIsr | leads or follows partitions whose leader epoch is newer than what it knows |
+//! | LeaderAndIsr | leads or follows partitions whose leader epoch is newer than what it knows; says which of them are in a lost log directory |
 //! | UpdateMetadata | answers clients by it from now on; knows the controller by it |
 //! | StopReplica | fetches no more; deletes the log, if that is wanted |
 //!
@@ -147,6 +147,7 @@ impl Broker {
         let mut answer = ControlResponse {
             error: ErrorCode::None,
             stopped: Vec::new(),
+            offline: Vec::new(),
         };
         if broker_epoch.is_some_and(|meant| own.is_some_and(|own| meant < own)) {
             answer.error = ErrorCode::StaleBrokerEpoch;
@@ -160,6 +161,11 @@ impl Broker {
             Request::LeaderAndIsr(request) => {
                 if heard {
                     self.lead_and_follow(&request, now, out)?;
+                    // What the controller hears of counts from now on.
+                    self.directories_lost(now, out)?;
+                    let asked = request.body.iter();
+                    let asked = asked.map(|one| one.partition.partition.clone());
+                    answer.offline = asked.filter(|one| self.replicas.is_lost(one)).collect();
                 }
                 Response::LeaderAndIsr(answer)
             }
