@@ -12,6 +12,8 @@
 //!   the process before it.
 //! - StopReplica of a leader epoch before its own is refused, since KIP-570. Before, a replica that was made
 //!   to follow meanwhile was stopped too.
+//! - A process deals with none before it has registered: it opens its door then (`KafkaServer.startup`). What
+//!   was meant for the process before it waits, and is judged by its own registration.
 //! - They are dealt with one after the other. One that needs a topic's settings waits for them.
 //!
 //! Source: `KafkaApis.handleLeaderAndIsrRequest`, `isBrokerEpochStale`;
@@ -99,10 +101,13 @@ impl Broker {
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         loop {
-            let Some((zookeeper, _)) = self.zookeeper() else {
+            let Some((zookeeper, shared)) = self.zookeeper() else {
                 return Ok(());
             };
             zookeeper.control.slept();
+            if shared.broker_epoch.is_none() {
+                return Ok(());
+            }
             let Some((_, request)) = zookeeper.control.waiting.front() else {
                 return Ok(());
             };

@@ -90,8 +90,8 @@ fn proposes(dice: &mut Dice, scene: &Scene<'_>, id: BrokerId) -> (Vec<Step>, u64
     let begin = scene.begin(dice);
     let away = lag_ms(scene) * 3 / 2 + dice.between(300..=2_500);
     let back = begin + away;
-    let late = dice.between(4_000..=12_000);
-    let during = dice.between(1_000..=3_000);
+    let late = dice.between(5_000..=14_000);
+    let during = dice.between(2_000..=6_000);
     let steps = vec![
         fetches_nothing(scene, begin, id, away),
         proposals_take(scene, back.saturating_sub(100), late, during),
@@ -103,7 +103,8 @@ fn proposes(dice: &mut Dice, scene: &Scene<'_>, id: BrokerId) -> (Vec<Step>, u64
 pub(super) fn late_proposal(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
     let id = scene.broker(dice);
     let (mut steps, back, late) = proposes(dice, scene, id);
-    let dies = back + dice.span_ms(100..=1_500);
+    // When it has caught up, which takes it some rounds.
+    let dies = back + dice.span_ms(300..=5_000);
     let down = dice.span_ms(50..=1_000);
     steps.push(stop(dies, vec![broker(id)], StopKind::PowerLoss, down));
     let behind = late + dice.between(500..=3_000);
