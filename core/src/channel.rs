@@ -254,6 +254,11 @@ impl<T> Channel<T> {
         self.tried_at
     }
 
+    /// The channel's connection now.
+    pub fn connection(&self) -> Option<ConnectionId> {
+        self.connection
+    }
+
     /// Whether this is the channel's connection now. Answers on older ones are to be ignored.
     pub fn owns(&self, connection: ConnectionId) -> bool {
         self.connection == Some(connection)

@@ -31,6 +31,13 @@ pub trait Machine {
     /// [`Input::Timer`] for that lane, never earlier.
     fn deadlines(&self, visit: &mut dyn FnMut(Lane, Timestamp));
 
+    /// Calls `visit` with each lane whose deadline may be another than when this was last asked, and with
+    /// what it is now; at first with all that have one. A machine with other lanes than [`Lane::Main`] says
+    /// which.
+    fn moved_deadlines(&mut self, visit: &mut dyn FnMut(Lane, Option<Timestamp>)) {
+        visit(Lane::Main, self.next_deadline());
+    }
+
     /// The thread of the real process that works on this input.
     fn lane(&self, input: &Input) -> Lane;
 

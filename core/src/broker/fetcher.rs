@@ -81,8 +81,9 @@ impl ReplicaFetcher {
         }
     }
 
-    pub(super) fn owns(&self, connection: ConnectionId) -> bool {
-        self.channel.owns(connection)
+    /// The connection that it has now.
+    pub(super) fn connection(&self) -> Option<ConnectionId> {
+        self.channel.connection()
     }
 
     /// Begins to follow a partition in a new leader epoch.

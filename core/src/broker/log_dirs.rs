@@ -273,7 +273,7 @@ impl Broker {
                 self.leave(partition);
                 self.flushed_at.remove(partition);
             }
-            for fetcher in self.fetchers.values_mut() {
+            for fetcher in self.fetchers.each() {
                 fetcher.retire_if_idle();
             }
             self.wake_each(now, &partitions, out)?;

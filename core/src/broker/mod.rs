@@ -12,7 +12,7 @@
 //! | `produce`, `fetch`, `queries` | requests |
 //! | `fetch_session`, `fetch_rest` | what the fetchers of this broker know already; what need not be read again |
 //! | `purgatory` | requests that wait |
-//! | `fetcher`, `followed`, `truncation` | follows leaders |
+//! | `fetchers`, `fetcher`, `followed`, `truncation` | follows leaders |
 //! | `alter_partition` | proposes ISRs to the controller |
 //! | `scheduler` | periodic work |
 //! | `zookeeper` | with ZooKeeper: session, registration, the controller's requests, the controller |
@@ -29,6 +29,7 @@ mod fetch;
 mod fetch_rest;
 mod fetch_session;
 mod fetcher;
+mod fetchers;
 mod followed;
 mod lifecycle;
 mod log_dirs;
@@ -61,10 +62,10 @@ use crate::time::{Now, Timestamp, earliest};
 use alter_partition::AlterPartitions;
 use assignments::Assignments;
 use fetch_session::FetchSessions;
+use fetchers::Fetchers;
 use lifecycle::{Lifecycle, Turn};
 use log_dirs::LogDirs;
 use observer::Observer;
-use publish::Fetchers;
 use purgatory::Purgatory;
 use replicas::Replicas;
 use scheduler::Scheduler;
@@ -171,7 +172,7 @@ impl Broker {
             shared,
             purgatory: Purgatory::default(),
             fetch_sessions,
-            fetchers: Fetchers::new(),
+            fetchers: Fetchers::default(),
             scheduler: Scheduler::default(),
             flushed_at: BTreeMap::new(),
             open_logs_at: None,
@@ -311,8 +312,8 @@ impl Broker {
                     .answered(connection, correlation, response, at);
             }
             response => {
-                let owner = self.fetchers.values_mut().find(|one| one.owns(connection));
-                if let Some(fetcher) = owner {
+                let owner = self.fetchers.owner(connection);
+                if let Some(fetcher) = owner.and_then(|source| self.fetchers.get_mut(source)) {
                     let arrived = (connection, correlation, response);
                     fetcher.answered(&mut self.shared, &mut self.replicas, arrived, now, out)?;
                     let risen = std::mem::take(&mut fetcher.risen);
@@ -352,7 +353,8 @@ impl Broker {
         }
         self.alter_partitions.connected(connection);
         self.assignments.connected(connection);
-        for fetcher in self.fetchers.values_mut() {
+        let owner = self.fetchers.owner(connection);
+        if let Some(fetcher) = owner.and_then(|source| self.fetchers.get_mut(source)) {
             fetcher.connected(connection);
         }
     }
@@ -380,11 +382,8 @@ impl Broker {
             .disconnected(&mut self.shared, connection, at);
         self.assignments
             .disconnected(&mut self.shared, connection, at);
-        for fetcher in self
-            .fetchers
-            .values_mut()
-            .filter(|one| one.owns(connection))
-        {
+        let owner = self.fetchers.owner(connection);
+        if let Some(fetcher) = owner.and_then(|source| self.fetchers.get_mut(source)) {
             fetcher.disconnected(&mut self.shared, connection, at);
             fetcher.work(&mut self.shared, &mut self.replicas, now, out)?;
         }
@@ -420,7 +419,7 @@ impl Broker {
                 self.assignments.timer(&mut self.shared, at, out);
                 Ok(())
             }
-            Lane::Fetcher(source) => match self.fetchers.get_mut(&source) {
+            Lane::Fetcher(source) => match self.fetchers.get_mut(source) {
                 Some(fetcher) => fetcher.timer(&mut self.shared, &mut self.replicas, now, out),
                 None => Ok(()),
             },
@@ -456,6 +455,32 @@ impl Broker {
         out.observe(Event::BrokerStopped);
         out.push(Effect::Exit);
         Ok(())
+    }
+}
+
+impl Broker {
+    /// When each lane but those of the fetchers wants waking.
+    fn own_deadlines(&self) -> [(Lane, Option<Timestamp>); 6] {
+        let zookeeper = self.zookeeper.as_ref();
+        let session = zookeeper.and_then(ZooKeeper::deadline);
+        let metadata = match (zookeeper, &self.observer) {
+            (Some(zookeeper), _) => zookeeper.metadata_deadline(),
+            (None, observer) => {
+                let observer = observer.as_ref().and_then(Observer::next_deadline);
+                earliest(observer, self.open_logs_at)
+            }
+        };
+        let alter = self.alter_partitions.next_deadline();
+        let alter = earliest(alter, zookeeper.and_then(ZooKeeper::isr_deadline));
+        let lifecycle = earliest(self.lifecycle.next_deadline(), session);
+        [
+            (Lane::Lifecycle, lifecycle),
+            (Lane::Metadata, metadata),
+            (Lane::AlterPartition, alter),
+            (Lane::DirectoryAssignments, self.assignments.next_deadline()),
+            (Lane::Scheduler, self.scheduler.next_deadline()),
+            (Lane::Purgatory, self.purgatory.next_deadline()),
+        ]
     }
 }
 
@@ -496,40 +521,26 @@ impl Machine for Broker {
     }
 
     fn deadlines(&self, visit: &mut dyn FnMut(Lane, Timestamp)) {
-        if self.ended {
-            return;
-        }
-        let zookeeper = self.zookeeper.as_ref();
-        let session = zookeeper.and_then(ZooKeeper::deadline);
-        let metadata = match (zookeeper, &self.observer) {
-            (Some(zookeeper), _) => zookeeper.metadata_deadline(),
-            (None, observer) => {
-                let observer = observer.as_ref().and_then(Observer::next_deadline);
-                earliest(observer, self.open_logs_at)
-            }
-        };
-        let alter = self.alter_partitions.next_deadline();
-        let alter = earliest(alter, zookeeper.and_then(ZooKeeper::isr_deadline));
-        let parts = [
-            (
-                Lane::Lifecycle,
-                earliest(self.lifecycle.next_deadline(), session),
-            ),
-            (Lane::Metadata, metadata),
-            (Lane::AlterPartition, alter),
-            (Lane::DirectoryAssignments, self.assignments.next_deadline()),
-            (Lane::Scheduler, self.scheduler.next_deadline()),
-            (Lane::Purgatory, self.purgatory.next_deadline()),
-        ];
-        let fetchers = self
-            .fetchers
-            .iter()
-            .map(|(id, one)| (Lane::Fetcher(*id), one.next_deadline()));
-        for (lane, deadline) in parts.into_iter().chain(fetchers) {
-            if let Some(at) = deadline {
+        let fetchers = self.fetchers.deadlines();
+        let fetchers = fetchers.map(|(source, deadline)| (Lane::Fetcher(source), deadline));
+        for (lane, deadline) in self.own_deadlines().into_iter().chain(fetchers) {
+            if let Some(at) = deadline.filter(|_| !self.ended) {
                 visit(lane, at);
             }
         }
+    }
+
+    fn moved_deadlines(&mut self, visit: &mut dyn FnMut(Lane, Option<Timestamp>)) {
+        let ended = self.ended;
+        let mut visit = |lane, deadline: Option<_>| visit(lane, deadline.filter(|_| !ended));
+        for (lane, deadline) in self.own_deadlines() {
+            visit(lane, deadline);
+        }
+        if ended {
+            self.fetchers.touch_all();
+        }
+        self.fetchers
+            .moved_deadlines(|source, deadline| visit(Lane::Fetcher(source), deadline));
     }
 
     fn lane(&self, input: &Input) -> Lane {
@@ -553,8 +564,8 @@ impl Machine for Broker {
                 } else if self.assignments.owns(*connection) {
                     Lane::DirectoryAssignments
                 } else {
-                    let owner = self.fetchers.iter().find(|(_, one)| one.owns(*connection));
-                    owner.map_or(Lane::Main, |(id, _)| Lane::Fetcher(*id))
+                    let owner = self.fetchers.owner(*connection);
+                    owner.map_or(Lane::Main, Lane::Fetcher)
                 }
             }
         }

@@ -15,10 +15,9 @@
 //! Next: `partition/mod.rs` (`apply`), `fetcher.rs` (`follow`).
 
 use super::Broker;
-use super::fetcher::ReplicaFetcher;
 use super::lifecycle::State;
 use crate::event::Event;
-use crate::id::{BrokerId, TopicId, TopicIdPartition, TopicName, TopicPartition};
+use crate::id::{TopicId, TopicIdPartition, TopicName, TopicPartition};
 use crate::machine::Effects;
 use crate::message::ConfigResource;
 use crate::metadata::{MetadataImage, MetadataRecord, PartitionRegistration, TopicImage};
@@ -27,10 +26,7 @@ use crate::planted::Bug;
 use crate::raft::News;
 use crate::storage::StorageError;
 use crate::time::Now;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Replica fetchers by their source.
-pub(super) type Fetchers = BTreeMap<BrokerId, ReplicaFetcher>;
+use std::collections::BTreeSet;
 
 /// What a batch of records changed.
 #[derive(Default)]
@@ -193,7 +189,7 @@ impl Broker {
 
     /// The fetchers take up what they follow now.
     pub(super) fn after_moves(&mut self, now: Now, out: &mut Effects) -> Result<(), StorageError> {
-        for fetcher in self.fetchers.values_mut() {
+        for fetcher in self.fetchers.each() {
             fetcher.retire_if_idle();
             fetcher.work(&mut self.shared, &mut self.replicas, now, out)?;
         }
@@ -286,10 +282,7 @@ impl Broker {
             Became::Follower { new_epoch: true } => {
                 self.leave(&id.partition);
                 if let Some(leader) = registration.leader {
-                    let fetcher = self
-                        .fetchers
-                        .entry(leader)
-                        .or_insert_with(|| ReplicaFetcher::new(leader));
+                    let fetcher = self.fetchers.from(leader);
                     fetcher.follow(&self.shared, &self.replicas, id, now.monotonic);
                 }
             }
@@ -313,13 +306,13 @@ impl Broker {
         let rules = self.shared.rules;
         let again = !rules.truncate_on_every_epoch_change || rules.has(Bug::FetcherGoesOn);
         let leader = now.leader.filter(|_| again);
-        let fetcher = leader.and_then(|leader| self.fetchers.get_mut(&leader));
+        let fetcher = leader.and_then(|leader| self.fetchers.get_mut(leader));
         fetcher.is_some_and(|fetcher| fetcher.go_on(&id.partition, now.leader_epoch))
     }
 
     /// No fetcher follows the partition any more.
     pub(super) fn leave(&mut self, partition: &TopicPartition) {
-        for fetcher in self.fetchers.values_mut() {
+        for fetcher in self.fetchers.each() {
             fetcher.leave(partition);
         }
     }

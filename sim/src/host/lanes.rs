@@ -18,7 +18,6 @@ use std::collections::VecDeque;
 /// One lane.
 #[derive(Debug)]
 struct LaneState {
-    lane: Lane,
     slots: usize,
     /// How many slots are taken by inputs whose disk time is not over.
     busy: usize,
@@ -29,14 +28,20 @@ struct LaneState {
     armed: Option<Timestamp>,
     /// The timer waits in the queue.
     timer_waits: bool,
-    /// Which one the machine named after this one when it was last asked for its deadlines. Mostly it
-    /// names the same one again, and a broker of a large cluster has many.
-    after: usize,
 }
 
-/// All lanes of a process.
+/// All lanes of a process. A broker of a large cluster has many, and an event concerns few.
 #[derive(Debug, Default)]
-pub(super) struct Lanes(Vec<LaneState>);
+pub(super) struct Lanes {
+    /// Their names: to look through these costs little.
+    names: Vec<Lane>,
+    /// Each at the place of its name.
+    states: Vec<LaneState>,
+    /// Those whose timer may have to be entered, some more than once.
+    unarmed: Vec<usize>,
+    /// What the machine has just told; empty but for its memory.
+    moved: Vec<(Lane, Option<Timestamp>)>,
+}
 
 impl Lanes {
     /// Takes in an input; returns it with its lane if it can be worked on now.
@@ -80,21 +85,23 @@ impl Lanes {
 
     /// An input's disk time began: its slot is taken.
     pub(super) fn occupy(&mut self, lane: Lane) {
-        if let Some(state) = self.0.iter_mut().find(|state| state.lane == lane) {
-            state.busy += 1;
+        if let Some(index) = self.find(lane) {
+            self.states[index].busy += 1;
         }
     }
 
     /// Its disk time is over.
     pub(super) fn vacate(&mut self, lane: Lane) {
-        if let Some(state) = self.0.iter_mut().find(|state| state.lane == lane) {
+        if let Some(index) = self.find(lane) {
+            let state = &mut self.states[index];
             state.busy = state.busy.saturating_sub(1);
         }
     }
 
     /// The next waiting input that can be worked on at `now`.
     pub(super) fn next(&mut self, lane: Lane, now: Timestamp) -> Option<Input> {
-        let state = self.0.iter_mut().find(|state| state.lane == lane)?;
+        let index = self.find(lane)?;
+        let state = &mut self.states[index];
         loop {
             if !state.has_slot() {
                 return None;
@@ -107,79 +114,91 @@ impl Lanes {
             if state.deadline.is_some_and(|deadline| deadline <= now) {
                 return Some(input);
             }
+            self.unarmed.push(index);
         }
     }
 
-    /// Asks the machine for its deadlines; `enter` gets each one that the agenda lacks.
+    /// Asks the machine for the deadlines that have moved; `enter` gets each one that the agenda lacks.
     pub(super) fn arm(
         &mut self,
-        machine: &dyn Machine,
+        machine: &mut dyn Machine,
         now: Timestamp,
         mut enter: impl FnMut(Lane, Timestamp),
     ) {
-        for state in &mut self.0 {
-            state.deadline = None;
-        }
-        let mut last = None;
-        machine.deadlines(&mut |lane, at| {
-            let index = self.index_after(machine, last, lane);
-            last = Some(index);
-            let state = &mut self.0[index];
-            state.deadline = Some(state.deadline.map_or(at, |other| other.min(at)));
-        });
-        for state in &mut self.0 {
-            let Some(deadline) = state.deadline else {
-                continue;
+        let mut moved = std::mem::take(&mut self.moved);
+        machine.moved_deadlines(&mut |lane, deadline| moved.push((lane, deadline)));
+        for (place, (lane, deadline)) in moved.drain(..).enumerate() {
+            // Most machines name the same lanes first, always.
+            let index = match self.names.get(place) {
+                Some(name) if *name == lane => place,
+                _ => self.index(machine, lane),
             };
-            let at = deadline.max(now);
-            if at == Timestamp::NEVER
-                || state.timer_waits
-                || state.armed.is_some_and(|armed| armed <= at)
-            {
-                continue;
+            self.states[index].deadline = deadline;
+            self.unarmed.push(index);
+        }
+        self.moved = moved;
+        debug_assert!(
+            self.are_all_known(machine),
+            "a deadline has moved unnoticed"
+        );
+        // In the order of the lanes: of two timers at one time that which is entered first comes first.
+        self.unarmed.sort_unstable();
+        for index in self.unarmed.drain(..) {
+            let state = &mut self.states[index];
+            if let Some(at) = state.to_enter(now) {
+                state.armed = Some(at);
+                enter(self.names[index], at);
             }
-            state.armed = Some(at);
-            enter(state.lane, at);
         }
     }
 
-    /// The place of the lane that the machine names after that at `last`.
-    fn index_after(&mut self, machine: &dyn Machine, last: Option<usize>, lane: Lane) -> usize {
-        let guess = last.map_or(0, |last| self.0[last].after);
-        if self.0.get(guess).is_some_and(|state| state.lane == lane) {
-            return guess;
-        }
-        let index = self.index(machine, lane);
-        if let Some(last) = last {
-            self.0[last].after = index;
-        }
-        index
+    /// Whether the deadlines that are kept are those that the machine has.
+    fn are_all_known(&self, machine: &dyn Machine) -> bool {
+        let (mut same, mut all) = (0, 0);
+        machine.deadlines(&mut |lane, at| {
+            let kept = self
+                .find(lane)
+                .and_then(|index| self.states[index].deadline);
+            same += usize::from(kept == Some(at));
+            all += 1;
+        });
+        let kept = self.states.iter().filter(|state| state.deadline.is_some());
+        same == all && kept.count() == all
     }
 
     fn state(&mut self, machine: &dyn Machine, lane: Lane) -> &mut LaneState {
         let index = self.index(machine, lane);
-        &mut self.0[index]
+        &mut self.states[index]
+    }
+
+    fn find(&self, lane: Lane) -> Option<usize> {
+        self.names.iter().position(|name| *name == lane)
     }
 
     fn index(&mut self, machine: &dyn Machine, lane: Lane) -> usize {
-        let index = self.0.iter().position(|state| state.lane == lane);
-        index.unwrap_or_else(|| {
-            self.0.push(LaneState {
-                lane,
+        self.find(lane).unwrap_or_else(|| {
+            self.names.push(lane);
+            self.states.push(LaneState {
                 slots: machine.slots(lane),
                 busy: 0,
                 queue: VecDeque::new(),
                 deadline: None,
                 armed: None,
                 timer_waits: false,
-                after: 0,
             });
-            self.0.len() - 1
+            self.names.len() - 1
         })
     }
 }
 
 impl LaneState {
+    /// When its timer has to be entered, if it has to be.
+    fn to_enter(&self, now: Timestamp) -> Option<Timestamp> {
+        let at = self.deadline?.max(now);
+        let is_entered = self.armed.is_some_and(|armed| armed <= at);
+        (at != Timestamp::NEVER && !self.timer_waits && !is_entered).then_some(at)
+    }
+
     fn has_slot(&self) -> bool {
         self.busy < self.slots.max(1)
     }

@@ -179,7 +179,7 @@ impl Host {
         if self.starting.is_some() {
             return;
         }
-        if let Some(machine) = self.machine.as_deref() {
+        if let Some(machine) = self.machine.as_deref_mut() {
             let (node, now) = (self.node, world.now);
             self.lanes.arm(machine, now, |lane, at| {
                 world.schedule(at, node, Work::Timer(lane, at));

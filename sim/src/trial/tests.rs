@@ -96,12 +96,16 @@ fn steps_done() -> Order {
     Order::Record(What::StepsDone)
 }
 
+fn isr_of(ids: &[i32]) -> Condition {
+    Condition::Isr {
+        partition: orders(),
+        is: brokers(ids),
+    }
+}
+
 fn isr(ids: &[i32]) -> When {
     When::Until {
-        condition: Condition::Isr {
-            partition: orders(),
-            is: brokers(ids),
-        },
+        condition: isr_of(ids),
         within_ms: 5_000,
     }
 }
@@ -218,6 +222,24 @@ fn silence_is_waited_for() {
     assert!(stage.at(300).is_empty());
     assert_eq!(stage.wakes.last(), Some(&500));
     assert_eq!(stage.at(500), [done(0, None), steps_done()]);
+}
+
+#[test]
+fn a_silence_that_is_broken_while_something_else_is_waited_for_is_waited_for_anew() {
+    let quiet = When::Until {
+        condition: Condition::All(vec![isr_of(&[0, 1]), Condition::Quiet { ms: 300 }]),
+        within_ms: 5_000,
+    };
+    let mut stage = Stage::ready(vec![step(quiet, None)]);
+    assert!(stage.at(300).is_empty());
+    let mut story = Story::new();
+    let known = story.entries.len();
+    story.at(500).isr(&[0, 1]);
+    stage.script_sees(&story.entries[known..]);
+    assert_eq!(stage.wakes.last(), Some(&600));
+    assert!(stage.at(600).is_empty());
+    assert_eq!(stage.wakes.last(), Some(&800));
+    assert_eq!(stage.at(800), [done(0, None), steps_done()]);
 }
 
 #[test]

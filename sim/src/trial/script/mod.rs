@@ -236,11 +236,11 @@ impl Script {
         if let Phase::Step { index, since, .. } = &self.phase {
             let step = &self.plan.steps[*index];
             want(deadline(step, *since));
-            silences(&step.when, &self.view, &mut want);
+            silences(&step.when, &self.view, now, &mut want);
         }
         match &self.phase {
             Phase::Step { .. } | Phase::Last => {
-                self.timeline.times(&self.plan, &self.view, &mut want);
+                self.timeline.times(&self.plan, &self.view, now, &mut want);
             }
             Phase::Settle(settle) => settle.times(&self.view, &mut want),
             Phase::Begin | Phase::Boot | Phase::Create | Phase::Over => {}
@@ -328,20 +328,31 @@ fn deadline(step: &Step, since: Timestamp) -> Timestamp {
     }
 }
 
-/// Shows when each silence that a step waits for will have lasted long enough.
-fn silences(when: &When, view: &View, show: &mut impl FnMut(Timestamp)) {
-    fn visit(condition: &Condition, change: Timestamp, show: &mut impl FnMut(Timestamp)) {
+/// Shows when each silence that a step waits for may have lasted long enough. One that has already
+/// waits for the other parts of its condition, and any of them may break it: it is looked at again after
+/// its own length, for no silence that begins now is long enough sooner.
+fn silences(when: &When, view: &View, now: Timestamp, show: &mut impl FnMut(Timestamp)) {
+    fn visit(
+        condition: &Condition,
+        ends: &impl Fn(u64) -> Timestamp,
+        show: &mut impl FnMut(Timestamp),
+    ) {
         match condition {
-            Condition::Quiet { ms } => show(change + Duration::from_millis(*ms)),
+            Condition::Quiet { ms } => show(ends(*ms)),
             Condition::All(parts) | Condition::Any(parts) => {
                 for part in parts {
-                    visit(part, change, show);
+                    visit(part, ends, show);
                 }
             }
             _ => {}
         }
     }
     if let When::Until { condition, .. } = when {
-        visit(condition, view.last_change(), show);
+        let ends = |ms| {
+            let length = Duration::from_millis(ms);
+            let at = view.last_change() + length;
+            if at > now { at } else { now + length }
+        };
+        visit(condition, &ends, show);
     }
 }

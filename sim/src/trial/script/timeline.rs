@@ -111,7 +111,13 @@ impl Timeline {
     }
 
     /// Shows the times at which something may be due.
-    pub(super) fn times(&self, plan: &Plan, view: &View, show: &mut impl FnMut(Timestamp)) {
+    pub(super) fn times(
+        &self,
+        plan: &Plan,
+        view: &View,
+        now: Timestamp,
+        show: &mut impl FnMut(Timestamp),
+    ) {
         if let Some(((at, _), _)) = self.lasting.first_key_value() {
             show(*at);
         }
@@ -121,7 +127,7 @@ impl Timeline {
         for step in &self.conditional {
             show(step.late);
             if let Some(Step { when, .. }) = plan.step(step.index) {
-                silences(when, view, show);
+                silences(when, view, now, show);
             }
         }
     }

@@ -176,6 +176,10 @@ impl Machine for Toy {
         }
     }
 
+    fn moved_deadlines(&mut self, visit: &mut dyn FnMut(Lane, Option<Timestamp>)) {
+        visit(Lane::Scheduler, self.timer);
+    }
+
     fn deadlines(&self, visit: &mut dyn FnMut(Lane, Timestamp)) {
         if let Some(timer) = self.timer {
             visit(Lane::Scheduler, timer);
