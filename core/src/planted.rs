@@ -177,7 +177,7 @@ bugs! {
     DeposedLeaderProposes = "deposed_leader_proposes",
         "`ReplicationControlManager.validateAlterPartitionData`, KIP-497"
         => "an isolated leader takes the leadership back and acknowledged records are lost";
-    /// The controller takes any process of a broker into the ISR, also another than the one that the leader saw.
+    /// The controller takes any process of a broker into the ISR, not only the one that the leader saw.
     ProposedMemberUnchecked = "proposed_member_unchecked",
         "`ReplicationControlManager.ineligibleReplicasForIsr`, KIP-903; kafka_replication.tla, CHECK: broker epochs of the ISR"
         => "a member of the ISR has lost what it had when it was proposed";

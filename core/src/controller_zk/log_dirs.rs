@@ -65,7 +65,7 @@ impl ControllerZk {
     pub(super) fn replicas_told(
         &mut self,
         broker: BrokerId,
-        asked: Vec<TopicPartition>,
+        asked: &[TopicPartition],
         offline: Vec<TopicPartition>,
     ) {
         if !self.context.brokers.contains_key(&broker) {

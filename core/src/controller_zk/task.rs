@@ -34,7 +34,7 @@ pub(super) enum Task {
     ListIsrChanges { forget: bool },
     /// Reads what they are about.
     ReadIsrChanges(Vec<String>),
-    /// Lists the notifications of lost log directories, and watches for more. `forget` = they are only deleted.
+    /// Lists the notifications of lost log directories, and watches for more. `forget` = only deletes them.
     ListLogDirEvents { forget: bool },
     /// Reads which brokers they are of.
     ReadLogDirEvents(Vec<String>),
@@ -159,15 +159,9 @@ impl ControllerZk {
     pub(super) fn ask(&self, task: &Task) -> Vec<Operation> {
         match task {
             Task::ListIsrChanges { .. } => vec![children(ISR_CHANGE_NOTIFICATION)],
-            Task::ReadIsrChanges(names) => {
-                let path = |name: &String| format!("{ISR_CHANGE_NOTIFICATION}/{name}");
-                names.iter().map(|name| read(path(name))).collect()
-            }
+            Task::ReadIsrChanges(names) => notes(ISR_CHANGE_NOTIFICATION, names),
             Task::ListLogDirEvents { .. } => vec![children(LOG_DIR_EVENT_NOTIFICATION)],
-            Task::ReadLogDirEvents(names) => {
-                let path = |name: &String| format!("{LOG_DIR_EVENT_NOTIFICATION}/{name}");
-                names.iter().map(|name| read(path(name))).collect()
-            }
+            Task::ReadLogDirEvents(names) => notes(LOG_DIR_EVENT_NOTIFICATION, names),
             Task::Delete(paths) => paths.iter().map(|path| self.delete(path)).collect(),
             Task::ListBrokers { .. } => vec![children(BROKER_IDS)],
             Task::ReadBrokers { ids, .. } => ids.iter().map(|id| read(broker(*id))).collect(),
@@ -330,7 +324,7 @@ impl ControllerZk {
                 self.tasks
                     .push_back(Task::ListLogDirEvents { forget: false });
             }
-            Happening::Told(broker, asked, offline) => self.replicas_told(broker, asked, offline),
+            Happening::Told(broker, asked, offline) => self.replicas_told(broker, &asked, offline),
             Happening::Request(reply, request) => self.begin_request(reply, *request),
             Happening::State(partition) => self.isr_changed([partition]),
             Happening::Deleted(broker, partitions) => self.replicas_deleted(broker, &partitions),
@@ -383,6 +377,12 @@ fn ask_config((resource, exists, data): &(ConfigResource, bool, Bytes)) -> [Oper
 /// Reads a znode.
 pub(super) fn read(path: String) -> Operation {
     Operation::GetData { path, watch: false }
+}
+
+/// Reads notifications.
+fn notes(folder: &str, names: &[String]) -> Vec<Operation> {
+    let paths = names.iter().map(|name| format!("{folder}/{name}"));
+    paths.map(read).collect()
 }
 
 fn children(path: &str) -> Operation {

@@ -17,7 +17,8 @@
 //!
 //! Simplified: written as by the newest release with ZooKeeper (3.9), whose order of fields is kept.
 //! Source: `ZkData.scala`: `ControllerZNode`, `ControllerEpochZNode`, `BrokerIdZNode`, `TopicZNode`,
-//! `TopicPartitionStateZNode`, `ConfigEntityZNode`, `IsrChangeNotificationSequenceZNode`, `LogDirEventNotificationSequenceZNode`; KIP-380, KIP-516.
+//! `TopicPartitionStateZNode`, `ConfigEntityZNode`, `IsrChangeNotificationSequenceZNode`,
+//! `LogDirEventNotificationSequenceZNode`; KIP-380, KIP-516.
 //! Next: `elector.rs`.
 
 use super::assignment::Assignment;

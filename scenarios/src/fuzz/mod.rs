@@ -129,7 +129,7 @@ fn world(dice: &mut Dice, profile: Profile, plan: &mut Plan) {
     }
 }
 
-/// Who runs after the last fault: mostly everybody, else all clients, who keeps the metadata and some brokers.
+/// Who runs after the last fault: mostly everybody, else clients, keepers of the metadata and some brokers.
 fn recovery(dice: &mut Dice, profile: Profile, plan: &Plan) -> Recovery {
     let all = dice.percent(profile.everybody_recovers());
     let mut nodes = cluster::keepers(plan);

@@ -10,8 +10,8 @@ pub enum Profile {
     Pair,
     /// The same on three brokers.
     Trio,
-    /// One partition on four brokers, and replicas that leave the ISR and join again at the wrong moment: what
-    /// the guards of an ISR's growth are for.
+    /// One partition on four brokers, and replicas that leave the ISR and join again at the wrong moment:
+    /// what the guards of an ISR's growth are for.
     Rejoin,
     /// Small clusters, few faults, none that damages a disk: what a cluster should take lightly.
     Light,
@@ -45,7 +45,7 @@ impl Profile {
         }
     }
 
-    /// Whether it is one of the three that are about one partition: they have families of faults of their own.
+    /// Whether it is one of the three that are about one partition: they have their own families of faults.
     pub fn is_model(self) -> bool {
         matches!(self, Self::Pair | Self::Trio | Self::Rejoin)
     }

@@ -5,8 +5,8 @@
 //! nothing breaks. What is left is a smallest set: each of it is needed. What was the cause of other plans
 //! in which the same checks found something is tried first, for a few causes make most findings.
 //!
-//! A trial with ZooKeeper that all later rules leave broken is tried once more with a metadata quorum of as many
-//! controllers in the place of the ensemble (`metadata_quorum`): what only that mends is what Kafka with
+//! A trial with ZooKeeper that all later rules leave broken is tried once more with a metadata quorum of as
+//! many controllers in the place of the ensemble (`metadata_quorum`): what only that mends is what Kafka with
 //! ZooKeeper never learnt.
 //!
 //! Simplified: another rule is another course of events, and a finding may go away by luck. So a set that

@@ -112,8 +112,8 @@ pub(super) fn late_proposal(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
     steps
 }
 
-/// While a proposal is under way, another member of the ISR is fenced, and so leaves it; it is heard of again,
-/// but does not follow yet.
+/// While a proposal is under way, another member of the ISR is fenced, and so leaves it; it is heard of
+/// again, but does not follow yet.
 pub(super) fn overtaken_proposal(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
     let order = dice.some(&scene.brokers, scene.brokers.len());
     let [joins, leaves, ..] = order.as_slice() else {
