@@ -84,16 +84,9 @@ fn an_assignment_to_a_directory_elects_nobody() {
     assert_eq!(verdict.verdict, Class::Unavailable);
 }
 
-/// With ZooKeeper. A broker that had lost power led before it had registered: what was meant for the process
-/// before it reached it. Found by `ktrial fuzz --seed 268 --set zookeeper.servers=3 --set kafka.release=3.9`.
-#[test]
-fn a_broker_leads_only_when_it_has_registered() {
-    let verdict = verdict("led-before-registered");
-    assert!(findings(&verdict).iter().all(|(_, permitted)| *permitted));
-}
-
 /// With ZooKeeper. While a broker opened its logs from a slow disk, its pings overtook its registration, and
-/// its session took no answer from then on: it never proposed an ISR. Found by the same with seed 2.
+/// its session took no answer from then on: it never proposed an ISR. Found by
+/// `ktrial fuzz --seed 2 --set zookeeper.servers=3 --set kafka.release=3.9`.
 #[test]
 fn answers_come_though_a_thread_was_busy() {
     let verdict = verdict("answers-overtaken");

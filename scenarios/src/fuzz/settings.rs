@@ -152,10 +152,13 @@ fn quick(plan: &mut Plan) {
     }
 }
 
-/// Who falls behind is soon out of the ISR, and comes back to it a few batches at a time.
+/// Who falls behind is soon out of the ISR, and comes back to it a few batches at a time. What one replica
+/// loses with its power is no excuse.
 fn rejoin(dice: &mut Dice, plan: &mut Plan) {
     let bytes = dice.pick(&["200", "1000"]);
     let max = dice.pick(&["1500", "3000"]);
+    let key = "min.insync.replicas".to_owned();
+    plan.topic_defaults.insert(key, "2".to_owned());
     for broker in &mut plan.brokers {
         let config = &mut broker.config;
         config.insert("replica.fetch.max.bytes".to_owned(), bytes.to_owned());
