@@ -204,6 +204,8 @@ switches! {
     stale_controller_owns_up = "3.3", "KAFKA-14154";
     /// A broker that is stopping steps down where another one leads now.
     stopping_broker_steps_down = "3.3.2", "KAFKA-14296";
+    /// A heartbeat is given up after half a session, not after controller.socket.timeout.ms.
+    heartbeat_within_session = "3.4", "KAFKA-14392";
     /// A follower takes over the leader's high watermark only after it has cut what diverges.
     truncate_before_hw = "3.4.1", "KAFKA-14704";
     /// Fetch and AlterPartition carry the broker epoch, so that a replica that restarted since is refused.
@@ -232,6 +234,8 @@ switches! {
     elr_last_known_leader = "4.1", "KIP-966";
     /// The last known leader is elected only if it lives.
     elr_last_known_leader_checks_alive = "4.1", "KAFKA-19522";
+    /// A heartbeat is given up after broker.heartbeat.interval.ms, and the next one waits as long again.
+    heartbeat_within_interval = "4.1", "KAFKA-19294";
     /// A reassignment ends when all that come are in the ISR, though one that stays is not.
     reassignment_needs_only_the_new = "4.3", "KAFKA-19975";
 

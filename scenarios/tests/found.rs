@@ -34,7 +34,7 @@ fn a_cut_is_told_even_if_the_checkpoint_after_it_fails() {
 }
 
 /// Kafka's own race, as of 4.3.1: metadata of the same partition epoch makes a leader forget its wish for
-/// another ISR while the controller grants it. Found by `ktrial fuzz --seed 404`.
+/// another ISR while the controller grants it. Found by `ktrial fuzz --seed 389`.
 #[test]
 fn a_leader_forgets_a_wish_that_is_granted() {
     let verdict = verdict("forgotten-isr-proposal");

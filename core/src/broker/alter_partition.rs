@@ -38,10 +38,8 @@ pub(super) struct AlterPartitions {
 
 impl AlterPartitions {
     pub(super) fn new(shared: &Shared, controllers: &[NodeId]) -> Self {
-        let link = ControllerLink::new(controllers, shared.config.controller_socket_timeout);
-        let with_zookeeper = matches!(controllers.first(), Some(NodeId::Broker(_)));
         Self {
-            link: if with_zookeeper { link.staying() } else { link },
+            link: ControllerLink::new(controllers, shared.config.controller_socket_timeout),
             wishes: BTreeMap::new(),
             in_flight: None,
             retry_at: None,
@@ -54,7 +52,7 @@ impl AlterPartitions {
 
     /// A controller is known: wishes go there, if there was none.
     pub(super) fn found(&mut self, controller: Option<NodeId>) {
-        self.link.turn_to(controller);
+        self.link.find(controller);
     }
 
     /// Takes a wish on; it goes out at once if no request is under way. Returns whether it was taken:
@@ -90,7 +88,7 @@ impl AlterPartitions {
             return;
         }
         self.retry_at = None;
-        self.link.turn_to(shared.active_controller);
+        self.link.find(shared.active_controller);
         if !self.link.is_ready(now) {
             self.retry_at = Some(self.link.ready_at());
             return;

@@ -136,7 +136,7 @@ impl Assignments {
         if self.next.take_if(|due| *due <= now).is_none() || !self.in_flight.is_empty() {
             return;
         }
-        self.link.turn_to(shared.active_controller);
+        self.link.find(shared.active_controller);
         if !self.link.is_ready(now) {
             self.next = Some(self.link.ready_at());
             return;

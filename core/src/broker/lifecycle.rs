@@ -39,15 +39,16 @@ const FIND_CONTROLLER: Duration = Duration::from_millis(100);
 /// Half of `broker.session.timeout.ms`, by default.
 const HALF_SESSION: Duration = Duration::from_millis(4_500);
 
-/// How long a heartbeat may take. With other controllers to turn to it must not take a whole session
-/// (KAFKA-14392). Simplified: the session is taken to be the default one, and with one controller, where
-/// there is nobody to turn to, `controller.socket.timeout.ms` holds alone.
-fn heartbeat_timeout(shared: &Shared, controllers: &[NodeId]) -> Duration {
+/// How long a heartbeat may take: no longer than after it another controller can still hear the next one
+/// within the session. Simplified: the session is taken to be the default one.
+fn heartbeat_timeout(shared: &Shared) -> Duration {
     let timeout = shared.config.controller_socket_timeout;
-    if controllers.len() > 1 {
-        timeout.min(HALF_SESSION)
-    } else {
-        timeout
+    match shared.rules {
+        rules if rules.heartbeat_within_interval => {
+            timeout.min(shared.config.broker_heartbeat_interval)
+        }
+        rules if rules.heartbeat_within_session => timeout.min(HALF_SESSION),
+        _ => timeout,
     }
 }
 
@@ -115,7 +116,7 @@ impl Lifecycle {
     ) -> Self {
         Self {
             state: State::Starting,
-            link: ControllerLink::new(controllers, heartbeat_timeout(shared, controllers)),
+            link: ControllerLink::new(controllers, heartbeat_timeout(shared)),
             incarnation,
             previous_epoch,
             in_flight: false,
@@ -231,7 +232,11 @@ impl Lifecycle {
             }
         }
         if !self.link.expire(shared, now, out).is_empty() {
-            self.lost(shared, now);
+            if shared.rules.heartbeat_within_interval {
+                self.failed(shared, now);
+            } else {
+                self.lost(shared, now);
+            }
         }
         if self.next.is_some_and(|next| now >= next) {
             self.speak(shared, applied, now, out);
@@ -267,7 +272,7 @@ impl Lifecycle {
             self.at_once = true;
             return;
         }
-        self.link.turn_to(shared.active_controller);
+        self.link.find(shared.active_controller);
         if !self.link.is_ready(now) {
             self.next = Some(self.link.ready_at());
             return;

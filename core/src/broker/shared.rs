@@ -100,20 +100,18 @@ impl Shared {
     }
 }
 
-/// A channel to the active controller, whichever of the quorum that is.
-/// Source: `NodeToControllerChannelManager`, `RaftControllerNodeProvider`. Simplified: while the broker knows
-/// no active controller it asks one after the other, where Kafka waits; a request that was refused is sent
-/// again by who sent it. Unless it stays, it turns to another controller as soon as one is known, where Kafka
-/// stays with the one that it has found until that one refuses or is gone.
+/// A channel to the active controller, whichever that is. It stays with the one that it has found until that
+/// one refuses, is gone or does not answer in time; that another one leads by then does not move it.
+/// Source: `NodeToControllerRequestThread.doWork`, `handleResponse`; `RaftControllerNodeProvider`.
+/// Simplified: while the broker knows no active controller it asks one after the other, where Kafka waits; a
+/// request that was refused is sent again by who sent it.
 #[derive(Debug)]
 pub(super) struct ControllerLink<T> {
     /// One for each controller.
     channels: Vec<Channel<T>>,
     current: usize,
-    /// The active controller that was known when `current` was chosen.
-    known: Option<NodeId>,
-    /// It stays with whom it has found until that one refuses or is gone.
-    stays: bool,
+    /// The active controller that it has found; `None` = `current` is a guess.
+    found: Option<NodeId>,
     timeout: Duration,
 }
 
@@ -124,27 +122,17 @@ impl<T> ControllerLink<T> {
         Self {
             channels: controllers.iter().map(channel).collect(),
             current: 0,
-            known: None,
-            stays: false,
+            found: None,
             timeout,
         }
     }
 
-    /// The same, staying with whom it has found until that one refuses or is gone.
-    /// Source: `NodeToControllerRequestThread.doWork`, `handleResponse`.
-    pub(super) fn staying(self) -> Self {
-        Self {
-            stays: true,
-            ..self
-        }
-    }
-
-    /// Turns to the active controller when another one is known to be it.
-    pub(super) fn turn_to(&mut self, active: Option<NodeId>) {
-        if active == self.known || (self.stays && self.known.is_some()) {
+    /// Turns to the active controller, if it has found none yet.
+    pub(super) fn find(&mut self, active: Option<NodeId>) {
+        if self.found.is_some() {
             return;
         }
-        self.known = active;
+        self.found = active;
         let is = |channel: &Channel<T>| active == Some(channel.to());
         if let Some(found) = self.channels.iter().position(is) {
             self.current = found;
@@ -245,11 +233,9 @@ impl<T> ControllerLink<T> {
         deadlines.fold(None, earliest)
     }
 
-    /// Turns to the next controller of the quorum, if there is more than one.
+    /// This one is not the active controller, or gone: until another one is known the next one is asked.
     pub(super) fn next_controller(&mut self) {
-        if self.stays {
-            self.known = None;
-        }
+        self.found = None;
         if self.channels.len() > 1 {
             self.current = (self.current + 1) % self.channels.len();
         }

@@ -56,12 +56,17 @@ pub(crate) fn batch(value: &str, base_offset: i64, epoch: i32) -> Bytes {
 impl Driver {
     /// Broker `id` over an empty disk.
     pub(crate) fn new(id: i32, topic_defaults: TopicConfig) -> Self {
+        Self::under(Rules::default(), id, topic_defaults)
+    }
+
+    /// As `new`, under these rules.
+    pub(crate) fn under(rules: Rules, id: i32, topic_defaults: TopicConfig) -> Self {
         let start = BrokerStart {
             id: BrokerId(id),
             incarnation: Incarnation(0),
             config: Default::default(),
             topic_defaults,
-            rules: Rules::default(),
+            rules,
             controllers: vec![ControllerId(3000)],
             zookeeper: None,
             random: Random::stream(1, "broker"),
@@ -202,6 +207,17 @@ impl Driver {
         let (at, lane) = next.unwrap();
         self.now = self.now.max(at);
         self.handle(&format!("{} timer {lane}", self.now), Input::Timer(lane));
+    }
+
+    /// When a lane wants waking, in ms.
+    pub(crate) fn deadline(&self, wanted: Lane) -> Option<u64> {
+        let mut deadline = None;
+        self.broker.deadlines(&mut |lane, at| {
+            if lane == wanted {
+                deadline = Some(at.as_millis());
+            }
+        });
+        deadline
     }
 
     /// Time goes on to this millisecond without a deadline in between being served.

@@ -223,3 +223,28 @@ fn a_follower_gives_up_on_records_that_do_not_continue_its_log() {
     driver.metadata(&[changed(LeaderChange::Leader(BrokerId(2)), &[2, 3])]);
     insta::assert_snapshot!(driver.transcript);
 }
+
+/// KAFKA-14392 and KAFKA-19294: how long a heartbeat waits for a controller that does not answer, and when
+/// the next one is sent then.
+#[test]
+fn a_heartbeat_is_given_up_before_the_session_ends() {
+    for (release, given_up, next) in [
+        ("3.3", 30_000, 32_000),
+        ("3.4", 4_500, 6_500),
+        ("4.1", 2_000, 4_000),
+    ] {
+        let rules = Rules::kafka(release).unwrap();
+        let mut driver = Driver::under(rules, 1, TopicConfig::default());
+        driver.timer(Lane::Lifecycle);
+        driver.registered(1);
+        driver.timer(Lane::Lifecycle);
+        assert_eq!(
+            driver.deadline(Lane::Lifecycle),
+            Some(given_up),
+            "{release}"
+        );
+        driver.at(given_up);
+        driver.timer(Lane::Lifecycle);
+        assert_eq!(driver.deadline(Lane::Lifecycle), Some(next), "{release}");
+    }
+}

@@ -10,7 +10,7 @@
 //! - From a controller that is older than one it has heard of: STALE_CONTROLLER_EPOCH.
 //! - For a registration before its own: STALE_BROKER_EPOCH, since KIP-380. Before, it did what was meant for
 //!   the process before it.
-//! - StopReplica of a leader epoch before its own is refused, since KIP-570. Before, a replica that was made
+//! - StopReplica is refused unless its leader epoch is newer, since KIP-570. Before, a replica that was made
 //!   to follow meanwhile was stopped too.
 //! - A process deals with none before it has registered: it opens its door then (`KafkaServer.startup`). What
 //!   was meant for the process before it waits, and is judged by its own registration.
@@ -306,7 +306,7 @@ impl Broker {
             let name = &partition.partition;
             let replica = self.replicas.get(name);
             let known = replica.map_or(LeaderEpoch(-1), |replica| replica.leader_epoch());
-            if leader_epoch.is_some_and(|meant| meant < known) {
+            if leader_epoch.is_some_and(|meant| meant <= known) {
                 out.observe(Event::Refused {
                     api: crate::message::Api::StopReplica,
                     partition: Some(name.clone()),
