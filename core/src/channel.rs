@@ -280,6 +280,20 @@ impl<T> Channel<T> {
         self.in_flight.pop_front().map(|request| request.tag)
     }
 
+    /// As [`Channel::answered`], where several threads of a process share the connection: what one of them
+    /// sends while it is busy goes out when it is done, and the others' requests overtake it.
+    pub fn answered_in_any_order(
+        &mut self,
+        connection: ConnectionId,
+        correlation: CorrelationId,
+    ) -> Option<T> {
+        let mut waiting = self.in_flight.iter();
+        let place = waiting.position(|request| request.correlation == correlation)?;
+        let request = self.in_flight.remove(place)?;
+        self.in_flight.push_front(request);
+        self.answered(connection, correlation)
+    }
+
     /// Takes note that the other side refused or reset the connection. Returns the tags of the
     /// requests that will not be answered, oldest first.
     pub fn disconnected(

@@ -92,3 +92,16 @@ fn an_answer_proves_more_than_a_handshake() {
     assert!(lost.is_empty());
     assert!(!client.channel.is_established());
 }
+
+#[test]
+fn where_threads_share_a_connection_answers_come_in_any_order() {
+    let mut client = Client::new();
+    let connection = client.send(Timestamp::ZERO);
+    client.send(Timestamp::ZERO);
+    let channel = &mut client.channel;
+    let [first, second] = [0, 1].map(|place| channel.in_flight[place].correlation);
+    assert_eq!(channel.clone().answered(connection, second), None);
+    assert_eq!(channel.answered_in_any_order(connection, second), Some(7));
+    assert_eq!(channel.answered_in_any_order(connection, second), None);
+    assert_eq!(channel.answered_in_any_order(connection, first), Some(7));
+}

@@ -197,22 +197,27 @@ fn plan(version: &Version, seed: u64, cell: &[Chosen<'_>]) -> Result<Plan, Vec<D
             target.apply(&mut plan, value);
         }
     }
-    let release = version.defaults.as_ref().unwrap_or(&plan.release);
-    let defaults = Rules::default_settings(release).unwrap_or_default();
-    for (key, value) in defaults {
-        if key == ZOOKEEPER_SESSION && !has_own_session(&plan) {
-            continue;
-        }
-        if let Ok(target) = target(key, &plan) {
-            target.fill(&mut plan, value);
-        }
-    }
+    let release = version.defaults.clone();
+    let release = release.unwrap_or_else(|| plan.release.clone());
+    fill_defaults(&mut plan, &release);
     draw(&version.draws, &mut plan).map_err(|mistake| vec![mistake])?;
     let mistakes = conflicts(&plan, &version.places);
     if mistakes.is_empty() {
         Ok(plan)
     } else {
         Err(mistakes)
+    }
+}
+
+/// What the plan does not say is as a release has it by default.
+pub(crate) fn fill_defaults(plan: &mut Plan, release: &str) {
+    for (key, value) in Rules::default_settings(release).unwrap_or_default() {
+        if key == ZOOKEEPER_SESSION && !has_own_session(plan) {
+            continue;
+        }
+        if let Ok(target) = target(key, plan) {
+            target.fill(plan, value);
+        }
     }
 }
 

@@ -11,17 +11,31 @@ use ktrial_core::planted::Bug;
 use ktrial_sim::plan::Plan;
 use ktrial_sim::verdict::{Finding, Verdict};
 use ktrial_sim::{check, trial};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+
+/// How wild the trials are in which a bug is hunted, unless somebody says otherwise: some need a course of
+/// events that trials of any kind hardly come to.
+pub fn profile(bug: Bug) -> Profile {
+    match bug {
+        Bug::JoinsBeforeEpochStart | Bug::ProposedMemberUnchecked | Bug::StaleProposalTaken => {
+            Profile::Rejoin
+        }
+        _ => Profile::default(),
+    }
+}
 
 /// How the hunt for one bug ended.
 #[derive(Clone, Debug, Serialize)]
 pub struct Hunt {
     /// The bug.
     pub bug: Bug,
+    /// The profile of the trials.
+    #[serde(serialize_with = "name")]
+    pub profile: Profile,
     /// Seeds that were tried, the last one included.
     pub seeds: u64,
     /// The seed that showed it; `None` = it was not found.
@@ -34,14 +48,18 @@ pub struct Hunt {
 
 impl Hunt {
     /// The plan that showed it.
-    pub fn plan(&self, profile: Profile) -> Option<Plan> {
-        self.seed.map(|seed| infested(profile, seed, self.bug))
+    pub fn plan(&self) -> Option<Plan> {
+        self.seed.map(|seed| infested(self.profile, seed, self.bug))
     }
 }
 
+fn name<S: Serializer>(profile: &Profile, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(profile.name())
+}
+
 /// The smallest plan that shows a bug that was found; `None` = it was not.
-pub fn shrunk(hunt: &Hunt, profile: Profile, (jobs, stop): (usize, &AtomicBool)) -> Option<Shrunk> {
-    let (plan, finding) = (hunt.plan(profile)?, hunt.finding.as_ref()?);
+pub fn shrunk(hunt: &Hunt, (jobs, stop): (usize, &AtomicBool)) -> Option<Shrunk> {
+    let (plan, finding) = (hunt.plan()?, hunt.finding.as_ref()?);
     let options = Options {
         jobs,
         stop: &|| stop.load(Ordering::Relaxed),
@@ -72,6 +90,7 @@ pub fn hunt(
         }
         return Ok(Some(Hunt {
             bug,
+            profile,
             seeds: seed - from + 1,
             seed: Some(seed),
             checks: found.iter().map(|finding| finding.check.clone()).collect(),
@@ -80,6 +99,7 @@ pub fn hunt(
     }
     Ok(Some(Hunt {
         bug,
+        profile,
         seeds: most,
         seed: None,
         checks: BTreeSet::new(),
@@ -88,12 +108,12 @@ pub fn hunt(
 }
 
 /// Hunts for several bugs, `jobs` at a time; the results are in the order of the bugs. `progress` is called
-/// with each as it ends.
+/// with each as it ends. No profile = each bug has its own.
 ///
 /// # Errors
 /// The simulator failed.
 pub fn hunt_all(
-    profile: Profile,
+    chosen: Option<Profile>,
     bugs: &[Bug],
     seeds: (u64, u64),
     (jobs, stop): (usize, &AtomicBool),
@@ -107,6 +127,7 @@ pub fn hunt_all(
                 loop {
                     let place = next.fetch_add(1, Ordering::Relaxed);
                     let Some(bug) = bugs.get(place) else { return };
+                    let profile = chosen.unwrap_or_else(|| profile(*bug));
                     let ended = hunt(profile, *bug, seeds, stop).transpose();
                     if let Some(Ok(hunt)) = &ended {
                         progress(hunt);

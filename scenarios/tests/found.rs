@@ -84,6 +84,30 @@ fn an_assignment_to_a_directory_elects_nobody() {
     assert_eq!(verdict.verdict, Class::Unavailable);
 }
 
+/// With ZooKeeper. While a broker opened its logs from a slow disk, its pings overtook its registration, and
+/// its session took no answer from then on: it never proposed an ISR. Found by
+/// `ktrial fuzz --seed 2 --set zookeeper.servers=3 --set kafka.release=3.9`.
+#[test]
+fn answers_come_though_a_thread_was_busy() {
+    let verdict = verdict("answers-overtaken");
+    assert_eq!(findings(&verdict), []);
+}
+
+/// With ZooKeeper. Nobody told the controller of a lost log directory. Found by the same with seed 163.
+#[test]
+fn a_lost_directory_is_told_by_a_notification() {
+    let verdict = verdict("lost-directory-untold");
+    assert!(findings(&verdict).iter().all(|(_, permitted)| *permitted));
+}
+
+/// Kafka's own, up to 3.9 with ZooKeeper: a leader loses power and is back while there is no controller. The
+/// next controller cannot tell, and it leads on in the same epoch. Found by the same with seed 277.
+#[test]
+fn nobody_sees_who_restarted_between_two_controllers() {
+    let verdict = verdict("restarted-between-controllers");
+    assert!(findings(&verdict).contains(&("leader_completeness", false)));
+}
+
 /// The plans that the TLA+ models' first failures shrink to (docs/tla.md), each under its seed: broken as
 /// TLC has it, and not with the next rule.
 #[test]

@@ -219,3 +219,30 @@ fn the_ensemble_takes_the_place_of_the_only_controller() {
     let failover = trial::check(&with_ensemble("controller-failover"));
     assert!(failover.unwrap_err().to_string().contains("c3000"));
 }
+
+#[test]
+fn a_lost_log_directory_is_told_with_zookeeper_too() {
+    let entry = ktrial::library::find("log-directory-fails").unwrap();
+    let scenario = parse(entry.name, entry.path, entry.text).unwrap();
+    let servers = Override {
+        key: "zookeeper.servers".to_owned(),
+        value: "3".to_owned(),
+    };
+    // By a notification, in every release that survives a lost directory: KRaft had to learn to tell.
+    for plan in compile(&scenario, 1, &[servers]).unwrap().plans {
+        let record = trial::run(&plan).unwrap();
+        let verdict = check::judge(&plan, &record);
+        assert_eq!(
+            verdict.verdict,
+            ktrial_sim::verdict::Class::Kept,
+            "{:?}",
+            plan.cell
+        );
+        let moved = record.entries.iter().any(|entry| {
+            let leads = matches!(&entry.what, What::Event(Event::BecameLeader { partition, .. })
+                if partition.to_string() == "orders-1");
+            leads && entry.node != Some(NodeId::Broker(ktrial_core::BrokerId(1)))
+        });
+        assert!(moved, "another broker leads what was in it");
+    }
+}

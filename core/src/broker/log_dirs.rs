@@ -9,7 +9,8 @@
 //! What is in a lost directory is not touched again. Its replicas are offline: whoever asks for one is
 //! answered KAFKA_STORAGE_ERROR, nobody follows or leads it here, and the controller is told with the next
 //! heartbeat (KIP-858), so that others lead. A broker that cannot tell for `log.dir.failure.timeout.ms`
-//! stops.
+//! stops. With ZooKeeper it leaves a notification, and the controller asks it which replicas it means
+//! (KIP-112).
 //!
 //! Invariants: once lost, a directory has no call made below it.
 //!
@@ -276,9 +277,9 @@ impl Broker {
                 fetcher.retire_if_idle();
             }
             self.wake_each(now, &partitions, out)?;
-            // With ZooKeeper there is no heartbeat that could tell, and no controller that heeds it.
-            let id = self.shared.storage.id_of(&directory);
-            if let Some(id) = id.filter(|_| self.zookeeper.is_none()) {
+            if self.zookeeper.is_some() {
+                self.note_lost_directory(now, out);
+            } else if let Some(id) = self.shared.storage.id_of(&directory) {
                 let timeout = self.shared.config.log_dir_failure_timeout;
                 self.lifecycle.directory_lost(id, now.monotonic, timeout);
             }

@@ -195,6 +195,11 @@ impl Replicas {
         there.or(told).or(emptiest).map(|(at, _)| at)
     }
 
+    /// Whether a replica is in a directory that was lost.
+    pub(super) fn is_lost(&self, name: &TopicPartition) -> bool {
+        self.lost.contains_key(name)
+    }
+
     /// The replicas in a directory that was lost: they are offline from now on.
     pub(super) fn take_offline(&mut self, directory: &str) -> Vec<TopicPartition> {
         let Some(at) = self

@@ -79,7 +79,7 @@ impl Cluster {
         let mut partition = builder.partition.clone();
         check_newness(&partition, proposal, self.rules)?;
         if !self.rules.has(Bug::DeposedLeaderProposes) {
-            check_leadership(from, &partition, proposal)?;
+            check_leadership(from, &partition, proposal, self.rules)?;
         }
         check_members(from, &partition, proposal)?;
         if !proposal
@@ -121,7 +121,9 @@ impl Cluster {
             return false;
         }
         let current = registration.map(|registration| registration.broker_epoch);
-        !self.rules.isr_broker_epoch_check || epoch.is_none() || current == epoch
+        let checked =
+            self.rules.isr_broker_epoch_check && !self.rules.has(Bug::ProposedMemberUnchecked);
+        !checked || epoch.is_none() || current == epoch
     }
 }
 
@@ -152,6 +154,7 @@ fn check_leadership(
     from: BrokerId,
     partition: &PartitionRegistration,
     proposal: &AlterPartitionProposal,
+    rules: Rules,
 ) -> Result<(), ErrorCode> {
     if proposal.leader_epoch < partition.leader_epoch {
         return Err(ErrorCode::FencedLeaderEpoch);
@@ -159,7 +162,8 @@ fn check_leadership(
     if partition.leader != Some(from) {
         return Err(ErrorCode::InvalidRequest);
     }
-    if proposal.partition_epoch < partition.partition_epoch {
+    let stale = proposal.partition_epoch < partition.partition_epoch;
+    if stale && !rules.has(Bug::StaleProposalTaken) {
         return Err(ErrorCode::InvalidUpdateVersion);
     }
     Ok(())

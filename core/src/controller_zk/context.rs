@@ -5,7 +5,7 @@
 //! its partitions anew, and writes them by their version.
 //!
 //! Simplified: a replica has no state of its own here (new, online, offline, in deletion): it is as its
-//! broker is. No log directory fails alone.
+//! broker and its log directory are.
 //! Source: `ControllerContext`.
 //! Next: `batch.rs`.
 
@@ -44,20 +44,34 @@ pub(crate) struct Context {
     pub(crate) phases: BTreeMap<TopicPartition, Phase>,
     /// Topics that shall go.
     pub(crate) deleting: BTreeSet<TopicName>,
+    /// Replicas in lost log directories of brokers that live.
+    pub(crate) lost: BTreeMap<BrokerId, BTreeSet<TopicPartition>>,
 }
 
 impl Context {
-    /// What elections may know of the brokers.
-    pub(crate) fn election_view(&self) -> Brokers {
+    /// What the election of a partition may know of the brokers.
+    pub(crate) fn election_view(&self, name: &TopicPartition) -> Brokers {
+        let live = self.brokers.keys().copied();
         Brokers {
-            live: self.brokers.keys().copied().collect(),
+            live: live.filter(|id| !self.has_lost(*id, name)).collect(),
             shutting_down: self.shutting_down.clone(),
         }
     }
 
-    /// Whether a replica of this broker is online.
+    /// Whether this broker lives and does not shut down.
     pub(crate) fn is_online(&self, broker: BrokerId) -> bool {
         self.brokers.contains_key(&broker) && !self.shutting_down.contains(&broker)
+    }
+
+    /// Whether a broker has lost the log directory that its replica is in.
+    fn has_lost(&self, broker: BrokerId, name: &TopicPartition) -> bool {
+        let lost = self.lost.get(&broker);
+        lost.is_some_and(|lost| lost.contains(name))
+    }
+
+    /// Whether a broker's replica of a partition is online.
+    pub(crate) fn has_online(&self, broker: BrokerId, name: &TopicPartition) -> bool {
+        self.is_online(broker) && !self.has_lost(broker, name)
     }
 
     /// The partition with its topic's id.
@@ -94,8 +108,10 @@ impl Context {
 
     /// The partitions whose leader is not online.
     pub(crate) fn with_offline_leader(&self) -> Vec<TopicPartition> {
-        let online = |state: &LeaderAndIsr| state.leader.is_some_and(|id| self.is_online(id));
-        let found = self.leadership.iter().filter(|(_, state)| !online(state));
+        let online =
+            |name, state: &LeaderAndIsr| state.leader.is_some_and(|id| self.has_online(id, name));
+        let all = self.leadership.iter();
+        let found = all.filter(|(name, state)| !online(name, state));
         found.map(|(name, _)| name.clone()).collect()
     }
 

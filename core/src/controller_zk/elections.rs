@@ -57,7 +57,10 @@ impl ControllerZk {
     }
 
     fn first_state(&self, name: &TopicPartition) -> Option<LeaderAndIsr> {
-        new_partition(&self.context.replicas(name), &self.context.election_view())
+        new_partition(
+            &self.context.replicas(name),
+            &self.context.election_view(name),
+        )
     }
 
     /// Creates the znodes of new partitions that have a live replica.
@@ -103,7 +106,6 @@ impl ControllerZk {
     pub(super) fn elect(&mut self, partitions: &[TopicPartition], plan: Plan, answers: &[Reply]) {
         let (states, configs) = answers.split_at(partitions.len().min(answers.len()));
         let unclean = self.unclean_allowed(partitions, configs);
-        let brokers = self.context.election_view();
         let mut elected = Vec::new();
         for (name, answer) in partitions.iter().zip(states) {
             let Some((now, written_by)) = state_in(answer) else {
@@ -122,6 +124,7 @@ impl ControllerZk {
                 Plan::ControlledShutdown => Kind::ControlledShutdown,
                 Plan::Reassignment => Kind::Reassignment(&replicas),
             };
+            let brokers = self.context.election_view(name);
             if let Some(next) = elect(kind, &replicas, &now, &brokers) {
                 elected.push((name.clone(), next));
             }
@@ -184,7 +187,7 @@ impl ControllerZk {
         let replicas = self.context.replicas(name).into_iter();
         let told = replicas.filter(|id| match plan {
             Plan::ControlledShutdown | Plan::Reassignment => self.context.brokers.contains_key(id),
-            Plan::Offline { .. } | Plan::Preferred => self.context.is_online(*id),
+            Plan::Offline { .. } | Plan::Preferred => self.context.has_online(*id, name),
         });
         told.collect()
     }
@@ -213,7 +216,7 @@ impl ControllerZk {
                 let in_isr = state.is_some_and(|state| state.isr.contains(&first));
                 // Otherwise the election finds out, from the state as it is then.
                 let tries = in_isr || !self.rules.balance_only_if_in_isr;
-                tries && self.context.is_online(first)
+                tries && self.context.has_online(first, name)
             };
             partitions.extend(elsewhere.into_iter().filter(may_lead).cloned());
         }

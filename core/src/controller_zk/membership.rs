@@ -65,6 +65,7 @@ impl ControllerZk {
 
     fn know(&mut self, registered: Registered) {
         for (id, (epoch, rack)) in registered {
+            self.context.lost.remove(&id);
             self.context.brokers.insert(id, epoch);
             self.context.racks.insert(id, rack);
         }
@@ -138,15 +139,23 @@ impl ControllerZk {
         for broker in dead {
             self.context.brokers.remove(broker);
             self.context.shutting_down.remove(broker);
+            self.context.lost.remove(broker);
         }
+        let removals = dead
+            .iter()
+            .map(|broker| (*broker, self.context.on_broker(*broker)));
+        let removals = removals.collect();
+        self.gone_offline(removals);
+    }
+
+    /// Replicas are not online any more: elections for what they led, and they leave the ISRs.
+    pub(super) fn gone_offline(&mut self, replicas: Vec<(BrokerId, Vec<TopicPartition>)>) {
         let leaderless = self.context.with_offline_leader();
         for name in &leaderless {
             self.context.phases.insert(name.clone(), Phase::Offline);
         }
-        let removals = dead.iter().map(|broker| Task::Remove {
-            broker: *broker,
-            partitions: self.context.on_broker(*broker),
-        });
+        let removals = replicas.into_iter();
+        let removals = removals.map(|(broker, partitions)| Task::Remove { broker, partitions });
         let mut tasks = vec![Task::ElectOffline];
         tasks.extend(removals);
         tasks.push(Task::Send);

@@ -10,7 +10,7 @@
 //! | `batch.rs`, `channels.rs` | its requests to brokers |
 //! | `task.rs` | the steps of its work, and what each asks of ZooKeeper |
 //! | `assignment.rs` | which brokers have a partition, and a move of it that is under way |
-//! | `failover.rs`, `membership.rs`, `topics.rs`, `elections.rs`, `isr.rs`, `reassignment.rs`, `admin.rs` | what follows from each answer |
+//! | `failover.rs`, `membership.rs`, `topics.rs`, `elections.rs`, `isr.rs`, `log_dirs.rs`, `reassignment.rs`, `admin.rs` | what follows from each answer |
 //!
 //! Rules:
 //! - Events wait in one queue. One at a time is worked on, in steps; a step that asks ZooKeeper waits for all
@@ -23,7 +23,7 @@
 //!
 //! Invariants: at most one step asks at a time; each request is answered once, or its connection is gone.
 //!
-//! Simplified: no log directories that fail, no features. An event that began while the
+//! Simplified: no features. An event that began while the
 //! session was there does not hold up the session after it.
 //! Source: `KafkaController`, `ControllerEventManager`, `KafkaZkClient.retryRequestsUntilConnected`.
 //! Next: `elector.rs`, then `task.rs`.
@@ -38,6 +38,7 @@ pub mod elector;
 mod failover;
 mod isr;
 pub mod leaders;
+mod log_dirs;
 mod membership;
 mod reassignment;
 pub mod records;
@@ -65,7 +66,10 @@ use elector::{Ask, Elector, Step};
 use std::collections::VecDeque;
 use std::time::Duration;
 use task::Task;
-use znodes::{BROKER_IDS, CONTROLLER, DELETE_TOPICS, ISR_CHANGE_NOTIFICATION, TOPICS};
+use znodes::{
+    BROKER_IDS, CONTROLLER, DELETE_TOPICS, ISR_CHANGE_NOTIFICATION, LOG_DIR_EVENT_NOTIFICATION,
+    TOPICS,
+};
 
 /// A new controller looks for the first time after this whether leaderships are balanced.
 const FIRST_BALANCE: Duration = Duration::from_secs(5);
@@ -97,6 +101,10 @@ pub(super) enum Happening {
     Deletions,
     /// Leaders changed ISRs.
     IsrChanges,
+    /// Brokers have lost log directories.
+    LogDirEvents,
+    /// A broker has answered a LeaderAndIsr about these partitions, and that some are in a lost directory.
+    Told(BrokerId, Vec<TopicPartition>, Vec<TopicPartition>),
     /// A broker or an operator asks.
     Request(ReplyTo, Box<Request>),
     /// The state of a partition that moves was written (before KIP-497).
@@ -226,6 +234,7 @@ impl ControllerZk {
             TOPICS => Happening::Topics,
             DELETE_TOPICS => Happening::Deletions,
             ISR_CHANGE_NOTIFICATION => Happening::IsrChanges,
+            LOG_DIR_EVENT_NOTIFICATION => Happening::LogDirEvents,
             path => match znodes::partition_of(path) {
                 Some(partition) => Happening::State(partition),
                 None => return,
@@ -424,16 +433,23 @@ impl ControllerZk {
         response: &Response,
         env: &mut Env<'_>,
     ) {
-        let answered = self.channels.answered(request, &mut env.wire);
-        if let (Some((broker, Request::StopReplica(asked))), Response::StopReplica(response)) =
-            (answered, response)
-        {
-            let deleted = asked.body.into_iter().filter(|one| one.delete);
-            let deleted = deleted.map(|one| one.partition);
-            let deleted: Vec<_> = deleted.filter(|id| response.stopped.contains(id)).collect();
-            if !deleted.is_empty() {
-                self.put(Happening::Deleted(broker, deleted), env);
+        match (self.channels.answered(request, &mut env.wire), response) {
+            (Some((broker, Request::StopReplica(asked))), Response::StopReplica(response)) => {
+                let deleted = asked.body.into_iter().filter(|one| one.delete);
+                let deleted = deleted.map(|one| one.partition);
+                let deleted: Vec<_> = deleted.filter(|id| response.stopped.contains(id)).collect();
+                if !deleted.is_empty() {
+                    self.put(Happening::Deleted(broker, deleted), env);
+                }
             }
+            (Some((broker, Request::LeaderAndIsr(asked))), Response::LeaderAndIsr(response)) => {
+                let asked = asked.body.into_iter().map(|one| one.partition.partition);
+                let told = (asked.collect(), response.offline.clone());
+                if response.error.is_none() && self.context.changes_lost(broker, &told) {
+                    self.put(Happening::Told(broker, told.0, told.1), env);
+                }
+            }
+            _ => {}
         }
     }
 

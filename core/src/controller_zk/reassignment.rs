@@ -165,7 +165,7 @@ impl ControllerZk {
         self.context.assignments.insert(name.clone(), to.clone());
         let leader = self.context.leadership.get(&name);
         let leader = leader.and_then(|state| state.leader);
-        let stays = |id: BrokerId| to.replicas.contains(&id) && self.context.is_online(id);
+        let stays = |id: BrokerId| to.replicas.contains(&id) && self.context.has_online(id, &name);
         let mut tasks = if leader.is_some_and(stays) {
             vec![Task::RaiseEpoch(name.clone())]
         } else {

@@ -11,7 +11,8 @@ use super::membership::Registered;
 use super::reassignment::Move;
 use super::znodes::{
     BROKER_IDS, CONFIG_CHANGES, ConfigChangeNode, DELETE_TOPICS, ISR_CHANGE_NOTIFICATION,
-    LeaderAndIsr, StateNode, TOPICS, broker, decode, encode, state, topic, topic_config,
+    LOG_DIR_EVENT_NOTIFICATION, LeaderAndIsr, StateNode, TOPICS, broker, decode, encode, state,
+    topic, topic_config,
 };
 use super::{ControllerZk, Env, Happening, Reply};
 use crate::id::{BrokerId, TopicId, TopicName, TopicPartition};
@@ -33,6 +34,10 @@ pub(super) enum Task {
     ListIsrChanges { forget: bool },
     /// Reads what they are about.
     ReadIsrChanges(Vec<String>),
+    /// Lists the notifications of lost log directories, and watches for more. `forget` = only deletes them.
+    ListLogDirEvents { forget: bool },
+    /// Reads which brokers they are of.
+    ReadLogDirEvents(Vec<String>),
     /// Deletes znodes.
     Delete(Vec<String>),
     /// Lists the brokers, and watches them. `load` = for a new controller.
@@ -154,10 +159,9 @@ impl ControllerZk {
     pub(super) fn ask(&self, task: &Task) -> Vec<Operation> {
         match task {
             Task::ListIsrChanges { .. } => vec![children(ISR_CHANGE_NOTIFICATION)],
-            Task::ReadIsrChanges(names) => {
-                let path = |name: &String| format!("{ISR_CHANGE_NOTIFICATION}/{name}");
-                names.iter().map(|name| read(path(name))).collect()
-            }
+            Task::ReadIsrChanges(names) => notes(ISR_CHANGE_NOTIFICATION, names),
+            Task::ListLogDirEvents { .. } => vec![children(LOG_DIR_EVENT_NOTIFICATION)],
+            Task::ReadLogDirEvents(names) => notes(LOG_DIR_EVENT_NOTIFICATION, names),
             Task::Delete(paths) => paths.iter().map(|path| self.delete(path)).collect(),
             Task::ListBrokers { .. } => vec![children(BROKER_IDS)],
             Task::ReadBrokers { ids, .. } => ids.iter().map(|id| read(broker(*id))).collect(),
@@ -230,6 +234,8 @@ impl ControllerZk {
         match task {
             Task::ListIsrChanges { forget } => self.isr_changes_listed(forget, names(answers)),
             Task::ReadIsrChanges(names) => self.isr_changes_read(&names, answers),
+            Task::ListLogDirEvents { forget } => self.log_dir_events_listed(forget, names(answers)),
+            Task::ReadLogDirEvents(names) => self.log_dir_events_read(&names, answers, env),
             Task::Delete(_) => {}
             Task::ListBrokers { load } => self.brokers_listed(load, &names(answers)),
             Task::ReadBrokers { ids, load } => self.brokers_read(&ids, load, answers, env),
@@ -300,6 +306,7 @@ impl ControllerZk {
     pub(super) fn begin(&mut self, event: Happening) {
         match event {
             Happening::Failover => self.tasks.extend([
+                Task::ListLogDirEvents { forget: true },
                 Task::ListIsrChanges { forget: true },
                 Task::ListBrokers { load: true },
                 Task::ListTopics { load: true },
@@ -313,6 +320,11 @@ impl ControllerZk {
             Happening::IsrChanges => {
                 self.tasks.push_back(Task::ListIsrChanges { forget: false });
             }
+            Happening::LogDirEvents => {
+                self.tasks
+                    .push_back(Task::ListLogDirEvents { forget: false });
+            }
+            Happening::Told(broker, asked, offline) => self.replicas_told(broker, &asked, offline),
             Happening::Request(reply, request) => self.begin_request(reply, *request),
             Happening::State(partition) => self.isr_changed([partition]),
             Happening::Deleted(broker, partitions) => self.replicas_deleted(broker, &partitions),
@@ -365,6 +377,12 @@ fn ask_config((resource, exists, data): &(ConfigResource, bool, Bytes)) -> [Oper
 /// Reads a znode.
 pub(super) fn read(path: String) -> Operation {
     Operation::GetData { path, watch: false }
+}
+
+/// Reads notifications.
+fn notes(folder: &str, names: &[String]) -> Vec<Operation> {
+    let paths = names.iter().map(|name| format!("{folder}/{name}"));
+    paths.map(read).collect()
 }
 
 fn children(path: &str) -> Operation {

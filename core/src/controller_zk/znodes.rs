@@ -11,12 +11,14 @@
 //! | `/config/changes/config_change_N` | whose settings have changed | no |
 //! | `/admin/delete_topics/T` | a topic that shall go | no |
 //! | `/isr_change_notification/isr_change_N` | partitions whose ISR a leader has changed (before 2.7) | no |
+//! | `/log_dir_event_notification/log_dir_event_N` | a broker that has lost a log directory (since 1.0) | no |
 //!
 //! Rule: fields that a release does not know are read over, and those of later releases may be missing.
 //!
 //! Simplified: written as by the newest release with ZooKeeper (3.9), whose order of fields is kept.
 //! Source: `ZkData.scala`: `ControllerZNode`, `ControllerEpochZNode`, `BrokerIdZNode`, `TopicZNode`,
-//! `TopicPartitionStateZNode`, `ConfigEntityZNode`, `IsrChangeNotificationSequenceZNode`; KIP-380, KIP-516.
+//! `TopicPartitionStateZNode`, `ConfigEntityZNode`, `IsrChangeNotificationSequenceZNode`,
+//! `LogDirEventNotificationSequenceZNode`; KIP-380, KIP-516.
 //! Next: `elector.rs`.
 
 use super::assignment::Assignment;
@@ -53,6 +55,8 @@ pub const BROKER_IDS: &str = "/brokers/ids";
 pub const TOPICS: &str = "/brokers/topics";
 /// Changes of ISRs by their leaders.
 pub const ISR_CHANGE_NOTIFICATION: &str = "/isr_change_notification";
+/// Brokers that have lost a log directory.
+pub const LOG_DIR_EVENT_NOTIFICATION: &str = "/log_dir_event_notification";
 /// Znodes that stay, which a broker creates at its start if they are not there.
 pub const PERSISTENT: [&str; 11] = [
     "/consumers",
@@ -63,7 +67,7 @@ pub const PERSISTENT: [&str; 11] = [
     "/brokers/seqid",
     ISR_CHANGE_NOTIFICATION,
     "/latest_producer_id_block",
-    "/log_dir_event_notification",
+    LOG_DIR_EVENT_NOTIFICATION,
     TOPIC_CONFIGS,
     BROKER_CONFIGS,
 ];
@@ -213,6 +217,26 @@ impl IsrChangeNode {
     pub fn partitions(&self) -> impl Iterator<Item = TopicPartition> {
         let partitions = self.partitions.iter();
         partitions.map(|one| TopicPartition::new(one.topic.as_str(), one.partition))
+    }
+}
+
+/// `/log_dir_event_notification/log_dir_event_N`: a broker has lost a log directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogDirEventNode {
+    version: i32,
+    /// The broker.
+    pub broker: BrokerId,
+    event: i32,
+}
+
+impl LogDirEventNode {
+    /// Of this broker.
+    pub fn new(broker: BrokerId) -> Self {
+        Self {
+            version: 1,
+            broker,
+            event: 1,
+        }
     }
 }
 

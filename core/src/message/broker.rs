@@ -213,6 +213,8 @@ pub struct ControlResponse {
     pub error: ErrorCode,
     /// The partitions of a StopReplica that were stopped or deleted.
     pub stopped: Vec<TopicIdPartition>,
+    /// The partitions of a LeaderAndIsr whose log is in a lost directory (KAFKA_STORAGE_ERROR).
+    pub offline: Vec<TopicPartition>,
 }
 
 /// ControlledShutdown (v3): a broker asks the controller to take its leaderships.

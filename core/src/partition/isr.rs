@@ -134,8 +134,9 @@ impl Leadership {
             return false;
         };
         // Below the epoch's start its log may still part from ours, whatever the high watermark says.
-        let in_epoch =
-            end >= self.epoch_start_offset || !context.rules.isr_expand_requires_epoch_start;
+        let required = context.rules.isr_expand_requires_epoch_start
+            && !context.rules.has(Bug::JoinsBeforeEpochStart);
+        let in_epoch = end >= self.epoch_start_offset || !required;
         let complete = end >= high_watermark || context.rules.has(Bug::JoinsBelowHighWatermark);
         complete && in_epoch
     }

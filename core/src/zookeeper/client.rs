@@ -12,6 +12,7 @@
 //!   not sent waits for the next connection.
 //! - Only a server can say that a session has ended. A client without a connection does not know.
 //! - The servers are tried in an order drawn at the start; after each round of them a second goes by.
+//! - The session is shared by the threads of its owner: answers come in the order of what a server got.
 //! - A ping is sent when nothing was sent for a third of the timeout.
 //!
 //! Simplified: Kafka answers its own callers on a thread for events; here they come as notices, in order.
@@ -360,7 +361,7 @@ impl<T> Client<T> {
             return Vec::new();
         }
         let channel = self.channel.as_mut();
-        let tag = channel.and_then(|channel| channel.answered(connection, correlation));
+        let tag = channel.and_then(|one| one.answered_in_any_order(connection, correlation));
         match (tag, response) {
             (Some(Tag::Connect), ZooKeeperResponse::Connected { session, timeout }) => {
                 self.established(now, (session, timeout), connector, out);

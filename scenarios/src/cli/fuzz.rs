@@ -3,7 +3,7 @@
 use super::sweep::{self, How};
 use super::{Exit, key_value, output, run};
 use crate::compile::Override;
-use crate::fuzz::{FAMILIES, FuzzSource, MODEL_FAMILIES, Profile, describe};
+use crate::fuzz::{FAMILIES, FuzzSource, MODEL_FAMILIES, Profile, REJOIN_FAMILIES, describe};
 use crate::selftest::hunt;
 use crate::sweep::Source;
 use ktrial_core::planted::Bug;
@@ -42,7 +42,8 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn fuzz(arguments: &Arguments) -> Result<Exit, String> {
     if arguments.families {
-        for family in FAMILIES.iter().chain(MODEL_FAMILIES) {
+        let others = MODEL_FAMILIES.iter().chain(REJOIN_FAMILIES);
+        for family in FAMILIES.iter().chain(others) {
             let (name, from) = (family.name, family.from.name());
             output::say(&format!("{name:<16} {from:<6} {}", family.meaning));
         }

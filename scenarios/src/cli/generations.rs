@@ -25,6 +25,9 @@ pub(super) struct Arguments {
     /// Only these releases; may be repeated
     #[arg(long = "release", value_name = "RELEASE")]
     releases: Vec<String>,
+    /// All releases with ZooKeeper, not only those before 3.3
+    #[arg(long)]
+    zookeeper: bool,
     /// How wild the trials of releases are
     #[arg(long, value_enum, default_value_t)]
     profile: Profile,
@@ -121,7 +124,8 @@ fn releases(arguments: &Arguments, watch: Watch<'_>) -> Result<Exit, String> {
         arguments.releases.clone()
     };
     let mut fine = true;
-    let rows = generations::releases(arguments.profile, &names, watch, &mut |row| {
+    let names = (names.as_slice(), arguments.zookeeper);
+    let rows = generations::releases(arguments.profile, names, watch, &mut |row| {
         fine &= row.unexplained.is_empty() && !row.census.stopped;
         output::say(release_lines(row).trim_end());
     })?;

@@ -20,9 +20,9 @@ pub(super) struct Arguments {
     /// Give a bug up after so many seeds
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     most: u64,
-    /// How wild the trials are
-    #[arg(long, value_enum, default_value_t)]
-    profile: Profile,
+    /// How wild the trials are [default: `swarm`, and `rejoin` for the few bugs that need it]
+    #[arg(long, value_enum)]
+    profile: Option<Profile>,
     /// Trials at a time [default: as many as the machine has cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -57,7 +57,7 @@ pub(super) fn selftest(arguments: &Arguments) -> Result<Exit, String> {
     output::status("");
     let hunts = hunts?;
     if let Some(folder) = &arguments.out {
-        keep(&hunts, arguments.profile, folder)?;
+        keep(&hunts, folder)?;
     }
     if arguments.shrink {
         let sizes = shrink_all(&hunts, arguments, (jobs, stop))?;
@@ -138,7 +138,7 @@ fn shrink_all(
         let name = hunt.bug.name();
         output::status(&format!("{}/{}  shrinks {name}", nth + 1, hunts.len()));
         let begun = Instant::now();
-        let Some(shrunk) = shrunk(hunt, arguments.profile, (jobs, stop)) else {
+        let Some(shrunk) = shrunk(hunt, (jobs, stop)) else {
             continue;
         };
         if shrunk.stopped {
@@ -179,9 +179,9 @@ fn write(folder: &Path, file: &str, text: &str) -> Result<(), String> {
         .map_err(failed)
 }
 
-fn keep(hunts: &[Hunt], profile: Profile, folder: &Path) -> Result<(), String> {
+fn keep(hunts: &[Hunt], folder: &Path) -> Result<(), String> {
     for hunt in hunts {
-        if let Some(plan) = hunt.plan(profile) {
+        if let Some(plan) = hunt.plan() {
             write(folder, &format!("{}.json", hunt.bug.name()), &json(&plan)?)?;
         }
     }

@@ -1,12 +1,14 @@
-//! Controllers, brokers, topics with their replicas, and clients.
+//! Controllers or servers of ZooKeeper, brokers, topics with their replicas, and clients.
 
 use super::dice::Dice;
 use super::profile::Profile;
 use crate::file::CONTROLLER;
 use ktrial_core::config::Settings;
 use ktrial_core::message::{NewTopic, Placement};
-use ktrial_core::{BrokerId, ClientId, ControllerId, NodeId, TopicPartition};
-use ktrial_sim::plan::{BrokerPlan, ConsumerPlan, ControllerPlan, Plan, ProducerPlan};
+use ktrial_core::{BrokerId, ClientId, ControllerId, NodeId, TopicPartition, ZooKeeperId};
+use ktrial_sim::plan::{
+    BrokerPlan, ConsumerPlan, ControllerPlan, Plan, ProducerPlan, ZooKeeperPlan,
+};
 
 const TOPICS: [&str; 4] = ["orders", "events", "users", "audit"];
 
@@ -41,6 +43,33 @@ pub(super) fn quorum(dice: &mut Dice, profile: Profile, plan: &mut Plan) {
         config: Settings::new(),
     };
     plan.controllers = (CONTROLLER.0..).take(count).map(controller).collect();
+}
+
+/// An ensemble of so many servers, in place of a quorum. The controller is one of the brokers, with the
+/// settings of the one controller that the plan has.
+pub(super) fn ensemble(dice: &mut Dice, profile: Profile, servers: u8, plan: &mut Plan) {
+    plan.controllers.truncate(1);
+    let mut config = Settings::new();
+    // What is granted of a session is at least two ticks.
+    for (key, values) in [("tickTime", ["500", "1000"]), ("snapCount", ["10", "100"])] {
+        if dice.percent(profile.settings()) {
+            config.insert(key.to_owned(), dice.pick(&values).to_owned());
+        }
+    }
+    plan.zookeeper = Some(ZooKeeperPlan {
+        servers: (1..=servers.into()).map(ZooKeeperId).collect(),
+        config,
+    });
+}
+
+/// The processes that keep the metadata: controllers, or servers of ZooKeeper.
+pub(super) fn keepers(plan: &Plan) -> Vec<NodeId> {
+    if let Some(ensemble) = &plan.zookeeper {
+        let servers = ensemble.servers.iter();
+        return servers.copied().map(NodeId::ZooKeeper).collect();
+    }
+    let controllers = plan.controllers.iter();
+    controllers.map(|c| NodeId::Controller(c.id)).collect()
 }
 
 /// Draws them.

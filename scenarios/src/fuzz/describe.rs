@@ -19,6 +19,10 @@ pub fn describe(plan: &Plan) -> String {
         plan.disk.flush_us,
         power_loss(plan.disk.power_loss),
     );
+    if let Some(ensemble) = &plan.zookeeper {
+        let config = settings(&ensemble.config);
+        let _ = writeln!(text, "  zookeeper  {}{config}", ensemble.servers.len());
+    }
     for topic in &plan.topics {
         if let Placement::Manual(placed) = &topic.placement {
             let placed: Vec<String> = placed.iter().map(|r| format!("{:?}", ids(r))).collect();

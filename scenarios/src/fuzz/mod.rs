@@ -2,7 +2,7 @@
 //!
 //! | file | what it draws |
 //! |---|---|
-//! | `profile.rs` | how wild: `pair`, `trio`, `light`, `swarm`, `harsh` |
+//! | `profile.rs` | how wild: `pair`, `trio`, `rejoin`, `light`, `swarm`, `harsh` |
 //! | `dice.rs` | how numbers, picks and chances are drawn |
 //! | `cluster.rs` | brokers, topics, replicas, clients |
 //! | `settings.rs` | settings other than Kafka's defaults |
@@ -31,7 +31,7 @@ mod source;
 mod workload;
 
 pub use describe::describe;
-pub use fault::{FAMILIES, Family, MODEL_FAMILIES};
+pub use fault::{FAMILIES, Family, MODEL_FAMILIES, REJOIN_FAMILIES};
 pub use profile::Profile;
 pub use source::FuzzSource;
 
@@ -51,11 +51,21 @@ const TIME_LIMIT_MS: u64 = 3_600_000;
 /// Many times what a trial comes to that does not run in circles.
 const RECORD_LIMIT: u64 = 200_000;
 
-/// The plan of a seed.
+/// The plan of a seed, for a cluster with a metadata quorum.
 pub fn plan(profile: Profile, seed: u64) -> Plan {
+    plan_with(profile, seed, 0)
+}
+
+/// The plan of a seed, for a cluster with an ensemble of so many servers; 0 = with a metadata quorum. What
+/// befalls a controller's process there befalls a server of the ensemble here.
+pub fn plan_with(profile: Profile, seed: u64, servers: u8) -> Plan {
     let dice = |purpose: &str| Dice::new(seed, purpose);
     let mut plan = empty(profile, seed);
-    cluster::quorum(&mut dice("quorum"), profile, &mut plan);
+    if servers == 0 {
+        cluster::quorum(&mut dice("quorum"), profile, &mut plan);
+    } else {
+        cluster::ensemble(&mut dice("ensemble"), profile, servers, &mut plan);
+    }
     cluster::draw(&mut dice("cluster"), profile, &mut plan);
     settings::draw(&mut dice("settings"), profile, &mut plan);
     if !profile.is_model() {
@@ -119,11 +129,10 @@ fn world(dice: &mut Dice, profile: Profile, plan: &mut Plan) {
     }
 }
 
-/// Who runs after the last fault: mostly everybody, else all clients, the controllers and some brokers.
+/// Who runs after the last fault: mostly everybody, else clients, keepers of the metadata and some brokers.
 fn recovery(dice: &mut Dice, profile: Profile, plan: &Plan) -> Recovery {
     let all = dice.percent(profile.everybody_recovers());
-    let controllers = plan.controllers.iter();
-    let mut nodes: Vec<_> = controllers.map(|c| NodeId::Controller(c.id)).collect();
+    let mut nodes = cluster::keepers(plan);
     let clients = plan.producers.len() + plan.consumers.len();
     let brokers = plan.brokers.iter().map(|broker| NodeId::Broker(broker.id));
     nodes.extend(brokers.filter(|_| all || dice.percent(60)));

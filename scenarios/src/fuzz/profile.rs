@@ -10,6 +10,9 @@ pub enum Profile {
     Pair,
     /// The same on three brokers.
     Trio,
+    /// One partition on four brokers, and replicas that leave the ISR and join again at the wrong moment:
+    /// what the guards of an ISR's growth are for.
+    Rejoin,
     /// Small clusters, few faults, none that damages a disk: what a cluster should take lightly.
     Light,
     /// Anything, but not everything at once.
@@ -21,9 +24,10 @@ pub enum Profile {
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Pair,
         Self::Trio,
+        Self::Rejoin,
         Self::Light,
         Self::Swarm,
         Self::Harsh,
@@ -34,22 +38,23 @@ impl Profile {
         match self {
             Self::Pair => "pair",
             Self::Trio => "trio",
+            Self::Rejoin => "rejoin",
             Self::Light => "light",
             Self::Swarm => "swarm",
             Self::Harsh => "harsh",
         }
     }
 
-    /// Whether it is one of the two that hold ktrial against specifications of one partition: they have
-    /// families of faults of their own.
+    /// Whether it is one of the three that are about one partition: they have their own families of faults.
     pub fn is_model(self) -> bool {
-        matches!(self, Self::Pair | Self::Trio)
+        matches!(self, Self::Pair | Self::Trio | Self::Rejoin)
     }
 
     pub(super) fn brokers(self) -> RangeInclusive<usize> {
         match self {
             Self::Pair => 2..=2,
             Self::Trio | Self::Light => 3..=3,
+            Self::Rejoin => 4..=4,
             Self::Swarm => 1..=5,
             Self::Harsh => 2..=6,
         }
@@ -57,7 +62,7 @@ impl Profile {
 
     pub(super) fn topics(self) -> RangeInclusive<usize> {
         match self {
-            Self::Pair | Self::Trio | Self::Light => 1..=1,
+            Self::Pair | Self::Trio | Self::Rejoin | Self::Light => 1..=1,
             Self::Swarm => 1..=3,
             Self::Harsh => 1..=4,
         }
@@ -66,6 +71,7 @@ impl Profile {
     pub(super) fn records(self) -> RangeInclusive<u64> {
         match self {
             Self::Pair | Self::Trio => 4..=10,
+            Self::Rejoin => 30..=100,
             Self::Light => 10..=60,
             Self::Swarm => 10..=150,
             Self::Harsh => 20..=300,
@@ -77,6 +83,7 @@ impl Profile {
     pub(super) fn gathers(self) -> (u64, u64) {
         match self {
             Self::Pair | Self::Trio => (90, 3_000),
+            Self::Rejoin => (50, 10_000),
             Self::Light | Self::Swarm | Self::Harsh => (60, 4_000),
         }
     }
@@ -85,6 +92,7 @@ impl Profile {
     pub(super) fn window_ms(self) -> RangeInclusive<u64> {
         match self {
             Self::Pair | Self::Trio => 2_000..=10_000,
+            Self::Rejoin => 10_000..=20_000,
             Self::Light => 5_000..=20_000,
             Self::Swarm => 5_000..=60_000,
             Self::Harsh => 20_000..=120_000,
@@ -94,7 +102,7 @@ impl Profile {
     /// How often a setting is not the default, in percent.
     pub(super) fn settings(self) -> u64 {
         match self {
-            Self::Pair | Self::Trio | Self::Light => 10,
+            Self::Pair | Self::Trio | Self::Rejoin | Self::Light => 10,
             Self::Swarm => 25,
             Self::Harsh => 40,
         }
@@ -104,6 +112,7 @@ impl Profile {
     pub(super) fn family(self) -> u64 {
         match self {
             Self::Pair | Self::Trio => 45,
+            Self::Rejoin => 40,
             Self::Light => 40,
             Self::Swarm => 30,
             Self::Harsh => 55,
@@ -114,6 +123,7 @@ impl Profile {
     pub(super) fn faults(self) -> RangeInclusive<usize> {
         match self {
             Self::Pair | Self::Trio => 1..=3,
+            Self::Rejoin => 1..=1,
             Self::Light => 1..=2,
             Self::Swarm => 1..=4,
             Self::Harsh => 2..=6,
@@ -123,7 +133,7 @@ impl Profile {
     /// How often everybody is there after the last fault, in percent.
     pub(super) fn everybody_recovers(self) -> u64 {
         match self {
-            Self::Pair | Self::Trio | Self::Light => 100,
+            Self::Pair | Self::Trio | Self::Rejoin | Self::Light => 100,
             Self::Swarm => 85,
             Self::Harsh => 70,
         }

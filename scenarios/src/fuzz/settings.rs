@@ -79,6 +79,9 @@ pub(super) fn draw(dice: &mut Dice, profile: Profile, plan: &mut Plan) {
     }
     if profile.is_model() {
         quick(plan);
+        if profile == Profile::Rejoin {
+            rejoin(dice, plan);
+        }
     } else {
         plan.topic_defaults = some(dice, percent, TOPIC);
         promises(dice, plan);
@@ -146,6 +149,21 @@ fn quick(plan: &mut Plan) {
         controller.config.insert(key, "3000".to_owned());
         let key = "auto.leader.rebalance.enable".to_owned();
         controller.config.insert(key, "false".to_owned());
+    }
+}
+
+/// Who falls behind is soon out of the ISR, and comes back to it a few batches at a time. What one replica
+/// loses with its power is no excuse.
+fn rejoin(dice: &mut Dice, plan: &mut Plan) {
+    let bytes = dice.pick(&["200", "1000"]);
+    let max = dice.pick(&["1500", "3000"]);
+    let key = "min.insync.replicas".to_owned();
+    plan.topic_defaults.insert(key, "2".to_owned());
+    for broker in &mut plan.brokers {
+        let config = &mut broker.config;
+        config.insert("replica.fetch.max.bytes".to_owned(), bytes.to_owned());
+        config.insert("replica.lag.time.max.ms".to_owned(), max.to_owned());
+        config.remove("replica.fetch.wait.max.ms");
     }
 }
 

@@ -6,7 +6,7 @@
 //! Next: `../sweep/engine.rs`.
 
 use super::Profile;
-use crate::compile::Override;
+use crate::compile::{Override, fill_defaults};
 use crate::setting::{Nowhere, Target, target};
 use crate::sweep::{Source, fingerprint};
 use ktrial_core::Rules;
@@ -55,7 +55,7 @@ impl FuzzSource {
     /// # Errors
     /// The settings exclude each other.
     pub fn plan(&self, seed: u64) -> Result<Plan, String> {
-        let mut plan = super::plan(self.profile, seed);
+        let mut plan = super::plan_with(self.profile, seed, self.servers());
         // The release first: it decides the rules that others flip.
         for (Override { value, .. }, _) in self.of(&Target::Release) {
             plan.rules = Rules::kafka(value).map_err(|error| error.to_string())?;
@@ -70,12 +70,16 @@ impl FuzzSource {
             plan.cell.insert(key.clone(), value.clone());
         }
         // What is neither drawn nor set is as the release has it.
-        for (key, value) in Rules::default_settings(&plan.release).unwrap_or_default() {
-            if let Ok(target) = target(key, &plan) {
-                target.fill(&mut plan, value);
-            }
-        }
+        let release = plan.release.clone();
+        fill_defaults(&mut plan, &release);
         Ok(plan)
+    }
+
+    /// How many servers the ensemble has; 0 = the cluster has a metadata quorum.
+    fn servers(&self) -> u8 {
+        let mut set = self.set.iter().rev();
+        let servers = set.find(|(setting, _)| setting.key == "zookeeper.servers");
+        servers.map_or(0, |(setting, _)| setting.value.parse().unwrap_or(0))
     }
 
     fn of<'a>(&'a self, wanted: &'a Target) -> impl Iterator<Item = &'a (Override, Target)> {

@@ -5,16 +5,29 @@
 //! nothing breaks. What is left is a smallest set: each of it is needed. What was the cause of other plans
 //! in which the same checks found something is tried first, for a few causes make most findings.
 //!
+//! A trial with ZooKeeper that all later rules leave broken is tried once more with a metadata quorum of as
+//! many controllers in the place of the ensemble (`metadata_quorum`): what only that mends is what Kafka with
+//! ZooKeeper never learnt.
+//!
 //! Simplified: another rule is another course of events, and a finding may go away by luck. So a set that
 //! is named once proves little; one that is named again and again is the cause.
 //!
 //! Next: `../cli/generations.rs`.
 
+use crate::setting::quorum_for_ensemble;
 use ktrial_core::Rules;
 use ktrial_core::rules::{SWITCHES, Switch, TRUNCATION};
 use ktrial_sim::plan::Plan;
 use ktrial_sim::{check, trial};
 use std::collections::BTreeSet;
+
+/// No switch: a metadata quorum in place of ZooKeeper.
+pub(super) const QUORUM: Switch = Switch {
+    key: "metadata_quorum",
+    since: "3.3",
+    source: "KIP-500",
+    meaning: "The cluster keeps its metadata in a quorum of controllers, not in ZooKeeper.",
+};
 
 /// Switches, set as in later rules.
 pub type Set = BTreeSet<&'static str>;
@@ -25,7 +38,10 @@ pub type Set = BTreeSet<&'static str>;
 /// # Errors
 /// The simulator failed.
 pub fn cause(plan: &Plan, later: Rules, known: &[Set]) -> Result<Option<Set>, String> {
-    let all = changed(plan.rules, later);
+    let mut all = changed(plan.rules, later);
+    if plan.zookeeper.is_some() && breaks(plan, later, &all)? {
+        all.push(QUORUM.key);
+    }
     for set in known {
         let fits = set.iter().all(|key| all.contains(key));
         let set: Vec<_> = set.iter().copied().collect();
@@ -75,7 +91,10 @@ fn changed(old: Rules, later: Rules) -> Vec<&'static str> {
 /// Whether the plan breaks a promise with these switches set as in `later`.
 fn breaks(plan: &Plan, later: Rules, mended: &[&str]) -> Result<bool, String> {
     let mut plan = plan.clone();
-    for key in mended {
+    if mended.contains(&QUORUM.key) {
+        quorum_for_ensemble(&mut plan);
+    }
+    for key in mended.iter().filter(|key| **key != QUORUM.key) {
         let value = later.get(key).unwrap_or_default();
         let set = plan.rules.set(key, &value);
         set.map_err(|error| error.to_string())?;

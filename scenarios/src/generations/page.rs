@@ -2,7 +2,7 @@
 //!
 //! Next: `../cli/generations.rs`.
 
-use super::cause::Set;
+use super::cause::{QUORUM, Set};
 use super::releases::{Explained, Release};
 use ktrial_core::rules::{SWITCHES, TRUNCATION};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,8 @@ pub fn page(rows: &[Release]) -> String {
 
 fn by_release(rows: &[Release]) -> String {
     let mut text =
-        "| release | trials | broken | found by | mended by |\n|---|---|---|---|---|\n".to_owned();
+        "| release | metadata in | trials | broken | found by | mended by |\n|---|---|---|---|---|---|\n"
+            .to_owned();
     for row in rows {
         let census = &row.census;
         let seen = census.seen.iter();
@@ -31,8 +32,9 @@ fn by_release(rows: &[Release]) -> String {
         }
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} |",
             row.release,
+            if row.zookeeper { "ZooKeeper" } else { "quorum" },
             census.trials,
             census.broken,
             or_none(&seen.collect::<Vec<_>>()),
@@ -101,7 +103,7 @@ fn names(set: &Set) -> String {
 /// Since when, and by which KIP or issue.
 fn sources(set: &Set) -> String {
     let switches = set.iter().filter_map(|key| {
-        let mut all = SWITCHES.iter().chain([&TRUNCATION]);
+        let mut all = SWITCHES.iter().chain([&TRUNCATION, &QUORUM]);
         all.find(|switch| switch.key == *key)
     });
     let sources: Vec<String> = switches
@@ -127,6 +129,7 @@ mod tests {
     fn a_finding_is_told_by_release_and_by_what_mends_it() {
         let row = |release: &str, unexplained: &[u64]| Release {
             release: release.to_owned(),
+            zookeeper: release == "3.9",
             census: Census {
                 trials: 10,
                 broken: 3,
@@ -145,7 +148,7 @@ mod tests {
         };
         let page = page(&[row("3.9", &[7]), row("4.0", &[])]);
         let told = [
-            "| 3.9 | 10 | 3 | `lost_write` 3 | `elr` 2 (4), **nothing**: seeds [7] |",
+            "| 3.9 | ZooKeeper | 10 | 3 | `lost_write` 3 | `elr` 2 (4), **nothing**: seeds [7] |",
             "| `elr` | 4.1 (KIP-966) | 4 | 3.9 to 4.0 | 4 | `lost_write` |",
         ];
         for line in told {

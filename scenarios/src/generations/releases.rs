@@ -12,12 +12,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Older than every rule.
 const OLDEST: &str = "0.8";
+/// The first release in which the metadata quorum was called ready for production. What is older is tried
+/// with ZooKeeper, as its clusters were.
+const QUORUM: &str = "3.3";
+/// Servers of the ensemble.
+const SERVERS: &str = "3";
 
 /// What came of one release.
 #[derive(Debug)]
 pub struct Release {
     /// Its number.
     pub release: String,
+    /// Whether it was tried with ZooKeeper.
+    pub zookeeper: bool,
     /// What was found.
     pub census: Census,
     /// By what takes the findings of a trial away (switches of later releases).
@@ -42,35 +49,47 @@ pub fn all() -> Vec<String> {
     let since = SWITCHES.iter().map(|switch| switch.since);
     let since = since.chain(TRUNCATION.since.split(", "));
     let mut all: Vec<&str> = since.chain([OLDEST, NEWEST]).collect();
-    let number = |text: &str| -> Vec<u32> {
-        let parts = text.split('.').map(|part| part.parse().unwrap_or(0));
-        parts.collect()
-    };
     all.sort_by_key(|text| number(text));
     all.dedup();
     all.into_iter().map(str::to_owned).collect()
 }
 
+fn number(release: &str) -> Vec<u32> {
+    let parts = release.split('.');
+    parts.map(|part| part.parse().unwrap_or(0)).collect()
+}
+
+/// What makes random plans those of a release.
+fn settings(release: &str, zookeeper: bool) -> Vec<Override> {
+    let setting = |key: &str, value: &str| Override {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    };
+    let mut all = vec![setting("kafka.release", release)];
+    if zookeeper {
+        all.push(setting("zookeeper.servers", SERVERS));
+    }
+    all
+}
+
 /// Tries these releases one after the other, then explains what each broke: in a first pass it learns what
 /// the causes are, in a second it takes for each trial the most frequent one that mends it. `progress` is
-/// called with each release as it is explained.
+/// called with each release as it is explained. `zookeeper` = all of them with ZooKeeper, not only those of
+/// its time.
 ///
 /// # Errors
 /// There is no such release, or the simulator failed.
 pub fn releases(
     profile: Profile,
-    names: &[String],
+    (names, zookeeper): (&[String], bool),
     watch: Watch<'_>,
     progress: &mut dyn FnMut(&Release),
 ) -> Result<Vec<Release>, String> {
     let mut rows = Vec::new();
     let mut known = Known::new();
     for name in names {
-        let set = Override {
-            key: "kafka.release".to_owned(),
-            value: name.clone(),
-        };
-        let source = FuzzSource::new(profile, &[set])?;
+        let zookeeper = zookeeper || number(name) < number(QUORUM);
+        let source = FuzzSource::new(profile, &settings(name, zookeeper))?;
         let census = Census::of(&source, watch)?;
         for (plan, checks) in &census.plans {
             if let Some(set) = cause(plan, Rules::default(), &candidates(&known, checks))? {
@@ -81,6 +100,7 @@ pub fn releases(
         }
         rows.push(Release {
             release: name.clone(),
+            zookeeper,
             census,
             causes: BTreeMap::new(),
             unexplained: Vec::new(),
@@ -128,6 +148,13 @@ fn candidates(known: &Known, checks: &BTreeSet<String>) -> Vec<Set> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_release_before_the_quorum_has_zookeeper() {
+        let old = |release| number(release) < number(QUORUM);
+        assert!(old("0.8") && old("2.8.1") && old("3.2"));
+        assert!(!old("3.3") && !old("3.3.2") && !old("3.10"));
+    }
 
     #[test]
     fn every_release_that_brought_a_rule_is_there_once() {

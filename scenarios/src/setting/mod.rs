@@ -13,4 +13,5 @@ mod put;
 mod target;
 
 pub use kind::{KINDS, Kind, without_synonym};
+pub use put::quorum_for_ensemble;
 pub use target::{Nowhere, Target, rule_names, target};

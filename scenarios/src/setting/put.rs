@@ -2,11 +2,12 @@
 
 use super::kind::Kind;
 use super::target::{SERVERS, Target};
+use crate::file::CONTROLLER;
 use crate::suggest;
 use ktrial_core::config::{Config, Settings, ZooKeeperConfig};
 use ktrial_core::planted::Bug;
-use ktrial_core::{BrokerId, NodeId, Rules, ZooKeeperId};
-use ktrial_sim::plan::{self, Plan, ZooKeeperPlan};
+use ktrial_core::{BrokerId, ControllerId, NodeId, Rules, ZooKeeperId};
+use ktrial_sim::plan::{self, ControllerPlan, Plan, ZooKeeperPlan};
 
 impl Target {
     /// Checks a value for it.
@@ -109,6 +110,40 @@ fn set_ensemble(plan: &mut Plan, key: &str, value: &str) {
     }
     if let Some(recovery) = &mut plan.recovery {
         replace(&mut recovery.nodes, &controller, &servers);
+    }
+}
+
+/// A metadata quorum of as many controllers in place of the ensemble, in every step too.
+pub fn quorum_for_ensemble(plan: &mut Plan) {
+    let Some(ensemble) = plan.zookeeper.take() else {
+        return;
+    };
+    let config = plan.controllers.first().map(|one| one.config.clone());
+    let first = plan
+        .controllers
+        .first()
+        .map_or(CONTROLLER.0, |one| one.id.0);
+    let ids = (first..).map(ControllerId);
+    let ids: Vec<_> = ids.zip(&ensemble.servers).collect();
+    let controller = |(id, _): &(ControllerId, _)| ControllerPlan {
+        id: *id,
+        config: config.clone().unwrap_or_default(),
+    };
+    plan.controllers = ids.iter().map(controller).collect();
+    let steps = plan.steps.iter_mut().chain(&mut plan.timeline);
+    for action in steps.filter_map(|step| step.action.as_mut()) {
+        for group in action.groups_mut() {
+            for (id, server) in &ids {
+                let server = plan::Target::Node(NodeId::ZooKeeper(**server));
+                replace(group, &server, &[NodeId::Controller(*id)]);
+            }
+        }
+    }
+    if let Some(recovery) = &mut plan.recovery {
+        for (id, server) in &ids {
+            let server = NodeId::ZooKeeper(**server);
+            replace(&mut recovery.nodes, &server, &[NodeId::Controller(*id)]);
+        }
     }
 }
 

@@ -83,6 +83,8 @@ pub(super) struct Promises {
     pub(super) elr: bool,
     /// The rules let the last known leader be elected when ISR and ELR are empty.
     pub(super) last_known_leader: bool,
+    /// A broker opens its logs when it has registered: not with ZooKeeper.
+    pub(super) registers_first: bool,
     /// How the metadata quorum works.
     pub(super) quorum: QuorumRules,
     topics: BTreeMap<TopicName, TopicPromise>,
@@ -121,6 +123,7 @@ impl Promises {
             },
             elr: plan.has_elr(),
             last_known_leader: plan.has_elr() && plan.rules.elr_last_known_leader,
+            registers_first: plan.zookeeper.is_none(),
             quorum: QuorumRules::new(plan),
             topics,
             other_topics,
@@ -325,7 +328,12 @@ impl Hit {
                 Target::Node(node) => self.named.extend(node.broker()),
                 Target::Leader(_) | Target::LastInIsr(_) => self.roles += 1,
                 Target::Followers(_) | Target::OutOfIsr(_) => self.roles += plan.brokers.len(),
-                Target::Controller | Target::StandbyControllers | Target::Rest => {}
+                // With ZooKeeper the controller is one of the brokers.
+                Target::Controller => self.roles += usize::from(plan.zookeeper.is_some()),
+                Target::StandbyControllers if plan.zookeeper.is_some() => {
+                    self.roles += plan.brokers.len();
+                }
+                Target::StandbyControllers | Target::Rest => {}
             }
         }
     }

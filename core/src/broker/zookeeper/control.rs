@@ -2,7 +2,7 @@
 //!
 //! | request | what it does |
 //! |---|---|
-//! | LeaderAndIsr | leads or follows partitions whose leader epoch is newer than what it knows |
+//! | LeaderAndIsr | leads or follows partitions whose leader epoch is newer than what it knows; says which of them are in a lost log directory |
 //! | UpdateMetadata | answers clients by it from now on; knows the controller by it |
 //! | StopReplica | fetches no more; deletes the log, if that is wanted |
 //!
@@ -12,6 +12,8 @@
 //!   the process before it.
 //! - StopReplica is refused unless its leader epoch is newer, since KIP-570. Before, a replica that was made
 //!   to follow meanwhile was stopped too.
+//! - A process deals with none before it has registered: it opens its door then (`KafkaServer.startup`). What
+//!   was meant for the process before it waits, and is judged by its own registration.
 //! - They are dealt with one after the other. One that needs a topic's settings waits for them.
 //!
 //! Source: `KafkaApis.handleLeaderAndIsrRequest`, `isBrokerEpochStale`;
@@ -99,10 +101,13 @@ impl Broker {
         out: &mut Effects,
     ) -> Result<(), StorageError> {
         loop {
-            let Some((zookeeper, _)) = self.zookeeper() else {
+            let Some((zookeeper, shared)) = self.zookeeper() else {
                 return Ok(());
             };
             zookeeper.control.slept();
+            if shared.broker_epoch.is_none() {
+                return Ok(());
+            }
             let Some((_, request)) = zookeeper.control.waiting.front() else {
                 return Ok(());
             };
@@ -147,6 +152,7 @@ impl Broker {
         let mut answer = ControlResponse {
             error: ErrorCode::None,
             stopped: Vec::new(),
+            offline: Vec::new(),
         };
         if broker_epoch.is_some_and(|meant| own.is_some_and(|own| meant < own)) {
             answer.error = ErrorCode::StaleBrokerEpoch;
@@ -160,6 +166,11 @@ impl Broker {
             Request::LeaderAndIsr(request) => {
                 if heard {
                     self.lead_and_follow(&request, now, out)?;
+                    // What the controller hears of counts from now on.
+                    self.directories_lost(now, out)?;
+                    let asked = request.body.iter();
+                    let asked = asked.map(|one| one.partition.partition.clone());
+                    answer.offline = asked.filter(|one| self.replicas.is_lost(one)).collect();
                 }
                 Response::LeaderAndIsr(answer)
             }

@@ -15,7 +15,8 @@
 use super::{Reply, Tag};
 use crate::broker::Broker;
 use crate::controller_zk::znodes::{
-    ISR_CHANGE_NOTIFICATION, IsrChangeNode, LeaderAndIsr, StateNode, decode, encode, state,
+    ISR_CHANGE_NOTIFICATION, IsrChangeNode, LOG_DIR_EVENT_NOTIFICATION, LeaderAndIsr,
+    LogDirEventNode, StateNode, decode, encode, state,
 };
 use crate::error::ErrorCode;
 use crate::id::{TopicIdPartition, TopicPartition};
@@ -44,7 +45,7 @@ pub(super) enum Ask {
     Write(TopicIdPartition, u64, LeaderAndIsr),
     /// What stands there instead.
     Look(TopicIdPartition, u64, LeaderAndIsr),
-    /// To tell the controller.
+    /// To tell the controller, of ISRs or of a lost log directory.
     Note,
 }
 
@@ -133,6 +134,17 @@ impl Broker {
             }
             (Ask::Note, _) => {}
         }
+    }
+
+    /// Tells the controller that a log directory is lost; it will ask which replicas that is about.
+    pub(in crate::broker) fn note_lost_directory(&mut self, now: Now, out: &mut Effects) {
+        let note = Operation::Change(Change::Create {
+            path: format!("{LOG_DIR_EVENT_NOTIFICATION}/log_dir_event_"),
+            data: encode(&LogDirEventNode::new(self.shared.id)),
+            ephemeral: false,
+            sequential: true,
+        });
+        self.ask(now, note, Tag::Isr(Ask::Note), out);
     }
 
     fn isr_written(

@@ -505,6 +505,7 @@ impl Broker {
         zookeeper.stage = Stage::Running;
         let broker_epoch = BrokerEpoch(czxid.0);
         shared.broker_epoch = Some(broker_epoch);
+        zookeeper.control.wake(now.monotonic);
         out.observe(Event::BrokerRegistered { broker_epoch });
         let stands = shared.rules.registered_before_controller;
         self.lifecycle.runs();

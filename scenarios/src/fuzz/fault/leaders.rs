@@ -100,11 +100,14 @@ fn between(
     vec![step(begin, action, Some(length))]
 }
 
-/// The controllers of the plan.
-fn controllers(scene: &Scene<'_>) -> Vec<Target> {
-    let ids = scene.plan.controllers.iter();
-    ids.map(|c| Target::Node(ktrial_core::NodeId::Controller(c.id)))
-        .collect()
+/// Where news of leaders come from, and by which requests: brokers fetch them from the controllers, or the
+/// controller sends them.
+fn news(scene: &Scene<'_>) -> (Vec<Target>, Vec<Api>) {
+    if scene.has_zookeeper() {
+        let requests = vec![Api::LeaderAndIsr, Api::UpdateMetadata, Api::StopReplica];
+        return (vec![Target::Controller], requests);
+    }
+    (scene.keepers(), vec![Api::Fetch])
 }
 
 /// One of the replicas, mostly by name.
@@ -117,9 +120,10 @@ fn replica(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Target> {
 }
 
 pub(super) fn late_news(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
-    let groups = (controllers(scene), replica(dice, scene));
+    let (from, api) = news(scene);
+    let groups = (from, replica(dice, scene));
     let fault = late(dice);
-    between(dice, scene, groups, (true, vec![Api::Fetch]), fault)
+    between(dice, scene, groups, (true, api), fault)
 }
 
 /// The leadership goes away and comes back. Who led in between leaves the ISR without having heard that it is
@@ -166,17 +170,18 @@ pub(super) fn epochs_apart(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
 }
 
 fn news_to(scene: &Scene<'_>, to: Vec<Target>, fault: LinkFault) -> Action {
+    let (from, api) = news(scene);
     Action::Link {
-        from: controllers(scene),
+        from,
         to,
         one_way: true,
-        api: vec![Api::Fetch],
+        api,
         fault,
     }
 }
 
 pub(super) fn fenced(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
-    let groups = (replica(dice, scene), controllers(scene));
+    let groups = (replica(dice, scene), scene.keepers());
     between(dice, scene, groups, (false, Vec::new()), LinkFault::Cut)
 }
 

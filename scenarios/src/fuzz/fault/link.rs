@@ -4,7 +4,6 @@
 
 use super::scene::{Scene, broker, step};
 use crate::fuzz::dice::Dice;
-use ktrial_core::NodeId;
 use ktrial_core::message::Api;
 use ktrial_sim::plan::{Action, Latency, LinkFault, Step, Target};
 
@@ -16,6 +15,17 @@ const APIS: [Api; 6] = [
     Api::BrokerHeartbeat,
     Api::OffsetForLeaderEpoch,
     Api::BrokerRegistration,
+];
+/// The same where the controller is one of the brokers.
+const APIS_WITH_ZOOKEEPER: [Api; 8] = [
+    Api::Produce,
+    Api::Fetch,
+    Api::AlterPartition,
+    Api::LeaderAndIsr,
+    Api::OffsetForLeaderEpoch,
+    Api::UpdateMetadata,
+    Api::StopReplica,
+    Api::ZooKeeper,
 ];
 
 fn lasting(
@@ -69,8 +79,7 @@ pub(super) fn deposed(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
     let (partition, replicas) = scene.partition(dice);
     let mut others: Vec<Target> = replicas.iter().copied().map(broker).collect();
     if dice.percent(70) {
-        let controllers = scene.plan.controllers.iter();
-        others.extend(controllers.map(|c| Target::Node(NodeId::Controller(c.id))));
+        others.extend(scene.keepers());
     }
     let action = Action::Link {
         from: vec![Target::Leader(partition)],
@@ -136,7 +145,10 @@ pub(super) fn slow(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
 }
 
 pub(super) fn slow_api(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
-    let api = dice.pick(&APIS);
+    let api = match scene.has_zookeeper() {
+        true => dice.pick(&APIS_WITH_ZOOKEEPER),
+        false => dice.pick(&APIS),
+    };
     let fault = if dice.percent(50) {
         LinkFault::Cut
     } else {

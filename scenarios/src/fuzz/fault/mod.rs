@@ -9,6 +9,7 @@
 //! | `disk.rs` | disks and clocks |
 //! | `operator.rs` | what people do to a cluster |
 //! | `leaders.rs` | a leadership that moves, and news of it that come late: all that `pair` and `trio` have |
+//! | `rejoin.rs` | replicas that join the ISR at the wrong moment: all that `rejoin` has |
 //!
 //! Next: `scene.rs`.
 
@@ -17,6 +18,7 @@ mod leaders;
 mod link;
 mod operator;
 mod process;
+mod rejoin;
 mod scene;
 
 pub(super) use disk::SECOND;
@@ -64,7 +66,8 @@ families! {
     Swarm "restart storm" "one broker is restarted again and again" process::storm;
     Swarm "rolling restart" "every broker is restarted, one after the other" process::rolling;
     Swarm "controller" "the controller dies, freezes or is cut off" process::controller;
-    Swarm "quorum" "controllers of a quorum of three die, lose power, freeze or do not hear each other" process::quorum;
+    Swarm "quorum" "controllers of a quorum, or servers of ZooKeeper, die, lose power, freeze or do not hear each other" process::quorum;
+    Swarm "sessions" "brokers lose ZooKeeper for a while, and nobody else" process::sessions;
     Swarm "clients" "a client dies or freezes" process::clients;
     Light "partition" "two groups of nodes cannot reach each other" link::partition;
     Light "isolate" "one broker is cut off from everybody, perhaps one way" link::isolate;
@@ -100,16 +103,29 @@ families! {
     Pair "stop" "a process dies, freezes or is shut down, and comes back" leaders::stopped;
 }
 
+families! {
+    /// The families of `rejoin`.
+    REJOIN_FAMILIES;
+    Rejoin "epoch start" "a replica comes back to a new leader whose high watermark is old" rejoin::epoch_start;
+    Rejoin "late proposal" "a replica loses power while the proposal that takes it in is under way" rejoin::late_proposal;
+    Rejoin "overtaken proposal" "a member is fenced while a proposal that still has it is under way" rejoin::overtaken_proposal;
+}
+
+/// The families of a profile.
+fn families(profile: Profile) -> &'static [Family] {
+    match profile {
+        Profile::Pair | Profile::Trio => MODEL_FAMILIES,
+        Profile::Rejoin => REJOIN_FAMILIES,
+        Profile::Light | Profile::Swarm | Profile::Harsh => FAMILIES,
+    }
+}
+
 /// Draws all faults of a plan.
 pub(super) fn draw(seed: u64, profile: Profile, window_ms: u64, plan: &mut Plan) {
     let mut steps = Vec::new();
     let scene = Scene::new(plan, window_ms);
-    let families = if profile.is_model() {
-        MODEL_FAMILIES
-    } else {
-        FAMILIES
-    };
-    for family in families.iter().filter(|family| family.from <= profile) {
+    let families = families(profile).iter();
+    for family in families.filter(|family| family.from <= profile) {
         let mut dice = Dice::new(seed, &format!("fault {}", family.name));
         if !dice.percent(profile.family()) {
             continue;

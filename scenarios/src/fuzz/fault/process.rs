@@ -4,7 +4,6 @@
 
 use super::scene::{Scene, broker, step, stop};
 use crate::fuzz::dice::Dice;
-use ktrial_core::NodeId;
 use ktrial_sim::plan::{Action, Condition, LinkFault, Step, StopKind, Target, When};
 
 /// Any way to stop.
@@ -145,14 +144,13 @@ pub(super) fn controller(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
 }
 
 pub(super) fn quorum(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
-    let ids = scene.plan.controllers.iter();
-    let ids: Vec<NodeId> = ids.map(|c| NodeId::Controller(c.id)).collect();
+    let ids = &scene.keepers;
     if ids.len() < 2 {
         return Vec::new();
     }
     let count = dice.count(1..=ids.len());
     let nodes: Vec<Target> = dice
-        .some(&ids, count)
+        .some(ids, count)
         .into_iter()
         .map(Target::Node)
         .collect();
@@ -160,8 +158,16 @@ pub(super) fn quorum(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
     let action = match dice.between(0..=5) {
         0 => Action::Pause { nodes },
         1 => Action::Link {
-            from: vec![Target::Controller],
-            to: vec![Target::StandbyControllers],
+            from: if scene.has_zookeeper() {
+                nodes
+            } else {
+                vec![Target::Controller]
+            },
+            to: if scene.has_zookeeper() {
+                vec![Target::Rest]
+            } else {
+                vec![Target::StandbyControllers]
+            },
             one_way: dice.percent(50),
             api: Vec::new(),
             fault: LinkFault::Cut,
@@ -186,6 +192,31 @@ pub(super) fn quorum(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
             how: StopKind::PowerLoss,
         },
     };
+    vec![step(begin, action, Some(length))]
+}
+
+/// Brokers lose ZooKeeper and nobody else: their sessions end, and each goes on until it hears of it.
+pub(super) fn sessions(dice: &mut Dice, scene: &Scene<'_>) -> Vec<Step> {
+    if !scene.has_zookeeper() {
+        return Vec::new();
+    }
+    let from = match dice.between(0..=3) {
+        0 => vec![Target::Controller],
+        1 => {
+            let count = dice.count(1..=scene.brokers.len());
+            let some = dice.some(&scene.brokers, count);
+            some.into_iter().map(broker).collect()
+        }
+        _ => scene.somebody(dice),
+    };
+    let action = Action::Link {
+        from,
+        to: scene.keepers(),
+        one_way: dice.percent(30),
+        api: Vec::new(),
+        fault: LinkFault::Cut,
+    };
+    let (begin, length) = (scene.begin(dice), dice.between(500..=50_000));
     vec![step(begin, action, Some(length))]
 }
 

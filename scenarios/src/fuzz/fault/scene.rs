@@ -2,7 +2,7 @@
 //!
 //! Next: `process.rs`.
 
-use crate::fuzz::cluster::{client, partitions};
+use crate::fuzz::cluster::{client, keepers, partitions};
 use crate::fuzz::dice::Dice;
 use ktrial_core::{BrokerId, NodeId, TopicPartition};
 use ktrial_sim::plan::{Action, Plan, Step, StopKind, Target, When};
@@ -13,6 +13,8 @@ pub(super) struct Scene<'a> {
     pub(super) brokers: Vec<BrokerId>,
     pub(super) partitions: Vec<(TopicPartition, Vec<BrokerId>)>,
     pub(super) clients: Vec<NodeId>,
+    /// Who keeps the metadata: the controllers, or the servers of ZooKeeper.
+    pub(super) keepers: Vec<NodeId>,
     /// Faults begin within this time.
     pub(super) window_ms: u64,
 }
@@ -25,8 +27,19 @@ impl<'a> Scene<'a> {
             brokers: plan.brokers.iter().map(|broker| broker.id).collect(),
             partitions: partitions(plan),
             clients: (0..clients).map(client).collect(),
+            keepers: keepers(plan),
             window_ms,
         }
+    }
+
+    /// Whether the controller is one of the brokers.
+    pub(super) fn has_zookeeper(&self) -> bool {
+        self.plan.zookeeper.is_some()
+    }
+
+    /// Who keeps the metadata, as targets.
+    pub(super) fn keepers(&self) -> Vec<Target> {
+        self.keepers.iter().copied().map(Target::Node).collect()
     }
 
     /// When a fault begins.
@@ -63,12 +76,7 @@ impl<'a> Scene<'a> {
     /// All nodes, in two groups at random.
     pub(super) fn two_groups(&self, dice: &mut Dice) -> (Vec<Target>, Vec<Target>) {
         let mut nodes: Vec<NodeId> = self.brokers.iter().copied().map(NodeId::Broker).collect();
-        nodes.extend(
-            self.plan
-                .controllers
-                .iter()
-                .map(|c| NodeId::Controller(c.id)),
-        );
+        nodes.extend(&self.keepers);
         nodes.extend(&self.clients);
         let nodes = dice.some(&nodes, nodes.len());
         let split = dice.count(1..=nodes.len() - 1);

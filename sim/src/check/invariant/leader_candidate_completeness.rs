@@ -5,7 +5,8 @@
 //!
 //! Source: TLA+ kip-966 `LeaderCandidateCompleteness`; hachikuji `StrongIsr`.
 //!
-//! It looks at a member when its log is opened, when the controller takes it in, and when it cuts its log
+//! It looks at a member when its log is opened (with ZooKeeper that is before the broker has registered, so
+//! when it is told to follow after that), when the controller takes it in, and when it cuts its log
 //! where another's parts from it. (That a member that follows is never overtaken is `high_watermark_bounds`.)
 //!
 //! Permitted: for one that was moved away, stayed in the ELR, and is a replica again, with an empty log. So
@@ -23,7 +24,7 @@ use super::{Excuses, Findings, Invariant, Moment};
 use crate::view::{Committed, PartitionView, Replica};
 use ktrial_core::event::TruncationCause;
 use ktrial_core::{BrokerId, Event, NodeId, Offset, TopicName, TopicPartition};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const NAME: &str = "leader_candidate_completeness";
 
@@ -37,6 +38,8 @@ struct Known {
     high_watermark: Offset,
     /// Who was in ISR and ELR before this entry.
     candidates: Vec<BrokerId>,
+    /// Whose log was opened before its process had registered, and has followed nobody since.
+    unregistered: BTreeSet<BrokerId>,
     /// Who has been in the ELR without being a replica, and is in it still.
     strays: Vec<BrokerId>,
 }
@@ -53,6 +56,7 @@ impl Invariant for LeaderCandidateCompleteness {
                 Event::BecameLeader { .. }
                     | Event::HighWatermark { .. }
                     | Event::LogLoaded { .. }
+                    | Event::BecameFollower { .. }
                     | Event::Truncated {
                         cause: TruncationCause::DivergingEpoch(_) | TruncationCause::OutOfRange,
                         ..
@@ -82,8 +86,17 @@ impl Invariant for LeaderCandidateCompleteness {
         match moment.event() {
             Some(Event::BecameLeader { .. }) => known.follow(moment, committed, true),
             Some(Event::HighWatermark { .. }) => known.follow(moment, committed, false),
-            Some(Event::LogLoaded { .. } | Event::Truncated { .. }) => {
+            Some(Event::LogLoaded { .. }) if !excuses.promises.registers_first => {
+                known.unregistered.extend(moment.broker());
+            }
+            Some(
+                event @ (Event::LogLoaded { .. }
+                | Event::Truncated { .. }
+                | Event::BecameFollower { .. }),
+            ) => {
+                let follows = matches!(event, Event::BecameFollower { .. });
                 if let Some((broker, replica)) = moment.replica()
+                    && (known.unregistered.remove(&broker) || !follows)
                     && is_candidate(committed, broker)
                 {
                     case.judge(broker, replica, findings);
