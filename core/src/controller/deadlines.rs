@@ -4,14 +4,14 @@
 //! | task | every |
 //! |---|---|
 //! | write what is pending | `controller.quorum.append.linger.ms` after the first record |
-//! | fence a broker without session | `broker.session.timeout.ms` / 8; 10 ms after it found one |
+//! | fence a broker without session | `broker.session.timeout.ms` / 8; 10 ms after it found one (before 4.0: when the oldest expires) |
 //! | write a NoOp | `metadata.max.idle.interval.ms`, whether idle or not; 0 = never |
 //! | balance leaderships | `leader.imbalance.check.interval.seconds`, if enabled |
 //! | look for unclean elections | `unclean.leader.election.interval.ms` |
 //!
 //! Only the active controller does any of it. The quorum's own timers are in `raft/poll.rs`.
 //!
-//! Source: `QuorumController.registerMaybeFenceStaleBroker` and its neighbours,
+//! Source: `QuorumController.registerMaybeFenceStaleBroker` (before 4.0 `rescheduleMaybeFenceStaleBrokers`),
 //! `PeriodicTaskControlManager`.
 //! Next: `leadership.rs`, `registry.rs`.
 
@@ -79,10 +79,10 @@ impl Periodic {
         }
     }
 
-    /// Each periodic task and when it runs next.
-    pub(super) fn deadlines(&self) -> [(Timestamp, Task); 4] {
+    /// Each periodic task and when it runs next; `fence` if a session's end says when to fence.
+    fn deadlines(&self, fence: Option<Timestamp>) -> [(Timestamp, Task); 4] {
         [
-            (self.fence.at, Task::FenceStaleBroker),
+            (fence.unwrap_or(self.fence.at), Task::FenceStaleBroker),
             (self.no_op.at, Task::WriteNoOp),
             (self.balance.at, Task::BalanceLeaders),
             (self.unclean.at, Task::ElectUnclean),
@@ -116,7 +116,8 @@ impl Controller {
     /// What is to be done and when.
     pub(super) fn tasks(&self) -> impl Iterator<Item = (Timestamp, Task)> {
         let write = self.log.write_at().map(|at| (at, Task::WritePending));
-        let tasks = self.periodic.deadlines().into_iter().chain(write);
+        let fence = self.cluster.heartbeats.next_check();
+        let tasks = self.periodic.deadlines(fence).into_iter().chain(write);
         tasks.filter(|_| self.active.is_some())
     }
 

@@ -14,8 +14,9 @@
 //! Everything else stays. A session is kept by any heartbeat, even a refused one.
 //!
 //! Before KAFKA-17793 (4.0) nobody looks for sessions that have expired until a broker has registered or sent
-//! a heartbeat: a new controller that no broker talks to fences nobody. Then the session that is oldest ends
-//! first; those of one age, as after an activation, in the order of Kafka's hash table of registrations.
+//! a heartbeat: a new controller that no broker talks to fences nobody. Since then it looks whenever the
+//! oldest one expires, and that one ends first; those of one age, as after an activation, in the order of
+//! Kafka's hash table of registrations.
 //!
 //! Simplified: that holds before 3.3 too, where a quorum stands for ZooKeeper, which needs no broker to look.
 //! Source: `BrokerHeartbeatManager`, `BrokerHeartbeatTracker`, `BrokerControlState`.
@@ -103,6 +104,19 @@ impl Heartbeats {
     /// A broker has registered or sent a heartbeat.
     pub(super) fn called(&mut self) {
         self.called = true;
+    }
+
+    /// When to look for the oldest session; `None` = it is looked for every now and then.
+    /// Source: `BrokerHeartbeatManager.nextCheckTimeNs` (3.9).
+    pub(super) fn next_check(&self) -> Option<Timestamp> {
+        if self.outlives_fencing {
+            return None;
+        }
+        let sessions = self.contacts.iter().filter(|_| self.called);
+        let counting = sessions.filter(|((broker, _), _)| self.counts(*broker));
+        let oldest = counting.map(|(_, at)| *at).min();
+        let after = self.session_timeout + Duration::from_micros(1);
+        Some(oldest.map_or(Timestamp::NEVER, |at| at + after))
     }
 
     /// Takes out one session that has expired.

@@ -61,6 +61,28 @@ fn before_kafka_17793_sessions_expire_only_once_a_broker_has_called() {
 }
 
 #[test]
+fn before_kafka_17793_the_oldest_session_says_when_to_look() {
+    for outlives in [true, false] {
+        let mut heartbeats = Heartbeats::new(Duration::from_secs(9), outlives);
+        for id in [1, 2] {
+            heartbeats.register(BrokerId(id), false);
+            let at = Timestamp::from_millis(u64::from(id.unsigned_abs()));
+            heartbeats.contact(BrokerId(id), BrokerEpoch(7), at);
+        }
+        let nobody_has_called = (!outlives).then_some(Timestamp::NEVER);
+        assert_eq!(heartbeats.next_check(), nobody_has_called);
+        heartbeats.called();
+        let oldest = heartbeats.next_check();
+        assert_eq!(oldest, (!outlives).then_some(Timestamp(9_001_001)));
+        if let Some(at) = oldest {
+            let expired = heartbeats.take_expired(at).map(|(broker, _)| broker);
+            assert_eq!(expired, Some(BrokerId(1)));
+            assert!(heartbeats.next_check() > oldest, "it does not look in vain");
+        }
+    }
+}
+
+#[test]
 fn states_follow_the_table() {
     let fenced = {
         let mut heartbeats = heartbeats();
