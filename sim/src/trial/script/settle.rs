@@ -96,15 +96,15 @@ mod tests {
     #[test]
     fn a_high_watermark_that_comes_last_is_seen() {
         let mut story = Story::new();
-        story.at(10).append(1, 0, 0, "A").append(2, 0, 0, "A");
-        story.append(3, 0, 0, "A");
+        story.at(10).append(0, 0, 0, "A").append(1, 0, 0, "A");
+        story.append(2, 0, 0, "A");
         let mut view = View::new(&story.plan);
         story.entries.iter().for_each(|entry| view.apply(entry));
         let ms = |ms| Timestamp::ZERO + Duration::from_millis(ms);
         let mut settle = Settle::new(Timestamp::ZERO, 60_000);
         assert_eq!(settle.over(&view, ms(20)), None);
         let seen = story.entries.len();
-        story.at(30).high_watermark(1, 1);
+        story.at(30).high_watermark(0, 1);
         story.entries[seen..]
             .iter()
             .for_each(|entry| view.apply(entry));
