@@ -456,9 +456,7 @@ impl Broker {
         out.push(Effect::Exit);
         Ok(())
     }
-}
 
-impl Broker {
     /// When each lane but those of the fetchers wants waking.
     fn own_deadlines(&self) -> [(Lane, Option<Timestamp>); 6] {
         let zookeeper = self.zookeeper.as_ref();
