@@ -9,6 +9,7 @@
 //! | pause of a client | never: a client is no process of its own |
 //! | waits for votes of controllers | never: no file tells |
 //! | power loss, other faults of disks, clocks | never |
+//! | small segments of the metadata log | never: Kafka's own tests have another setting for them |
 //! | rules other than the release's, planted bugs; an end after so many entries | never |
 //! | times (`after`, `at`, `for`) | inexact, so what comes of them may depend on timing: [`timed`] |
 //! | latencies of `[network]`, times of `[disk]`, `record_messages`, the seed | not reproduced |
@@ -77,18 +78,15 @@ impl fmt::Display for Obstacle {
 /// What keeps a plan from a real cluster; of a step the gravest.
 pub fn obstacles(plan: &Plan) -> Vec<Obstacle> {
     let mut found = rules(plan);
-    match &plan.zookeeper {
-        Some(ensemble) if ensemble.servers.len() > 1 => {
-            let what = format!("{} servers of ZooKeeper", ensemble.servers.len());
-            found.push(Obstacle::of_plan(what, ONE_ZOOKEEPER));
-        }
-        _ => {}
-    }
     let both = |one: &ControllerPlan| plan.brokers.iter().any(|b| b.id.0 == one.id.0);
     let shared = plan.controllers.iter().find(|one| both(one));
     if let (Some(one), None) = (shared, &plan.zookeeper) {
         let what = format!("broker {} is a controller too", one.id);
         found.push(Obstacle::of_plan(what, TWO_ROLES));
+    }
+    if let Some(bytes) = metadata_segment(plan).filter(|bytes| *bytes < LEAST_METADATA_SEGMENT) {
+        let what = format!("{METADATA_SEGMENT} = {bytes}");
+        found.push(Obstacle::of_plan(what, SMALL_METADATA_SEGMENT));
     }
     if let Some(limit) = plan.record_limit {
         let what = format!("an end after {limit} entries");
@@ -132,9 +130,12 @@ pub fn timed(plan: &Plan) -> Vec<usize> {
     timed.map(|(index, _)| index).collect()
 }
 
-const ONE_ZOOKEEPER: &str = "the rig starts real clusters with one server of ZooKeeper";
 const TWO_ROLES: &str = "the rig starts brokers and controllers as processes of their own";
 const ONE_CLOCK: &str = "a real machine has one clock for all";
+const METADATA_SEGMENT: &str = "metadata.log.segment.bytes";
+/// 8 MB.
+const LEAST_METADATA_SEGMENT: u64 = 8_388_608;
+const SMALL_METADATA_SEGMENT: &str = "a real Kafka takes no less than 8388608";
 const UNTOLD: &str = "no file of a real cluster tells of it in time";
 
 /// Switches that are not as the release has them.
@@ -149,6 +150,14 @@ fn rules(plan: &Plan) -> Vec<Obstacle> {
         (usual.get(name)? != value).then(|| Obstacle::of_plan(what, why))
     });
     flipped.collect()
+}
+
+/// The smallest segments of the metadata log that some node is to have.
+fn metadata_segment(plan: &Plan) -> Option<u64> {
+    let controllers = plan.controllers.iter().map(|it| &it.config);
+    let configs = controllers.chain(plan.brokers.iter().map(|it| &it.config));
+    let bytes = configs.filter_map(|config| config.get(METADATA_SEGMENT)?.parse().ok());
+    bytes.min()
 }
 
 fn obstacle(plan: &Plan, action: &Action) -> Option<Why> {

@@ -146,6 +146,13 @@ fn of_the_whole_plan() {
         of("[clock.b1]\noffset_ms = 5\n"),
         ["the wall clock of b1 is not right: a real machine has one clock for all"]
     );
+    let segment = |bytes: u64| format!("[cluster.config]\nmetadata.log.segment.bytes = {bytes}\n");
+    assert_eq!(
+        of(&segment(2_000)),
+        ["metadata.log.segment.bytes = 2000: a real Kafka takes no less than 8388608"]
+    );
+    assert_eq!(of(&segment(8_388_608)), [""; 0]);
+    assert_eq!(of("[zookeeper]\nservers = 3\n"), [""; 0]);
     // An older release has its own rules, and what is set to what holds is not flipped.
     let old = "[cluster]\nkafka.release = \"0.10.2\"\n[rules]\ntruncation = \"hw\"\n";
     assert_eq!(of(old), [""; 0]);

@@ -180,23 +180,24 @@ fn is_server(node: &NodeId) -> bool {
     !matches!(node, NodeId::Client(_))
 }
 
-/// Where the cluster's files are. In ZooKeeper mode the only server that is no broker is ZooKeeper.
+/// Where the cluster's files are. In ZooKeeper mode the servers that are no brokers are ZooKeeper's.
 fn sources(target: &Target, rig: &Rig) -> Sources {
     let folders = rig
         .nodes()
         .filter_map(|node| Some((node, rig.data(node).ok()?)));
     let mut servers: BTreeMap<NodeId, PathBuf> = folders.collect();
-    let controllers: Vec<NodeId> = rig.nodes().filter(|node| node.broker().is_none()).collect();
-    let metadata = match (target.mode, controllers.first()) {
-        (Mode::ZooKeeper, Some(zookeeper)) => MetadataSource::ZooKeeper {
-            data: servers.remove(zookeeper).unwrap_or_default(),
+    let keepers: Vec<NodeId> = rig.nodes().filter(|node| node.broker().is_none()).collect();
+    let metadata = match target.mode {
+        Mode::ZooKeeper => MetadataSource::ZooKeeper {
+            data: keepers
+                .iter()
+                .filter_map(|node| servers.remove(node))
+                .collect(),
         },
-        (_, Some(_)) => MetadataSource::KRaft {
-            voters: controllers,
-        },
-        (_, None) => MetadataSource::KRaft {
+        Mode::KRaft if keepers.is_empty() => MetadataSource::KRaft {
             voters: rig.nodes().collect(),
         },
+        Mode::KRaft => MetadataSource::KRaft { voters: keepers },
     };
     Sources {
         servers,
@@ -207,13 +208,15 @@ fn sources(target: &Target, rig: &Rig) -> Sources {
 
 fn tools(stand: &Stand<'_>, rig: &Rig, behind: Vec<String>) -> Tools {
     let (kafka, interrupt) = (Arc::clone(stand.kafka), stand.interrupt.clone());
-    let zookeeper = rig.nodes().find(|node| node.broker().is_none());
-    let zookeeper = zookeeper.filter(|_| stand.target.mode == Mode::ZooKeeper);
-    let zookeeper = zookeeper.and_then(|node| rig.address(node));
+    let zookeeper = rig
+        .nodes()
+        .filter(|node| matches!(node, NodeId::ZooKeeper(_)));
+    let zookeeper = zookeeper.filter_map(|node| Some(rig.address(node)?.to_string()));
+    let zookeeper: Vec<String> = zookeeper.collect();
     Tools {
         target: stand.target.clone(),
         bootstrap: rig.bootstrap(),
-        zookeeper: zookeeper.map(|address| address.to_string()),
+        zookeeper: (!zookeeper.is_empty()).then(|| zookeeper.join(",")),
         run: Arc::new(move |classes: &[&str], arguments: &[String]| {
             let none = || {
                 format!(

@@ -33,7 +33,7 @@ fn read_by_us(folder: &Path) -> Vec<FinalLog> {
     let sources = Sources {
         servers: [(broker, folder.to_owned())].into(),
         metadata: MetadataSource::ZooKeeper {
-            data: folder.join("none"),
+            data: vec![folder.join("none")],
         },
         epochs_when_appending: true,
     };

@@ -5,7 +5,7 @@
 //! Rows of cells and releases that are not asked for stay in the table that is there.
 
 use super::case::Case;
-use super::{Jars, crew, target};
+use super::{Jars, crew, of_mode, target};
 use crate::agree::table::{Row, Table};
 use crate::agree::{Agreement, markdown, text};
 use crate::failure::{Failure, Interrupt};
@@ -155,10 +155,7 @@ fn cases(arguments: &Arguments, interrupt: &Interrupt) -> Result<Vec<Case>, Fail
                 key: RELEASE.to_owned(),
                 value: target.release.to_string(),
             });
-            set.extend(target.settings().iter().map(|(key, value)| Override {
-                key: (*key).to_owned(),
-                value: (*value).to_owned(),
-            }));
+            set.extend(of_mode(target, &scenario, &arguments.set));
             let compiled = compile(&scenario, 1, &set)
                 .map_err(|problems| Failure::Rig(library::show_problems(problems)))?;
             for plan in compiled.plans {

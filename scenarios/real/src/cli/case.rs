@@ -49,7 +49,8 @@ impl Case {
         patience: Duration,
     ) -> Result<Self, Failure> {
         let mut cell = plan.cell.clone();
-        cell.retain(|key, _| key != RELEASE && target.settings().iter().all(|(of, _)| of != key));
+        let usual = |key: &str, value: &str| target.settings().contains(&(key, value));
+        cell.retain(|key, value| key != RELEASE && !usual(key, value));
         let unsupported = play::unsupported(&plan, target);
         let mut simulated = Vec::new();
         if unsupported.is_none() {

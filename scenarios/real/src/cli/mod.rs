@@ -20,6 +20,8 @@ use crate::kafka::{Kafka, Source, Target};
 use crate::rig;
 use clap::{Parser, Subcommand};
 use ktrial::cli::{Exit, output};
+use ktrial::compile::Override;
+use ktrial::file::Scenario;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,6 +89,26 @@ impl Jars {
 
 fn target(text: &str) -> Result<Target, String> {
     text.parse()
+}
+
+/// The settings of a target's mode that nobody chose otherwise: the number of ZooKeeper's servers can be the
+/// scenario's own.
+fn of_mode(target: &Target, scenario: &Scenario, set: &[Override]) -> Vec<Override> {
+    let has_own = scenario
+        .versions
+        .iter()
+        .all(|version| version.base.zookeeper.is_some());
+    let is_chosen = |key: &str| match key {
+        "zookeeper.servers" if has_own => true,
+        key => set.iter().any(|chosen| chosen.key == key),
+    };
+    let settings = target.settings().iter();
+    let settings = settings.filter(|(key, _)| !is_chosen(key));
+    let settings = settings.map(|(key, value)| Override {
+        key: (*key).to_owned(),
+        value: (*value).to_owned(),
+    });
+    settings.collect()
 }
 
 /// Runs the program with its arguments, the program's own name first.

@@ -1,7 +1,7 @@
 //! `run`: every cell of a scenario on a real cluster, several side by side; its story, its verdict and the
 //! report folder are those of `ktrial run`.
 
-use super::{Jars, crew, target};
+use super::{Jars, crew, of_mode, target};
 use crate::failure::{Failure, Interrupt};
 use crate::kafka::{Kafka, Target};
 use crate::play::{self, Stand};
@@ -10,6 +10,7 @@ use ktrial::cli::run::{settings, tell, writable};
 use ktrial::cli::{Exit, key_value, library, output};
 use ktrial::compile::{Override, compile};
 use ktrial::expect;
+use ktrial::file::Scenario;
 use ktrial_core::Rules;
 use ktrial_reports::{Cell, Run};
 use ktrial_sim::plan::Plan;
@@ -53,7 +54,7 @@ pub(super) struct Arguments {
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let scenario = library::load(&arguments.scenario).map_err(Failure::Rig)?;
-    let compiled = compile(&scenario, arguments.seed, &with_mode(arguments))
+    let compiled = compile(&scenario, arguments.seed, &with_mode(arguments, &scenario))
         .map_err(|problems| Failure::Rig(library::show_problems(problems)))?;
     for plan in &compiled.plans {
         if let Some(why) = play::unsupported(plan, &arguments.kafka) {
@@ -105,16 +106,10 @@ fn settings_of_run(arguments: &Arguments) -> Vec<Override> {
 }
 
 /// Also those of its mode.
-fn with_mode(arguments: &Arguments) -> Vec<Override> {
-    let settings = arguments.kafka.settings().iter();
-    let settings = settings.map(|(key, value)| Override {
-        key: (*key).to_owned(),
-        value: (*value).to_owned(),
-    });
-    settings_of_run(arguments)
-        .into_iter()
-        .chain(settings)
-        .collect()
+fn with_mode(arguments: &Arguments, scenario: &Scenario) -> Vec<Override> {
+    let mut set = settings_of_run(arguments);
+    set.extend(of_mode(&arguments.kafka, scenario, &arguments.set));
+    set
 }
 
 fn folder(arguments: &Arguments, scenario: &str) -> PathBuf {

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | KRaft, separate | a process each | a process each | there is none |
 //! | KRaft, combined | no process | each is a controller too | there is none |
-//! | ZooKeeper | no process | a process each | a process, one server |
+//! | ZooKeeper | no process | a process each | a process for each server |
 //!
 //! Rule: with ZooKeeper, a broker that is started again before its old session has run out finds itself
 //! registered and exits (KRaft's brokers go on asking). Operators have it started again until it gets
@@ -17,11 +17,11 @@
 //! Source: ours; `KafkaZkClient.registerBroker`, `ZkUtils.registerBrokerInZk` for the registration.
 //! Next: `prepare.rs`.
 
-use super::format::{format, new_id, pattern};
+use super::format::{self, Voter, format, new_id, pattern};
 use super::hosts::hosts;
 use super::node::Node;
 use super::place::{Claims, Places};
-use super::properties::{Layout, Role, Server, Shape, number, properties, text};
+use super::properties::{Layout, Role, Server, Shape, Voters, number, properties, text};
 use crate::failure::{Failure, Interrupt};
 use crate::kafka::{Kafka, Mode, Signal, Target, trouble};
 use ktrial_core::NodeId;
@@ -33,6 +33,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The first release whose quorum can know its voters' folders.
+const FIRST_WITH_VOTERS: &str = "3.9";
 /// How many lines of a tool's complaints are told.
 const COMPLAINTS: usize = 5;
 
@@ -100,6 +102,15 @@ impl Rig {
             Mode::KRaft => Some(pattern(&kafka, interrupt, &|_| ())?),
             Mode::ZooKeeper => None,
         };
+        let several = nodes
+            .values()
+            .filter(|node| node.role == Role::Controller)
+            .count()
+            > 1;
+        let voters = match several && target.release.at_least(FIRST_WITH_VOTERS) {
+            true => Voters::Formatted,
+            false => Voters::Named,
+        };
         let mut rig = Self {
             kafka,
             nodes,
@@ -109,15 +120,18 @@ impl Rig {
             interrupt: interrupt.clone(),
             _claims: claims,
         };
-        rig.configure(layout)?;
+        rig.configure(layout, voters)?;
         for node in rig.nodes.values() {
             rig.format(node)?;
+        }
+        if voters == Voters::Formatted {
+            rig.format_voters(&folder.join("voters"))?;
         }
         Ok(rig)
     }
 
     /// Writes the properties of all nodes.
-    fn configure(&mut self, layout: &Layout) -> Result<(), Failure> {
+    fn configure(&mut self, layout: &Layout, voters: Voters) -> Result<(), Failure> {
         let folders: Vec<PathBuf> = self.nodes.values().map(Node::data).collect();
         let servers = self
             .nodes
@@ -131,7 +145,7 @@ impl Rig {
             });
         let servers: Vec<Server<'_>> = servers.collect();
         let knows = |key: &str| self.kafka.unknown_keys([key]).is_empty();
-        let (all, left_out) = properties(layout, &servers, &knows);
+        let (all, left_out) = properties(layout, &servers, voters, &knows);
         for (node, settings) in all {
             let path = self.node(node)?.properties();
             fs::write(&path, text(&settings)).map_err(|error| trouble("write", &path, &error))?;
@@ -146,10 +160,49 @@ impl Rig {
     }
 
     fn format(&self, node: &Node) -> Result<(), Failure> {
+        if node.role == Role::ZooKeeper {
+            let path = node.data().join("myid");
+            let number = number(node.id).to_string();
+            return fs::write(&path, number).map_err(|error| trouble("write", &path, &error));
+        }
         let Some(pattern) = &self.pattern else {
             return Ok(());
         };
-        format(pattern, &node.data(), &self.cluster, number(node.id))
+        let of = (number(node.id), new_id()?);
+        format(pattern, &node.data(), &self.cluster, (of.0, &of.1))
+    }
+
+    /// Formats the controllers anew, as the voters of one quorum. `place` is not there afterwards.
+    fn format_voters(&self, place: &Path) -> Result<(), Failure> {
+        let controllers = self
+            .nodes
+            .values()
+            .filter(|node| node.role == Role::Controller);
+        let voter = |node: &Node| {
+            let address = node.addresses.first().copied();
+            let address = address.ok_or_else(|| without_process(node.id))?;
+            let (number, directory) = (number(node.id), new_id()?);
+            Ok(Voter {
+                number,
+                address,
+                directory,
+            })
+        };
+        let controllers: Vec<&Node> = controllers.collect();
+        let voters: Result<Vec<Voter>, Failure> = controllers.iter().copied().map(voter).collect();
+        let voters = voters?;
+        format::voters(&self.kafka, place, &self.cluster, &voters, &self.interrupt)?;
+        for (node, voter) in controllers.iter().zip(&voters) {
+            let data = node.data();
+            clear(&data)?;
+            format(
+                place,
+                &data,
+                &self.cluster,
+                (voter.number, &voter.directory),
+            )?;
+        }
+        fs::remove_dir_all(place).map_err(|error| trouble("remove", place, &error))
     }
 
     /// The nodes that have a process.
@@ -243,9 +296,7 @@ impl Rig {
             )));
         }
         let node = self.node(node)?;
-        let data = node.data();
-        fs::remove_dir_all(&data).map_err(|error| trouble("remove", &data, &error))?;
-        fs::create_dir(&data).map_err(|error| trouble("make", &data, &error))?;
+        clear(&node.data())?;
         self.format(node)
     }
 
@@ -314,6 +365,12 @@ impl Drop for Rig {
     }
 }
 
+/// Empties a folder.
+fn clear(data: &Path) -> Result<(), Failure> {
+    fs::remove_dir_all(data).map_err(|error| trouble("remove", data, &error))?;
+    fs::create_dir(data).map_err(|error| trouble("make", data, &error))
+}
+
 fn without_process(node: NodeId) -> Failure {
     Failure::Rig(format!("{node} has no process in this cluster"))
 }
@@ -332,10 +389,9 @@ fn roles(layout: &Layout, target: &Target, shape: Shape) -> Result<Vec<(NodeId, 
                 "with ZooKeeper, brokers cannot be combined with controllers".to_owned(),
             ));
         }
-        (Mode::ZooKeeper, _) if servers.len() != 1 => {
+        (Mode::ZooKeeper, _) if servers.is_empty() => {
             return Err(Failure::Rig(format!(
-                "{target} takes one server of ZooKeeper, and the plan has {}",
-                servers.len()
+                "{target} needs ZooKeeper, and the plan has no server of it"
             )));
         }
         (Mode::KRaft, _) if !servers.is_empty() => {

@@ -6,6 +6,9 @@
 //!   version, and with 4.1 and later the ELR) and nothing of the node or the cluster: it is copied.
 //!   `meta.properties` names the cluster, the node and (3.7 and later) the folder: those are put in.
 //! - A folder's id is new each time: after a wipe the controller must see another disk.
+//! - Several controllers of 3.9 and later are the voters of a quorum that knows their folders (KIP-853): the
+//!   tool is run once more for a cluster, and writes the snapshot that each of them begins with. In one that
+//!   `controller.quorum.voters` names, a controller with a new disk would vote under its old name.
 //! - With ZooKeeper nothing is formatted: the broker writes `meta.properties` itself.
 //!
 //! Source: KIP-631, KIP-858 (`directory.id`), `StorageTool`, `Formatter`.
@@ -17,6 +20,7 @@ use crate::kafka::{Kafka, once, trouble};
 use ktrial_core::TopicId;
 use ktrial_core::config::Settings;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,23 +70,94 @@ pub(super) fn pattern(
     Ok(place)
 }
 
+/// A controller of a new quorum.
+pub(super) struct Voter {
+    pub(super) number: i32,
+    pub(super) address: SocketAddr,
+    /// The id of its folder.
+    pub(super) directory: String,
+}
+
+/// Has the release's own tool format `place`, which is not there yet, for the first of these voters.
+pub(super) fn voters(
+    kafka: &Kafka,
+    place: &Path,
+    cluster: &str,
+    voters: &[Voter],
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let Some(first) = voters.first() else {
+        return Ok(());
+    };
+    let settings = [
+        ("process.roles", "controller".to_owned()),
+        ("node.id", first.number.to_string()),
+        (
+            "controller.quorum.bootstrap.servers",
+            first.address.to_string(),
+        ),
+        ("controller.listener.names", "CONTROLLER".to_owned()),
+        ("listeners", format!("CONTROLLER://{}", first.address)),
+        ("log.dirs", place.display().to_string()),
+    ];
+    let settings = settings.map(|(key, value)| (key.to_owned(), value));
+    let file = place.with_extension("properties");
+    write(&file, &properties::text(&settings.into()))?;
+    let each = |it: &Voter| format!("{}@{}:{}", it.number, it.address, it.directory);
+    let all: Vec<String> = voters.iter().map(each).collect();
+    let (named, all) = (file.display().to_string(), all.join(","));
+    let args = [
+        "format",
+        "-t",
+        cluster,
+        "-c",
+        &named,
+        "--initial-controllers",
+        &all,
+    ];
+    let args = args.map(str::to_owned);
+    let done = kafka.run(&[], "kafka.tools.StorageTool", &args, LONGEST, interrupt)?;
+    let _ = fs::remove_file(&file);
+    if done.status.success() && place.join(META).exists() {
+        return Ok(());
+    }
+    let last = done.stderr.lines().last().unwrap_or_default();
+    let why = format!("Kafka {} does not format a quorum: {last}", kafka.release());
+    Err(Failure::Rig(why))
+}
+
 /// Formats the data folder of a node, which exists and is empty.
 pub(super) fn format(
     pattern: &Path,
     data: &Path,
     cluster: &str,
-    number: i32,
+    (number, directory): (i32, &str),
 ) -> Result<(), Failure> {
     let entries = fs::read_dir(pattern).map_err(|error| trouble("read", pattern, &error))?;
     for entry in entries.filter_map(Result::ok) {
         let from = entry.path();
         let to = data.join(entry.file_name());
+        if from.is_dir() {
+            copy_folder(&from, &to)?;
+            continue;
+        }
         if entry.file_name() != META {
             fs::copy(&from, &to).map_err(|error| trouble("write", &to, &error))?;
             continue;
         }
         let text = fs::read_to_string(&from).map_err(|error| trouble("read", &from, &error))?;
-        write(&to, &meta(&text, cluster, number, &new_id()?))?;
+        write(&to, &meta(&text, cluster, number, directory))?;
+    }
+    Ok(())
+}
+
+/// Copies a folder that has only files.
+fn copy_folder(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::create_dir(to).map_err(|error| trouble("make", to, &error))?;
+    let entries = fs::read_dir(from).map_err(|error| trouble("read", from, &error))?;
+    for entry in entries.filter_map(Result::ok) {
+        let to = to.join(entry.file_name());
+        fs::copy(entry.path(), &to).map_err(|error| trouble("write", &to, &error))?;
     }
     Ok(())
 }

@@ -28,11 +28,10 @@ pub(super) fn hosts<'a>(
     }
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let mut text = format!("127.0.0.1 localhost {}\n", name.trim());
-    for node in nodes.filter(|node| node.role == Role::ZooKeeper) {
-        for address in &node.addresses {
-            let address = address.ip();
-            let _ = writeln!(text, "{address} {address}/<unresolved>");
-        }
+    let servers = nodes.filter(|node| node.role == Role::ZooKeeper);
+    for address in servers.filter_map(|node| node.addresses.first()) {
+        let address = address.ip();
+        let _ = writeln!(text, "{address} {address}/<unresolved>");
     }
     Some(text)
 }

@@ -31,7 +31,7 @@ pub struct Place {
     pub address: IpAddr,
     /// The command that runs its process in a network of its own; empty: in that of this program.
     pub prefix: Vec<String>,
-    /// Its port, and if it listens at two, the next one too; `None` = a free one.
+    /// Its port, and if it listens at several, the next ones too; `None` = a free one.
     pub port: Option<u16>,
 }
 

@@ -8,6 +8,7 @@
 //! - With ZooKeeper every broker can become the controller, so each gets the controller's settings; its
 //!   session is one with ZooKeeper, so `broker.session.timeout.ms` is `zookeeper.session.timeout.ms`
 //!   there, with the plan's default.
+//! - Each of several servers of ZooKeeper knows all of them; its own number stands in `myid` (`cluster.rs`).
 //! - A setting that the release does not know is left out and told.
 //! - Kafka's internal topics have one partition, and small buffers and pools do: no plan asks for more.
 //!
@@ -27,6 +28,11 @@ const SESSION: &str = "broker.session.timeout.ms";
 const ZOOKEEPER_SESSION: &str = "zookeeper.session.timeout.ms";
 /// What a ZooKeeper server must be told, and the usual.
 const TICK: (&str, &str) = ("tickTime", "2000");
+/// And one of several.
+const LIMITS: [(&str, &str); 2] = [("initLimit", "5"), ("syncLimit", "2")];
+/// So long a broker that starts waits for ZooKeeper: several servers first elect a leader, and one that gets a
+/// connection just before it is ready may not answer on it.
+const FIRST_CONNECTION: (&str, &str) = ("zookeeper.connection.timeout.ms", "60000");
 /// Settings that have no meaning with ZooKeeper, even if the release knows them.
 const ONLY_KRAFT: [&str; 5] = [
     "broker.heartbeat.interval.ms",
@@ -91,6 +97,16 @@ impl From<&Plan> for Layout {
     }
 }
 
+/// How the controllers of a quorum know each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Voters {
+    /// By `controller.quorum.voters`.
+    Named,
+    /// By what stands in their formatted folders (KIP-853); `controller.quorum.bootstrap.servers` says whom to
+    /// ask.
+    Formatted,
+}
+
 /// What a process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -111,6 +127,7 @@ impl Role {
     pub(super) fn addresses(self) -> u16 {
         match self {
             Self::Both => 2,
+            Self::ZooKeeper => 3,
             _ => 1,
         }
     }
@@ -124,7 +141,8 @@ impl Role {
 pub(super) struct Server<'a> {
     pub(super) node: NodeId,
     pub(super) role: Role,
-    /// One, or for both roles the broker's and the controller's.
+    /// One; for both roles the broker's and the controller's; of a ZooKeeper for clients, for its followers,
+    /// and for elections.
     pub(super) addresses: &'a [SocketAddr],
     pub(super) data: &'a Path,
 }
@@ -143,12 +161,13 @@ impl Server<'_> {
     }
 }
 
-/// A node's `node.id`.
+/// A node's `node.id`, or its number in the ensemble.
 pub(super) fn number(node: NodeId) -> i32 {
     match node {
         NodeId::Controller(id) => id.0,
         NodeId::Broker(id) => id.0,
-        NodeId::Client(_) | NodeId::ZooKeeper(_) => -1,
+        NodeId::ZooKeeper(id) => id.0,
+        NodeId::Client(_) => -1,
     }
 }
 
@@ -156,16 +175,17 @@ pub(super) fn number(node: NodeId) -> i32 {
 pub(super) fn properties(
     layout: &Layout,
     servers: &[Server<'_>],
+    voters: Voters,
     knows: &dyn Fn(&str) -> bool,
 ) -> (BTreeMap<NodeId, Settings>, Vec<String>) {
     let mut all = BTreeMap::new();
     let mut left_out: BTreeMap<(String, &str), BTreeSet<NodeId>> = BTreeMap::new();
     for server in servers {
         if server.role == Role::ZooKeeper {
-            all.insert(server.node, zookeeper(server, layout));
+            all.insert(server.node, zookeeper(server, servers, layout));
             continue;
         }
-        let mut settings = identity(server, servers);
+        let mut settings = identity(server, servers, voters);
         for (key, value) in needed(layout.brokers.len()) {
             if knows(key) {
                 settings.insert(key.to_owned(), value);
@@ -194,7 +214,7 @@ pub(super) fn properties(
 }
 
 /// Who a server is, and how it finds the others.
-fn identity(server: &Server<'_>, servers: &[Server<'_>]) -> Settings {
+fn identity(server: &Server<'_>, servers: &[Server<'_>], voters: Voters) -> Settings {
     let mut settings = Settings::new();
     let mut set = |key: &str, value: String| settings.insert(key.to_owned(), value);
     set("log.dirs", server.data.display().to_string());
@@ -212,13 +232,13 @@ fn identity(server: &Server<'_>, servers: &[Server<'_>]) -> Settings {
         set("advertised.listeners", client);
     }
     if !server.role.is_kraft() {
-        let zookeeper = servers.iter().find(|server| server.role == Role::ZooKeeper);
-        let address = zookeeper.and_then(|zookeeper| zookeeper.addresses.first());
+        let ensemble = ensemble(servers);
+        let addresses = ensemble.filter_map(|server| Some(server.addresses.first()?.to_string()));
+        let addresses: Vec<String> = addresses.collect();
         set("broker.id", server.number().to_string());
-        set(
-            "zookeeper.connect",
-            address.map(SocketAddr::to_string).unwrap_or_default(),
-        );
+        set("zookeeper.connect", addresses.join(","));
+        let (key, value) = FIRST_CONNECTION;
+        set(key, value.to_owned());
         return settings;
     }
     let roles = match server.role {
@@ -226,16 +246,20 @@ fn identity(server: &Server<'_>, servers: &[Server<'_>]) -> Settings {
         Role::Controller => "controller",
         _ => "broker",
     };
-    let voters = servers.iter().filter_map(|server| {
+    let quorum = servers.iter().filter_map(|server| {
         let address = server.quorum_address()?;
-        Some(format!("{}@{address}", server.number()))
+        Some(match voters {
+            Voters::Named => format!("{}@{address}", server.number()),
+            Voters::Formatted => address.to_string(),
+        })
     });
+    let key = match voters {
+        Voters::Named => "controller.quorum.voters",
+        Voters::Formatted => "controller.quorum.bootstrap.servers",
+    };
     set("process.roles", roles.to_owned());
     set("node.id", server.number().to_string());
-    set(
-        "controller.quorum.voters",
-        voters.collect::<Vec<_>>().join(","),
-    );
+    set(key, quorum.collect::<Vec<_>>().join(","));
     set("controller.listener.names", "CONTROLLER".to_owned());
     let protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT";
     set("listener.security.protocol.map", protocols.to_owned());
@@ -305,12 +329,24 @@ fn broker_level(key: &str) -> String {
     named.map_or_else(|| format!("log.{key}"), |(_, broker)| (*broker).to_owned())
 }
 
-/// The configuration of a ZooKeeper server of its own.
-fn zookeeper(server: &Server<'_>, layout: &Layout) -> Settings {
+/// The servers of ZooKeeper.
+fn ensemble<'a>(servers: &'a [Server<'a>]) -> impl Iterator<Item = &'a Server<'a>> {
+    servers
+        .iter()
+        .filter(|server| server.role == Role::ZooKeeper)
+}
+
+/// The configuration of a ZooKeeper server.
+fn zookeeper(server: &Server<'_>, servers: &[Server<'_>], layout: &Layout) -> Settings {
     let address = server.addresses.first();
-    let mut wanted = Settings::from([(TICK.0.to_owned(), TICK.1.to_owned())]);
-    let own = layout.zookeeper.iter().flat_map(|plan| plan.config.clone());
-    wanted.extend(own);
+    let own = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+    let mut wanted = Settings::from([own(TICK)]);
+    if ensemble(servers).count() > 1 {
+        wanted.extend(LIMITS.map(own));
+        wanted.extend(ensemble(servers).filter_map(member));
+    }
+    let of_plan = layout.zookeeper.iter().flat_map(|plan| plan.config.clone());
+    wanted.extend(of_plan);
     let settings = [
         ("maxClientCnxns", "0".to_owned()),
         ("admin.enableServer", "false".to_owned()),
@@ -326,6 +362,15 @@ fn zookeeper(server: &Server<'_>, layout: &Layout) -> Settings {
     ];
     wanted.extend(settings.map(|(key, value)| (key.to_owned(), value)));
     wanted
+}
+
+/// Where one of several servers hears the others.
+fn member(server: &Server<'_>) -> Option<(String, String)> {
+    let [_, followers, elections] = server.addresses else {
+        return None;
+    };
+    let key = format!("server.{}", server.number());
+    Some((key, format!("{followers}:{}", elections.port())))
 }
 
 /// The text of a properties file, as `java.util.Properties` reads it.

@@ -69,7 +69,9 @@ fn made(
             data: Path::new("/run/data"),
         });
     let servers: Vec<Server<'_>> = servers.collect();
-    properties(layout, &servers, &|key| !unknown.contains(&key))
+    properties(layout, &servers, Voters::Named, &|key| {
+        !unknown.contains(&key)
+    })
 }
 
 fn b(id: i32) -> NodeId {
@@ -164,6 +166,33 @@ fn combined_brokers_are_all_voters() {
             ("broker.heartbeat.interval.ms", "500"),
         ],
     );
+}
+
+#[test]
+fn voters_whose_folders_say_so_are_not_named() {
+    let other = NodeId::Controller(ControllerId(3001));
+    let nodes = [
+        (C, Role::Controller),
+        (other, Role::Controller),
+        (b(1), Role::Broker),
+    ];
+    let addresses = [100, 102, 104].map(|port| [SocketAddr::from(([127, 0, 0, 1], port))]);
+    let servers = nodes
+        .iter()
+        .zip(&addresses)
+        .map(|((node, role), of)| Server {
+            node: *node,
+            role: *role,
+            addresses: of,
+            data: Path::new("/data"),
+        });
+    let servers: Vec<Server<'_>> = servers.collect();
+    let (all, _) = properties(&layout(), &servers, Voters::Formatted, &|_| true);
+    let bootstrap = "controller.quorum.bootstrap.servers";
+    for settings in all.values() {
+        holds(settings, &[(bootstrap, "127.0.0.1:100,127.0.0.1:102")]);
+        lacks(settings, &["controller.quorum.voters"]);
+    }
 }
 
 #[test]
@@ -263,4 +292,32 @@ fn every_topic_setting_has_a_broker_setting() {
 fn a_file_of_properties_survives_odd_paths() {
     let text = text(&settings(&[("log.dirs", "/a b\\c/\u{e4}\u{1f600}")]));
     assert_eq!(text, "log.dirs=/a b\\\\c/\\u00e4\\ud83d\\ude00\n");
+}
+
+#[test]
+fn each_of_several_zookeepers_knows_all() {
+    let second = NodeId::ZooKeeper(ZooKeeperId(2));
+    let nodes = [
+        (Z, Role::ZooKeeper),
+        (second, Role::ZooKeeper),
+        (b(1), Role::WithZooKeeper),
+    ];
+    let (all, _) = made(&layout(), &nodes, &[]);
+    for (server, port) in [(Z, "100"), (second, "102")] {
+        holds(
+            &all[&server],
+            &[
+                ("clientPort", port),
+                ("tickTime", "500"),
+                ("initLimit", "5"),
+                ("server.1", "127.0.0.1:101:102"),
+                ("server.2", "127.0.0.1:103:104"),
+            ],
+        );
+    }
+    let connect = "127.0.0.1:100,127.0.0.1:102";
+    holds(&all[&b(1)], &[("zookeeper.connect", connect)]);
+    // The near miss: one alone is no ensemble.
+    let (all, _) = made(&layout(), &[nodes[0], nodes[2]], &[]);
+    lacks(&all[&Z], &["server.1", "initLimit"]);
 }

@@ -55,7 +55,7 @@ use quorum::Quorum;
 use replicas::Broker;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use zookeeper::{Tree, TxnLog};
+use zookeeper::{Ensemble, Tree};
 
 /// Where the cluster's files are.
 #[derive(Clone, Debug)]
@@ -77,17 +77,17 @@ pub enum MetadataSource {
         /// All of them, running or not.
         voters: Vec<NodeId>,
     },
-    /// In ZooKeeper, one server.
+    /// In ZooKeeper.
     ZooKeeper {
-        /// Its `dataDir`.
-        data: PathBuf,
+        /// The `dataDir` of each server of the ensemble, running or not.
+        data: Vec<PathBuf>,
     },
 }
 
 #[derive(Debug)]
 enum Metadata {
     KRaft(Quorum),
-    ZooKeeper(Box<(TxnLog, Tree)>),
+    ZooKeeper(Box<(Ensemble, Tree)>),
 }
 
 /// A cluster under watch.
@@ -125,7 +125,7 @@ impl Watch {
                 ))
             }
             MetadataSource::ZooKeeper { data } => {
-                Metadata::ZooKeeper(Box::new((TxnLog::new(data), Tree::default())))
+                Metadata::ZooKeeper(Box::new((Ensemble::new(data), Tree::default())))
             }
         };
         Self {
@@ -159,8 +159,8 @@ impl Watch {
         match &mut self.metadata {
             Metadata::KRaft(quorum) => quorum.poll(&mut self.ledger, &mut told)?,
             Metadata::ZooKeeper(both) => {
-                let (log, tree) = &mut **both;
-                zookeeper::poll(log, tree, &mut self.ledger, &mut told)?;
+                let (ensemble, tree) = &mut **both;
+                zookeeper::poll(ensemble, tree, &mut self.ledger, &mut told)?;
             }
         }
         let unfenced = self.ledger.take_unfenced();

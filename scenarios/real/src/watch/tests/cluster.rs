@@ -37,7 +37,7 @@ fn watch(scratch: &Scratch, nodes: &[NodeId], voters: Option<&[NodeId]>) -> Watc
             voters: voters.to_vec(),
         },
         None => MetadataSource::ZooKeeper {
-            data: scratch.path().join("zk"),
+            data: vec![scratch.path().join("zk")],
         },
     };
     let servers: BTreeMap<_, _> = nodes.iter().map(folder).collect();

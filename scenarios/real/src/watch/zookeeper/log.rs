@@ -7,7 +7,7 @@
 //! Simplified: the checksum is not verified: the server wrote the transaction as a whole, or the last
 //! byte is missing. Snapshots are not read, so the log has to be there from its first file.
 //! Source: `FileTxnLog`, `Util.marshallTxnEntry`.
-//! Next: `txn.rs`.
+//! Next: `ensemble.rs`.
 
 use super::super::file::{self, Listed, Listing};
 use super::txn::{self, Txn};
@@ -22,7 +22,7 @@ const END: u8 = 0x42;
 
 /// The log under watch.
 #[derive(Clone, Debug)]
-pub(in super::super) struct TxnLog {
+pub(super) struct TxnLog {
     folder: PathBuf,
     listing: Listing,
     /// The first zxid of each file, in order.
@@ -34,7 +34,7 @@ pub(in super::super) struct TxnLog {
 
 impl TxnLog {
     /// The log in `dataDir` (or `dataLogDir`).
-    pub(in super::super) fn new(data: &std::path::Path) -> Self {
+    pub(super) fn new(data: &std::path::Path) -> Self {
         Self {
             folder: data.join("version-2"),
             listing: Listing::default(),
@@ -49,10 +49,18 @@ impl TxnLog {
     /// # Errors
     /// A file cannot be read or understood.
     pub(super) fn poll(&mut self) -> Result<Vec<Txn>, Failure> {
-        if let Listed::Names(names) = self.listing.poll(&self.folder)? {
-            let zxid = |name: &String| u64::from_str_radix(name.strip_prefix("log.")?, 16).ok();
-            self.files = names.iter().filter_map(zxid).collect();
-            self.files.sort_unstable();
+        match self.listing.poll(&self.folder)? {
+            Listed::Names(names) => {
+                let zxid = |name: &String| u64::from_str_radix(name.strip_prefix("log.")?, 16).ok();
+                self.files = names.iter().filter_map(zxid).collect();
+                self.files.sort_unstable();
+            }
+            // Another disk: another log.
+            Listed::Gone => {
+                self.files.clear();
+                (self.current, self.position) = (0, FILE_HEADER);
+            }
+            Listed::Same => {}
         }
         let mut found = Vec::new();
         loop {

@@ -2,40 +2,42 @@
 //! controller would have written.
 //!
 //! ZooKeeper logs every change of its tree before anybody learns of it, so its log is to Kafka what the
-//! metadata log is in KRaft.
+//! metadata log is in KRaft. Of several servers a majority has it then.
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `log.rs` | the files: where a transaction begins and ends |
+//! | `log.rs` | the files of one server: where a transaction begins and ends |
+//! | `ensemble.rs` | several servers: what a majority has written |
 //! | `jute.rs`, `txn.rs` | one transaction |
 //! | `records.rs` | what the nodes mean |
 //! | `json.rs` | what stands in them |
 //!
 //! Next: `records.rs`.
 
+mod ensemble;
 mod json;
 mod jute;
 mod log;
 mod records;
 mod txn;
 
-pub(super) use log::TxnLog;
+pub(super) use ensemble::Ensemble;
 pub(super) use records::Tree;
 
 use super::ledger::{Ledger, Told};
 use crate::failure::Failure;
 
-/// Tells what the log says since the last call.
+/// Tells what the logs say since the last call.
 ///
 /// # Errors
-/// The log cannot be read or understood.
+/// A log cannot be read or understood.
 pub(super) fn poll(
-    log: &mut TxnLog,
+    ensemble: &mut Ensemble,
     tree: &mut Tree,
     ledger: &mut Ledger,
     out: &mut Vec<Told>,
 ) -> Result<(), Failure> {
-    for txn in log.poll()? {
+    for txn in ensemble.poll()? {
         tree.apply(&txn, ledger, out);
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::super::ledger::{Ledger, Told};
 use super::super::tests::Scratch;
-use super::{Tree, TxnLog, poll};
+use super::{Ensemble, Tree, poll};
 use ktrial_core::metadata::{LeaderChange, MetadataRecord};
 use ktrial_core::{BrokerId, Event, NodeId};
 
@@ -49,8 +49,13 @@ fn state(leader: i32, epoch: i32, isr: &str) -> String {
 
 /// A log of transactions of these sessions, with its filling.
 fn log(txns: &[(i64, (i32, Vec<u8>))]) -> Vec<u8> {
+    log_from(1, txns)
+}
+
+/// The first one has this zxid.
+fn log_from(zxid: i64, txns: &[(i64, (i32, Vec<u8>))]) -> Vec<u8> {
     let mut bytes = b"ZKLG\0\0\0\x02\0\0\0\0\0\0\0\0".to_vec();
-    for (zxid, (session, (kind, body))) in (1_i64..).zip(txns) {
+    for (zxid, (session, (kind, body))) in (zxid..).zip(txns) {
         let mut txn = session.to_be_bytes().to_vec();
         txn.extend([0; 4]);
         txn.extend(zxid.to_be_bytes());
@@ -67,27 +72,49 @@ fn log(txns: &[(i64, (i32, Vec<u8>))]) -> Vec<u8> {
 
 struct Zoo {
     scratch: Scratch,
-    log: TxnLog,
+    ensemble: Ensemble,
     tree: Tree,
     ledger: Ledger,
 }
 
 impl Zoo {
     fn new() -> Self {
+        Self::of(&[""])
+    }
+
+    /// An ensemble of servers with these folders.
+    fn of(servers: &[&str]) -> Self {
         let scratch = Scratch::new();
-        let log = TxnLog::new(scratch.path());
+        let data = servers.iter().map(|server| scratch.path().join(server));
+        let ensemble = Ensemble::new(&data.collect::<Vec<_>>());
         Self {
             scratch,
-            log,
+            ensemble,
             tree: Tree::default(),
             ledger: Ledger::default(),
         }
     }
 
     fn write(&mut self, file: &str, bytes: &[u8]) -> Vec<Told> {
-        self.scratch.write(&format!("version-2/{file}"), bytes);
+        self.write_to("", file, bytes)
+    }
+
+    fn write_to(&mut self, server: &str, file: &str, bytes: &[u8]) -> Vec<Told> {
+        let folder = if server.is_empty() {
+            String::new()
+        } else {
+            format!("{server}/")
+        };
+        self.scratch
+            .write(&format!("{folder}version-2/{file}"), bytes);
         let mut out = Vec::new();
-        poll(&mut self.log, &mut self.tree, &mut self.ledger, &mut out).unwrap();
+        poll(
+            &mut self.ensemble,
+            &mut self.tree,
+            &mut self.ledger,
+            &mut out,
+        )
+        .unwrap();
         out
     }
 }
@@ -205,7 +232,7 @@ fn a_transaction_that_is_not_whole_is_waited_for_and_the_next_file_follows() {
     assert_eq!(records(&zoo.write("log.1", &half)).len(), 2);
     let filled = [&whole[..], &[0; 40]].concat();
     assert_eq!(records(&zoo.write("log.1", &filled)).len(), 1);
-    let next = log(&[(72, create("/brokers/ids/1", "{}", true))]);
+    let next = log_from(5, &[(72, create("/brokers/ids/1", "{}", true))]);
     let told = zoo.write("log.5", &next);
     assert!(matches!(
         records(&told)[..],
@@ -228,4 +255,55 @@ fn settings_are_told_key_by_key() {
         panic!("{told:?}");
     };
     assert_eq!((gone.key.as_str(), gone.value.as_deref()), ("b", None));
+}
+
+/// The numbers of the brokers whose registrations are told.
+fn registered(told: &[Told]) -> Vec<i32> {
+    let of = |record: &&MetadataRecord| match record {
+        MetadataRecord::RegisterBroker(record) => Some(record.broker.0),
+        _ => None,
+    };
+    records(told).iter().filter_map(of).collect()
+}
+
+#[test]
+fn of_three_servers_two_have_to_have_written_it() {
+    let mut zoo = Zoo::of(&["1", "2", "3"]);
+    let broker = |id: i64| (id, create(&format!("/brokers/ids/{id}"), "{}", true));
+    let all: Vec<_> = (0..4).map(broker).collect();
+    assert!(zoo.write_to("1", "log.1", &log(&all[..3])).is_empty());
+    let told = zoo.write_to("2", "log.1", &log(&all[..1]));
+    assert_eq!(registered(&told), [0]);
+    assert!(
+        zoo.write_to("3", "log.1", &log(&all[..1])).is_empty(),
+        "told already"
+    );
+    // The second and third are with server 1 alone, and it ends. Another leader begins an epoch: its first
+    // change is the first that follows.
+    let epoch = 1 << 32;
+    let next = log_from(epoch, &all[3..]);
+    assert!(zoo.write_to("2", "log.100000000", &next).is_empty());
+    let told = zoo.write_to("3", "log.100000000", &next);
+    assert_eq!(registered(&told), [3]);
+    // The near miss: server 1 is back and has cut what nobody else had.
+    zoo.write_to("1", "log.1", &log(&all[..1]));
+    assert!(zoo.write_to("1", "log.100000000", &next).is_empty());
+}
+
+#[test]
+fn a_server_with_a_new_disk_counts_for_what_it_has_written() {
+    let mut zoo = Zoo::of(&["1", "2", "3"]);
+    let broker = |id: i64| (id, create(&format!("/brokers/ids/{id}"), "{}", true));
+    let all: Vec<_> = (0..3).map(broker).collect();
+    zoo.write_to("1", "log.1", &log(&all[..1]));
+    assert_eq!(
+        registered(&zoo.write_to("3", "log.1", &log(&all[..1]))),
+        [0]
+    );
+    std::fs::remove_dir_all(zoo.scratch.path().join("3")).unwrap();
+    assert!(zoo.write_to("1", "log.1", &log(&all[..2])).is_empty());
+    // A snapshot brings it the second change; it writes the third.
+    let told = zoo.write_to("3", "log.3", &log_from(3, &all[2..]));
+    assert!(told.is_empty(), "one server has it: {told:?}");
+    assert_eq!(registered(&zoo.write_to("1", "log.1", &log(&all))), [1, 2]);
 }
