@@ -83,6 +83,28 @@ pub const REASONS: &[Reason] = &[
         },
     },
     Reason {
+        id: "metadata_that_is_taken_back_is_not_seen",
+        says: "Before 3.9 a controller with a new disk votes under its old name, and a quorum can take back what \
+               it had committed. A real one does so: its servers' logs say that they truncate below the high \
+               watermark, or die of it. But the files of a real quorum are read on the ground that this cannot \
+               be, each offset once.",
+        source: "KIP-853; KafkaRaftClient.handleFetchResponse (3.3.2); scenarios/real/src/watch/quorum.rs",
+        waits_for: None,
+        kinds: &[Kind::Verdict],
+        about: |target| target.mode == Mode::KRaft && !target.release.at_least("3.9"),
+        shows: |simulated, real| {
+            let mut others = simulated.findings.clone();
+            let taken_back = others.remove("quorum_consistent_committed_data");
+            let follows = [
+                "epochs_monotone",
+                "quorum_leader_completeness",
+                "quorum_monotonic_high_watermark",
+            ];
+            others.retain(|check| !follows.contains(&check.as_str()));
+            taken_back && others == real.findings
+        },
+    },
+    Reason {
         id: "no_leader_epochs_in_logs",
         says: "Before 0.11 a record carries no leader epoch and no broker keeps a leader epoch checkpoint: \
            followers truncate to their high watermark. Simulated logs always have both; the rule of \

@@ -95,6 +95,28 @@ fn what_is_seen_in_votes_alone_is_not_seen() {
 }
 
 #[test]
+fn what_a_quorum_takes_back_is_not_seen() {
+    let real = simulated().on("3.3.2");
+    let mut seen = simulated();
+    seen.verdict = Class::Broken;
+    let found = ["quorum_consistent_committed_data", "epochs_monotone"];
+    seen.findings = found.map(str::to_owned).into();
+    let because = vec!["metadata_that_is_taken_back_is_not_seen".to_owned()];
+    assert_eq!(judged("3.3.2/kraft", &seen, &real), (because, vec![]));
+    let none = (vec![], vec![Kind::Verdict]);
+    assert_eq!(
+        judged("3.9.1/kraft", &seen, &real),
+        none,
+        "it knows its voters' disks"
+    );
+    // The near misses: something else was found too, or only what follows of it.
+    seen.findings.insert("lost_write".to_owned());
+    assert_eq!(judged("3.3.2/kraft", &seen, &real), none);
+    seen.findings = ["epochs_monotone".to_owned()].into();
+    assert_eq!(judged("3.3.2/kraft", &seen, &real), none);
+}
+
+#[test]
 fn an_outcome_whose_differences_have_reasons_is_the_nearest() {
     let real = simulated().on("2.8.2 (zookeeper)");
     let mut seen = simulated();
