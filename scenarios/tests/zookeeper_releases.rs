@@ -15,7 +15,7 @@ const HEAD: &str = r#"
 title = "t"
 why = "a test"
 [cluster]
-brokers = 2
+brokers = BROKERS
 [cluster.config]
 broker.session.timeout.ms = 3000
 replica.lag.time.max.ms = LAG
@@ -26,13 +26,18 @@ tickTime = 1000
 
 /// Leader, epoch and ISR of orders-0 after each change, under a release.
 fn states(scenario: &str, release: &str) -> Vec<String> {
-    states_with_lag(scenario, release, "60000")
+    states_with(scenario, release, "60000", "2")
 }
 
 /// The same with another `replica.lag.time.max.ms`: a leader that drops a dead follower by itself would hide
 /// what the controller does.
 fn states_with_lag(scenario: &str, release: &str, lag: &str) -> Vec<String> {
+    states_with(scenario, release, lag, "2")
+}
+
+fn states_with(scenario: &str, release: &str, lag: &str, brokers: &str) -> Vec<String> {
     let text = format!("{HEAD}{scenario}").replace("LAG", lag);
+    let text = text.replace("BROKERS", brokers);
     let scenario =
         parse("test", "test.toml", &text).unwrap_or_else(|p| panic!("{}", p.render(false)));
     let set = Override {
@@ -178,4 +183,35 @@ until = { quiet = "20s" }
     let (before, since) = (states(back, "2.5"), states(back, "2.6"));
     assert!(before.last().unwrap().starts_with("1 "), "{before:?}");
     assert!(since.last().unwrap().starts_with("2 "), "{since:?}");
+}
+
+const ALLOWED_LATE: &str = r#"
+[topics.orders]
+replicas = [[1, 3]]
+[[step]]
+kill = { broker = 3 }
+[[step]]
+until = { isr = { is = [1] } }
+kill = { broker = 1 }
+[[step]]
+until = { all = [{ leader = { is = "none" } }, { broker = { id = 1, is = "fenced" } }] }
+start = { broker = 3 }
+[[step]]
+until = { broker = { id = 3, is = "unfenced" } }
+alter_config = { topic = "orders", set = { unclean.leader.election.enable = VALUE } }
+[[step]]
+until = { quiet = "20s" }
+"#;
+
+/// Broker 2 has no replica of the topic, has never read its settings, and is the only one left to be the
+/// controller when unclean election is allowed.
+#[test]
+fn a_controller_that_knew_no_settings_of_a_topic_looks_for_leaders_at_once() {
+    let end = |value: &str| {
+        let scenario = ALLOWED_LATE.replace("VALUE", value);
+        let states = states_with(&scenario, "2.8", "60000", "3");
+        states.last().unwrap().clone()
+    };
+    assert_eq!(end("true"), "3 3 [3]");
+    assert!(end("false").starts_with('-'), "the near miss");
 }

@@ -5,9 +5,11 @@
 //! - Whoever changes settings leaves a notification in `/config/changes`. Each broker watches that
 //!   folder, and reads anew whatever the notifications that it has not seen are about.
 //! - A topic that it has no settings of is read before a replica of it is opened.
-//! - Where unclean election is allowed from now on, the controller looks for leaders at once.
+//! - Where a notification says that unclean election is allowed, the controller looks for leaders at once,
+//!   even if it knew nothing of that topic's settings before.
 //!
-//! Simplified: notifications stay for good, where Kafka deletes them after 15 minutes.
+//! Simplified: notifications stay for good, where Kafka deletes them after 15 minutes. Before 2.1 a topic's
+//! setting waits for the next event.
 //! Source: `ZkConfigManager`, `ZkNodeChangeNotificationListener`, `TopicConfigHandler.processConfigChanges`.
 //! Next: `isr.rs`.
 
@@ -39,7 +41,12 @@ pub(super) enum Ask {
     /// Which topics have settings.
     Topics,
     /// Settings.
-    Of(ConfigResource),
+    Of {
+        /// Whose.
+        resource: ConfigResource,
+        /// A notification told of them.
+        notified: bool,
+    },
 }
 
 /// What is known of settings.
@@ -77,7 +84,7 @@ impl Broker {
     /// Reads all settings.
     pub(super) fn read_configs(&mut self, now: Now, out: &mut Effects) {
         self.watch_configs(now, out);
-        self.read_config(now, ConfigResource::Cluster, out);
+        self.read_config(now, ConfigResource::Cluster, false, out);
         let path = TOPIC_CONFIGS.to_owned();
         let operation = Operation::GetChildren { path, watch: false };
         self.expect();
@@ -97,10 +104,17 @@ impl Broker {
         }
     }
 
-    fn read_config(&mut self, now: Now, resource: ConfigResource, out: &mut Effects) {
+    fn read_config(
+        &mut self,
+        now: Now,
+        resource: ConfigResource,
+        notified: bool,
+        out: &mut Effects,
+    ) {
         self.expect();
         let operation = read(path(&resource));
-        self.ask(now, operation, Tag::Config(Ask::Of(resource)), out);
+        let ask = Ask::Of { resource, notified };
+        self.ask(now, operation, Tag::Config(ask), out);
     }
 
     /// Reads the settings of topics that are not known.
@@ -115,7 +129,7 @@ impl Broker {
                 return;
             };
             if zookeeper.configs.asked.insert(topic.clone()) {
-                self.read_config(now, ConfigResource::Topic(topic), out);
+                self.read_config(now, ConfigResource::Topic(topic), false, out);
             }
         }
     }
@@ -128,7 +142,7 @@ impl Broker {
                 let node: Option<ConfigChangeNode> = decode(data);
                 let of = node.and_then(|node| resource_of(&node.entity_path));
                 if let Some(resource) = of {
-                    self.read_config(now, resource, out);
+                    self.read_config(now, resource, true, out);
                 }
             }
             (Ask::Topics, answer) => {
@@ -138,13 +152,13 @@ impl Broker {
                 }
                 self.one_came(now);
             }
-            (Ask::Of(resource), answer) => {
+            (Ask::Of { resource, notified }, answer) => {
                 let node: Option<ConfigNode> = match answer {
                     Ok(Answer::Data(data, _)) => decode(data),
                     _ => None,
                 };
                 let settings = node.map(|node| node.config).unwrap_or_default();
-                self.configure(now, resource, &settings, out);
+                self.configure(now, resource, (&settings, notified), out);
                 self.one_came(now);
             }
             (Ask::Changes | Ask::Change, _) => {}
@@ -179,7 +193,7 @@ impl Broker {
         &mut self,
         now: Now,
         resource: ConfigResource,
-        settings: &Settings,
+        (settings, notified): (&Settings, bool),
         out: &mut Effects,
     ) {
         let Some((zookeeper, shared)) = self.zookeeper() else {
@@ -189,7 +203,6 @@ impl Broker {
             .configs
             .known
             .insert(resource.clone(), settings.clone());
-        let first = before.is_none();
         let before = before.unwrap_or_default();
         let keys: BTreeSet<&String> = before.keys().chain(settings.keys()).collect();
         for key in keys
@@ -216,7 +229,7 @@ impl Broker {
             .topic_config("", None, &self.shared.topic_defaults);
         self.with_controller(now, out, |controller: &mut ControllerZk, env| {
             controller.set_topic_defaults(defaults);
-            if allowed && !first {
+            if allowed && notified {
                 controller.allow_unclean(topic, env);
             }
         });
