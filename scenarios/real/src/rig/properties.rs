@@ -30,8 +30,8 @@ const ZOOKEEPER_SESSION: &str = "zookeeper.session.timeout.ms";
 const TICK: (&str, &str) = ("tickTime", "2000");
 /// And one of several.
 const LIMITS: [(&str, &str); 2] = [("initLimit", "5"), ("syncLimit", "2")];
-/// So long a broker that starts waits for ZooKeeper: several servers first elect a leader, and one that gets a
-/// connection just before it is ready may not answer on it.
+/// So long a broker that starts waits for ZooKeeper: several servers first elect a leader, and one that gets
+/// a connection just before it is ready may not answer on it.
 const FIRST_CONNECTION: (&str, &str) = ("zookeeper.connection.timeout.ms", "60000");
 /// Settings that have no meaning with ZooKeeper, even if the release knows them.
 const ONLY_KRAFT: [&str; 5] = [
@@ -102,8 +102,8 @@ impl From<&Plan> for Layout {
 pub(super) enum Voters {
     /// By `controller.quorum.voters`.
     Named,
-    /// By what stands in their formatted folders (KIP-853); `controller.quorum.bootstrap.servers` says whom to
-    /// ask.
+    /// By what stands in their formatted folders (KIP-853); `controller.quorum.bootstrap.servers` says whom
+    /// to ask.
     Formatted,
 }
 
