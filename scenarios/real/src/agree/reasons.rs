@@ -84,10 +84,10 @@ pub const REASONS: &[Reason] = &[
     },
     Reason {
         id: "metadata_that_is_taken_back_is_not_seen",
-        says: "Before 3.9 a controller with a new disk votes under its old name, and a quorum can take back what \
-               it had committed. A real one does so: its servers truncate below the high watermark, or die of \
-               it. But the files of a real quorum are read on the ground that this cannot be, each offset \
-               once.",
+        says: "Before 3.9 a controller with a new disk votes under its old name, and a quorum can take back \
+               what it had committed. A real one does so: its servers' logs say that they truncate below the \
+               high watermark, or die of it. But the files of a real quorum are read on the ground that this \
+               cannot be, each offset once.",
         source: "KIP-853; KafkaRaftClient.handleFetchResponse (3.3.2); scenarios/real/src/watch/quorum.rs",
         waits_for: None,
         kinds: &[Kind::Verdict],
