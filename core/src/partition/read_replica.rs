@@ -13,6 +13,8 @@
 //! Invariants: what a consumer reads at a follower is below the leader's high watermark.
 //!
 //! Simplified: of what a follower has, only the end is looked at: logs are not cut at their beginning here.
+//! Before 3.3.2 a leader names followers outside its ISR too (KAFKA-14372), and so sends a consumer back to
+//! one that is cut off: that is not so here under any release.
 //! Source: KIP-392, `ReplicaManager.findPreferredReadReplica`, `RackAwareReplicaSelector`,
 //! `ReplicaView.comparator`.
 //! Next: `consumer/read_replica.rs`, which goes there.
