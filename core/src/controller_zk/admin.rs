@@ -5,6 +5,7 @@
 //! | AlterPartition | `isr.rs` |
 //! | ControlledShutdown | `membership.rs` |
 //! | CreateTopics, DeleteTopics | `topics.rs` |
+//! | CreatePartitions | `partitions.rs` |
 //! | ElectLeaders | an election now |
 //! | IncrementalAlterConfigs | the znode of settings, then a notification that every broker watches |
 //! | AlterPartitionReassignments | `reassignment.rs` |
@@ -93,6 +94,7 @@ impl ControllerZk {
             Request::ControlledShutdown(request) => self.begin_shutdown(reply, &request),
             Request::CreateTopics(request) => self.create_topics(reply, request),
             Request::DeleteTopics(request) => self.delete_topics(reply, request),
+            Request::CreatePartitions(request) => self.create_partitions(reply, request),
             Request::ElectLeaders(request) => self.elect_leaders(reply, request),
             Request::AlterPartitionReassignments(request) => {
                 self.alter_reassignments(reply, &request);

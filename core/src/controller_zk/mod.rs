@@ -10,7 +10,8 @@
 //! | `batch.rs`, `channels.rs` | its requests to brokers |
 //! | `task.rs` | the steps of its work, and what each asks of ZooKeeper |
 //! | `assignment.rs` | which brokers have a partition, and a move of it that is under way |
-//! | `failover.rs`, `membership.rs`, `topics.rs`, `elections.rs`, `isr.rs`, `log_dirs.rs`, `reassignment.rs`, `admin.rs` | what follows from each answer |
+//! | `placement.rs` | which brokers a new partition is given |
+//! | `failover.rs`, `membership.rs`, `topics.rs`, `partitions.rs`, `elections.rs`, `isr.rs`, `log_dirs.rs`, `reassignment.rs`, `admin.rs` | what follows from each answer |
 //!
 //! Rules:
 //! - Events wait in one queue. One at a time is worked on, in steps; a step that asks ZooKeeper waits for all
@@ -40,6 +41,8 @@ mod isr;
 pub mod leaders;
 mod log_dirs;
 mod membership;
+mod partitions;
+mod placement;
 mod reassignment;
 pub mod records;
 mod task;
@@ -99,6 +102,8 @@ pub(super) enum Happening {
     Topics,
     /// Topics shall be deleted.
     Deletions,
+    /// Somebody has set a topic's znode: it may have more partitions.
+    Partitions(TopicName),
     /// Leaders changed ISRs.
     IsrChanges,
     /// Brokers have lost log directories.
@@ -235,9 +240,12 @@ impl ControllerZk {
             DELETE_TOPICS => Happening::Deletions,
             ISR_CHANGE_NOTIFICATION => Happening::IsrChanges,
             LOG_DIR_EVENT_NOTIFICATION => Happening::LogDirEvents,
-            path => match znodes::partition_of(path) {
-                Some(partition) => Happening::State(partition),
-                None => return,
+            path => match (znodes::partition_of(path), znodes::topic_of(path)) {
+                (Some(partition), _) => Happening::State(partition),
+                (None, Some(topic)) if happened == Happened::DataChanged => {
+                    Happening::Partitions(topic)
+                }
+                _ => return,
             },
         };
         self.put(event, env);
@@ -474,3 +482,6 @@ impl ControllerZk {
         earliest(self.channels.deadline(), self.balance_at)
     }
 }
+
+#[cfg(test)]
+mod tests;

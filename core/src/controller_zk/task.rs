@@ -11,14 +11,14 @@ use super::membership::Registered;
 use super::reassignment::Move;
 use super::znodes::{
     BROKER_IDS, CONFIG_CHANGES, ConfigChangeNode, DELETE_TOPICS, ISR_CHANGE_NOTIFICATION,
-    LOG_DIR_EVENT_NOTIFICATION, LeaderAndIsr, StateNode, TOPICS, broker, decode, encode, state,
-    topic, topic_config,
+    LOG_DIR_EVENT_NOTIFICATION, LeaderAndIsr, StateNode, TOPICS, broker, decode, encode,
+    partitions, state, topic, topic_config,
 };
 use super::{ControllerZk, Env, Happening, Reply};
 use crate::id::{BrokerId, TopicId, TopicName, TopicPartition};
 use crate::machine::ReplyTo;
 use crate::message::{
-    AlterPartitionOutcome, Answer, Change, ConfigResource, CreatedTopic,
+    AlterPartitionOutcome, Answer, Change, ConfigResource, CreatePartitionsRequest, CreatedTopic,
     IncrementalAlterConfigsRequest, NewTopic, Operation, Response,
 };
 use bytes::Bytes;
@@ -113,6 +113,23 @@ pub(super) enum Task {
         reply: ReplyTo,
         topics: Vec<TopicName>,
     },
+    /// Reads the znode of a topic that an operator gives more partitions.
+    ReadTopic {
+        reply: ReplyTo,
+        request: CreatePartitionsRequest,
+    },
+    /// Writes it with them.
+    WriteTopic {
+        reply: ReplyTo,
+        topic: TopicName,
+        node: Bytes,
+    },
+    /// Reads a topic's znode to see whether it has more partitions.
+    ReadPartitions(TopicName),
+    /// Lists those that have a state, for the topic shall go.
+    ListPartitions(TopicName),
+    /// Writes its znode with these alone.
+    RestoreTopic(TopicName, Vec<i32>),
     /// Begins a move of replicas, or goes on with it.
     Move(Move),
     /// Writes an assignment into its topic's znode.
@@ -166,7 +183,15 @@ impl ControllerZk {
             Task::ListBrokers { .. } => vec![children(BROKER_IDS)],
             Task::ReadBrokers { ids, .. } => ids.iter().map(|id| read(broker(*id))).collect(),
             Task::ListTopics { .. } => vec![children(TOPICS)],
-            Task::ReadTopics { names, .. } => names.iter().map(|name| read(topic(name))).collect(),
+            Task::ReadTopics { names, .. } => names.iter().map(watch_topic).collect(),
+            Task::ReadTopic { request, .. } => vec![watch_topic(&request.topic)],
+            Task::ReadPartitions(name) => vec![watch_topic(name)],
+            Task::WriteTopic { topic, node, .. } => vec![write_topic(topic, node)],
+            Task::ListPartitions(name) => vec![Operation::GetChildren {
+                path: partitions(name),
+                watch: false,
+            }],
+            Task::RestoreTopic(name, numbers) => vec![self.ask_restore(name, numbers)],
             Task::ListDeletions => vec![children(DELETE_TOPICS)],
             Task::ReadStates { partitions, .. } => states(partitions).collect(),
             // Whether the last member may leave is a question of the settings, before 1.1.
@@ -236,7 +261,7 @@ impl ControllerZk {
             Task::ReadIsrChanges(names) => self.isr_changes_read(&names, answers),
             Task::ListLogDirEvents { forget } => self.log_dir_events_listed(forget, names(answers)),
             Task::ReadLogDirEvents(names) => self.log_dir_events_read(&names, answers, env),
-            Task::Delete(_) => {}
+            Task::Delete(_) | Task::RestoreTopic(..) => {}
             Task::ListBrokers { load } => self.brokers_listed(load, &names(answers)),
             Task::ReadBrokers { ids, load } => self.brokers_read(&ids, load, answers, env),
             Task::ListTopics { load } => self.topics_listed(load, &names(answers)),
@@ -274,6 +299,10 @@ impl ControllerZk {
             Task::NoteDeletions { reply, topics } => {
                 self.deletions_noted(reply, topics, answers, env);
             }
+            Task::ReadTopic { reply, request } => self.topic_read(reply, request, answers),
+            Task::WriteTopic { reply, .. } => self.partitions_written(reply, answers, env),
+            Task::ReadPartitions(name) => self.partitions_read(&name, answers),
+            Task::ListPartitions(name) => self.partitions_listed(name, &names(answers)),
             Task::Move(one) => self.begin_move(one),
             Task::WriteAssignment(one) => self.assignment_written(one, answers),
             Task::CheckMove { partition, begins } => self.check_move(partition, begins, answers),
@@ -317,6 +346,7 @@ impl ControllerZk {
             Happening::Brokers => self.tasks.push_back(Task::ListBrokers { load: false }),
             Happening::Topics => self.tasks.push_back(Task::ListTopics { load: false }),
             Happening::Deletions => self.tasks.push_back(Task::ListDeletions),
+            Happening::Partitions(topic) => self.tasks.push_back(Task::ReadPartitions(topic)),
             Happening::IsrChanges => {
                 self.tasks.push_back(Task::ListIsrChanges { forget: false });
             }
@@ -377,6 +407,21 @@ fn ask_config((resource, exists, data): &(ConfigResource, bool, Bytes)) -> [Oper
 /// Reads a znode.
 pub(super) fn read(path: String) -> Operation {
     Operation::GetData { path, watch: false }
+}
+
+/// Reads a topic's znode, and watches it.
+fn watch_topic(name: &TopicName) -> Operation {
+    let path = topic(name);
+    Operation::GetData { path, watch: true }
+}
+
+/// Sets it, whatever its version, and whoever is the controller.
+fn write_topic(name: &TopicName, data: &Bytes) -> Operation {
+    Operation::Change(Change::SetData {
+        path: topic(name),
+        data: data.clone(),
+        version: None,
+    })
 }
 
 /// Reads notifications.

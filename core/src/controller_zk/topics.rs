@@ -13,10 +13,11 @@
 //! they stay, so a topic that cannot be deleted yet serves on.
 //! Source: `AdminZkClient.createTopicWithAssignment`, `KafkaController.processTopicChange`,
 //! `onNewPartitionCreation`, `TopicDeletionManager`.
-//! Next: `elections.rs`.
+//! Next: `partitions.rs`.
 
 use super::assignment::Assignment;
 use super::context::Phase;
+use super::partitions::assignments;
 use super::task::{Creation, Task, create as create_znode, read};
 use super::znodes::{
     ConfigNode, DELETE_TOPICS, TopicNode, decode, encode, state, topic, topic_config,
@@ -69,10 +70,7 @@ impl ControllerZk {
             self.context
                 .topics
                 .insert(name.clone(), id.unwrap_or_default());
-            for key in node.partitions.keys() {
-                let Ok(number) = key.parse() else { continue };
-                let partition = TopicPartition::new(name.clone(), number);
-                let replicas = Assignment::of(&node, key);
+            for (partition, replicas) in assignments(name, &node) {
                 self.context.assignments.insert(partition.clone(), replicas);
                 if !load {
                     self.context.phases.insert(partition.clone(), Phase::New);
