@@ -4,7 +4,8 @@
 //! |---|---|
 //! | AlterPartition | `isr.rs` |
 //! | ControlledShutdown | `membership.rs` |
-//! | CreateTopics, DeleteTopics | `topics.rs` |
+//! | CreateTopics | `topics.rs` |
+//! | DeleteTopics | `deletion.rs` |
 //! | CreatePartitions | `partitions.rs` |
 //! | ElectLeaders | an election now |
 //! | IncrementalAlterConfigs | the znode of settings, then a notification that every broker watches |
@@ -134,7 +135,9 @@ impl ControllerZk {
                 .leadership
                 .get(*name)
                 .and_then(|state| state.leader);
+            let going = self.context.is_going(&name.topic);
             match request.election {
+                _ if going => false,
                 ElectionType::Preferred => leader != self.context.replicas(name).first().copied(),
                 ElectionType::Unclean => !leader.is_some_and(|id| self.context.is_online(id)),
             }
@@ -167,6 +170,7 @@ impl ControllerZk {
             let led = now.and_then(|state| state.leader);
             let error = match (before, now) {
                 (_, None) => ErrorCode::UnknownTopicOrPartition,
+                _ if self.context.is_going(&name.topic) => ErrorCode::InvalidTopicException,
                 (Some(old), Some(new)) if new.leader_epoch > old.leader_epoch => ErrorCode::None,
                 _ if led.is_some_and(|id| self.context.is_online(id)) => {
                     ErrorCode::ElectionNotNeeded

@@ -11,7 +11,7 @@
 //! | `task.rs` | the steps of its work, and what each asks of ZooKeeper |
 //! | `assignment.rs` | which brokers have a partition, and a move of it that is under way |
 //! | `placement.rs` | which brokers a new partition is given |
-//! | `failover.rs`, `membership.rs`, `topics.rs`, `partitions.rs`, `elections.rs`, `isr.rs`, `log_dirs.rs`, `reassignment.rs`, `admin.rs` | what follows from each answer |
+//! | `failover.rs`, `membership.rs`, `topics.rs`, `partitions.rs`, `deletion.rs`, `elections.rs`, `isr.rs`, `log_dirs.rs`, `reassignment.rs`, `admin.rs` | what follows from each answer |
 //!
 //! Rules:
 //! - Events wait in one queue. One at a time is worked on, in steps; a step that asks ZooKeeper waits for all
@@ -34,6 +34,7 @@ pub(crate) mod assignment;
 pub(crate) mod batch;
 pub(crate) mod channels;
 pub(crate) mod context;
+mod deletion;
 mod elections;
 pub mod elector;
 mod failover;
@@ -52,9 +53,7 @@ pub mod znodes;
 use crate::config::{ControllerConfig, TopicConfig};
 use crate::error::ErrorCode;
 use crate::event::Event;
-use crate::id::{
-    BrokerId, ConnectionId, CorrelationId, TopicIdPartition, TopicName, TopicPartition,
-};
+use crate::id::{BrokerId, ConnectionId, CorrelationId, TopicName, TopicPartition};
 use crate::machine::ReplyTo;
 use crate::message::{Answer, Change, Operation, Refusal, Request, Response};
 use crate::offset::LeaderEpoch;
@@ -114,8 +113,8 @@ pub(super) enum Happening {
     Request(ReplyTo, Box<Request>),
     /// The state of a partition that moves was written (before KIP-497).
     State(TopicPartition),
-    /// A broker has deleted its replicas.
-    Deleted(BrokerId, Vec<TopicIdPartition>),
+    /// A broker has deleted these replicas of topics that go, and could not delete those.
+    Deleted(BrokerId, Vec<TopicPartition>, Vec<TopicPartition>),
     /// Leaderships may be out of balance.
     Balance,
     /// Unclean elections are allowed now.
@@ -443,11 +442,19 @@ impl ControllerZk {
     ) {
         match (self.channels.answered(request, &mut env.wire), response) {
             (Some((broker, Request::StopReplica(asked))), Response::StopReplica(response)) => {
-                let deleted = asked.body.into_iter().filter(|one| one.delete);
-                let deleted = deleted.map(|one| one.partition);
-                let deleted: Vec<_> = deleted.filter(|id| response.stopped.contains(id)).collect();
-                if !deleted.is_empty() {
-                    self.put(Happening::Deleted(broker, deleted), env);
+                let (mut deleted, mut failed) = (Vec::new(), Vec::new());
+                for one in asked.body.into_iter().filter(|one| one.delete) {
+                    let (id, name) = (&one.partition, &one.partition.partition);
+                    if !self.context.is_going(&name.topic) || self.context.id(name) != *id {
+                        continue; // What a move has deleted is of no concern here.
+                    }
+                    match response.stopped.contains(id) {
+                        true => deleted.push(name.clone()),
+                        false => failed.push(name.clone()),
+                    }
+                }
+                if !deleted.is_empty() || !failed.is_empty() {
+                    self.put(Happening::Deleted(broker, deleted, failed), env);
                 }
             }
             (Some((broker, Request::LeaderAndIsr(asked))), Response::LeaderAndIsr(response)) => {

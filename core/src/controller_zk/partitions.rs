@@ -48,7 +48,7 @@ impl ControllerZk {
         request: CreatePartitionsRequest,
         answers: &[Reply],
     ) {
-        let going = self.context.deleting.contains(&request.topic);
+        let going = self.context.is_going(&request.topic);
         let node = answers.first().and_then(topic_in);
         let wider = match node {
             _ if going => Err((
@@ -105,7 +105,7 @@ impl ControllerZk {
         if new.is_empty() {
             return; // The controller has written it itself.
         }
-        if self.context.deleting.contains(name) {
+        if self.context.is_going(name) {
             return self.next([Task::ListPartitions(name.clone())]);
         }
         let names: Vec<TopicPartition> = new.keys().cloned().collect();

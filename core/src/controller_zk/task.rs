@@ -6,6 +6,7 @@
 //! Source: `KafkaZkClient`, whose calls of many requests at a time (pipelined) are the steps here.
 //! Next: `failover.rs`.
 
+use super::deletion::Replica;
 use super::elections::Plan;
 use super::membership::Registered;
 use super::reassignment::Move;
@@ -49,7 +50,13 @@ pub(super) enum Task {
     /// Reads their znodes.
     ReadTopics { names: Vec<TopicName>, load: bool },
     /// Lists the topics that shall go, and watches.
-    ListDeletions,
+    ListDeletions { load: bool },
+    /// Goes on with deletions; those of these topics are held back no more.
+    ResumeDeletions(Vec<TopicName>),
+    /// Replicas of topics that go delete their logs.
+    DeleteReplicas(BTreeSet<Replica>),
+    /// Replicas of topics that go are away.
+    FailDeletions(Vec<Replica>),
     /// Reads states into the context. `tell` = and tells every broker.
     ReadStates {
         partitions: Vec<TopicPartition>,
@@ -192,7 +199,7 @@ impl ControllerZk {
                 watch: false,
             }],
             Task::RestoreTopic(name, numbers) => vec![self.ask_restore(name, numbers)],
-            Task::ListDeletions => vec![children(DELETE_TOPICS)],
+            Task::ListDeletions { .. } => vec![children(DELETE_TOPICS)],
             Task::ReadStates { partitions, .. } => states(partitions).collect(),
             // Whether the last member may leave is a question of the settings, before 1.1.
             Task::Remove { partitions, .. } if self.rules.last_member_stays_in_isr => {
@@ -250,6 +257,9 @@ impl ControllerZk {
             | Task::StopAndDelete(..)
             | Task::TellPartition(_)
             | Task::ResumeMoves(_)
+            | Task::ResumeDeletions(_)
+            | Task::DeleteReplicas(_)
+            | Task::FailDeletions(_)
             | Task::Elected { .. } => Vec::new(),
         }
     }
@@ -266,7 +276,10 @@ impl ControllerZk {
             Task::ReadBrokers { ids, load } => self.brokers_read(&ids, load, answers, env),
             Task::ListTopics { load } => self.topics_listed(load, &names(answers)),
             Task::ReadTopics { names, load } => self.topics_read(&names, load, answers),
-            Task::ListDeletions => self.deletions_listed(&names(answers)),
+            Task::ListDeletions { load } => self.deletions_listed(load, &names(answers)),
+            Task::ResumeDeletions(again) => self.resume_deletions(&again),
+            Task::DeleteReplicas(replicas) => self.delete_replicas(&replicas, env),
+            Task::FailDeletions(replicas) => self.fail_deletions(replicas),
             Task::ReadStates { partitions, tell } => {
                 self.states_read(&partitions, tell, answers, env);
             }
@@ -339,13 +352,14 @@ impl ControllerZk {
                 Task::ListIsrChanges { forget: true },
                 Task::ListBrokers { load: true },
                 Task::ListTopics { load: true },
+                Task::ListDeletions { load: true },
                 Task::Start,
                 Task::ResumeMoves(None),
-                Task::ListDeletions,
+                Task::ResumeDeletions(Vec::new()),
             ]),
             Happening::Brokers => self.tasks.push_back(Task::ListBrokers { load: false }),
             Happening::Topics => self.tasks.push_back(Task::ListTopics { load: false }),
-            Happening::Deletions => self.tasks.push_back(Task::ListDeletions),
+            Happening::Deletions => self.tasks.push_back(Task::ListDeletions { load: false }),
             Happening::Partitions(topic) => self.tasks.push_back(Task::ReadPartitions(topic)),
             Happening::IsrChanges => {
                 self.tasks.push_back(Task::ListIsrChanges { forget: false });
@@ -357,7 +371,9 @@ impl ControllerZk {
             Happening::Told(broker, asked, offline) => self.replicas_told(broker, &asked, offline),
             Happening::Request(reply, request) => self.begin_request(reply, *request),
             Happening::State(partition) => self.isr_changed([partition]),
-            Happening::Deleted(broker, partitions) => self.replicas_deleted(broker, &partitions),
+            Happening::Deleted(broker, deleted, failed) => {
+                self.replicas_deleted(broker, deleted, failed);
+            }
             Happening::Balance => self.balance(),
             Happening::Unclean(topic) => self.elect_offline(topic.as_ref()),
         }

@@ -1,5 +1,6 @@
 //! A controller with znodes in memory: what it asks is answered at once, and brokers do what it says.
 
+mod deletion;
 mod partitions;
 
 use super::znodes::{BrokerNode, PERSISTENT, encode};
@@ -28,6 +29,9 @@ struct Rig {
     sent: Vec<String>,
     responses: BTreeMap<CorrelationId, Response>,
     asked: u32,
+    /// Brokers that answer no StopReplica, and those that cannot stop anything.
+    silent: BTreeSet<BrokerId>,
+    failing: BTreeSet<BrokerId>,
 }
 
 impl Rig {
@@ -45,6 +49,8 @@ impl Rig {
             sent: Vec::new(),
             responses: BTreeMap::new(),
             asked: 0,
+            silent: BTreeSet::new(),
+            failing: BTreeSet::new(),
         };
         for path in PERSISTENT.iter().chain(&["/brokers", "/admin", "/config"]) {
             rig.set(path, Bytes::new());
@@ -125,6 +131,10 @@ impl Rig {
         let response = match request {
             Request::LeaderAndIsr(_) => Response::LeaderAndIsr(answer),
             Request::UpdateMetadata(_) => Response::UpdateMetadata(answer),
+            Request::StopReplica(_) if self.silent.contains(&broker) => return,
+            Request::StopReplica(_) if self.failing.contains(&broker) => {
+                Response::StopReplica(answer)
+            }
             Request::StopReplica(request) => {
                 let stopped = request.body.iter().map(|one| one.partition.clone());
                 answer.stopped = stopped.collect();
