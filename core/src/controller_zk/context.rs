@@ -100,11 +100,12 @@ impl Context {
         found.map(|(name, _)| name.clone()).collect()
     }
 
-    /// The partitions that a broker leads, but for topics that shall go.
+    /// The partitions that a broker leads and others could, but for topics that shall go.
     pub(crate) fn led_by(&self, broker: BrokerId) -> Vec<TopicPartition> {
         let led = self.leadership.iter();
         let led = led.filter(|(_, state)| state.leader == Some(broker));
-        let led = led.filter(|(name, _)| !self.is_going(&name.topic));
+        let others = |name: &TopicPartition| self.replicas(name).len() > 1;
+        let led = led.filter(|(name, _)| others(name) && !self.is_going(&name.topic));
         led.map(|(name, _)| name.clone()).collect()
     }
 

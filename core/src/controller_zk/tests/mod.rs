@@ -2,6 +2,7 @@
 
 mod deletion;
 mod partitions;
+mod session;
 
 use super::znodes::{BrokerNode, PERSISTENT, encode};
 use super::*;
