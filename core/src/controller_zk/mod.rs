@@ -18,15 +18,16 @@
 //!   its answers, and with it all events behind it.
 //! - A controller that has been replaced, or whose session has ended, goes on with what it is doing until it
 //!   learns of it. With KAFKA-6082 its next write tells it; before, its writes are done.
-//! - When its session ends, what waits in the queue is dropped; the event that it works on goes on, in the
-//!   session after, and only then it resigns. (Before 1.1. Since then a call that waits ends with the
-//!   session.)
+//! - When its session ends, what waits in the queue is dropped and it resigns. Before 1.1 the event that it
+//!   works on goes on, in the session after, and only then it resigns; since then a call that waits ends with
+//!   the session (KAFKA-5642).
 //!
 //! Invariants: at most one step asks at a time; each request is answered once, or its connection is gone.
 //!
 //! Simplified: no features. An event that began while the
 //! session was there does not hold up the session after it.
-//! Source: `KafkaController`, `ControllerEventManager`, `KafkaZkClient.retryRequestsUntilConnected`.
+//! Source: `KafkaController`, `ControllerEventManager`, `KafkaZkClient.retryRequestsUntilConnected`,
+//! `ZooKeeperClient.waitUntilConnected` (which fails when the session has ended).
 //! Next: `elector.rs`, then `task.rs`.
 
 mod admin;
@@ -224,6 +225,10 @@ impl ControllerZk {
         self.events.clear();
         self.stands = false;
         self.expired = true;
+        if self.rules.controller_stops_with_session {
+            self.tasks.clear();
+            self.waiting = None;
+        }
         self.run(env);
     }
 
