@@ -87,9 +87,9 @@ fn assess(plan: &Plan, record: &Record, digest: String) -> Verdict {
     let losses = client::lost_writes(&case);
     let duplicates = client::duplicated(&case);
     client::check_deleted(&case, &mut pass.findings);
+    liveness::check(&case, record, &mut pass.findings);
     pass.findings.close(pass.view.deleted_topics());
     client::check(&case, &mut pass.findings);
-    liveness::check(&case, record, &mut pass.findings);
     let at_the_end = goals::AtTheEnd {
         waiting: client::waiting(&case),
         interleaved: client::interleaved(&case),

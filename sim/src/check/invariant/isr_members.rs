@@ -49,7 +49,7 @@ impl Invariant for IsrMembers {
         };
         if let Some(broker) = fences(record) {
             if excuses.promises.elr {
-                fenced(moment, broker, findings);
+                self.fenced(moment, broker, findings);
             }
             return;
         }
@@ -113,6 +113,18 @@ impl IsrMembers {
         }
     }
 
+    /// A broker was fenced, or registered again and still is: it is in no ISR that it was not put into so.
+    fn fenced(&self, moment: &Moment<'_>, broker: BrokerId, findings: &mut Findings) {
+        for (name, partition) in moment.view.partitions() {
+            let committed = partition.committed.as_ref();
+            if committed.is_some_and(|committed| committed.isr.contains(&broker)) {
+                let what = format!("broker {broker} is fenced and in the ISR of {name}");
+                let put_in = self.put_in.get(name) == Some(&broker);
+                findings.report(NAME, Some(name), Some(moment.at()), put_in, what);
+            }
+        }
+    }
+
     /// An ELR although the ISR is large enough.
     fn not_empty(
         &self,
@@ -151,17 +163,6 @@ fn fences(record: &MetadataRecord) -> Option<BrokerId> {
             (one.fenced == Some(true)).then_some(one.broker)
         }
         _ => None,
-    }
-}
-
-/// A broker was fenced: it is in no ISR.
-fn fenced(moment: &Moment<'_>, broker: BrokerId, findings: &mut Findings) {
-    for (name, partition) in moment.view.partitions() {
-        let committed = partition.committed.as_ref();
-        if committed.is_some_and(|committed| committed.isr.contains(&broker)) {
-            let what = format!("broker {broker} is fenced and in the ISR of {name}");
-            findings.broken(NAME, name, moment.at(), what);
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Topics that are deleted and created again, and replicas that move.
 
+use super::standstill::rest;
 use super::{caught, excused, passed};
 use crate::check::story::{Story, brokers, change, orders};
 use ktrial_core::event::ElectionRule;
@@ -96,6 +97,24 @@ fn what_an_old_replica_does_is_not_of_the_new_topic() {
     );
     story.leads(2, 0, 0);
     caught(&story, "one_leader_per_epoch");
+}
+
+#[test]
+fn a_replica_of_the_new_topic_may_not_stand_still() {
+    let story = |has: bool| {
+        let mut story = again();
+        gone(&mut story, 2);
+        story
+            .loaded(2, 0, 0)
+            .append(1, 0, 0, "B")
+            .append(0, 0, 0, "B");
+        if has {
+            story.append(2, 0, 0, "B");
+        }
+        story.also(rest)
+    };
+    passed(&story(true), "stuck_replica");
+    caught(&story(false), "stuck_replica");
 }
 
 #[test]
@@ -255,4 +274,13 @@ fn a_cancelled_move_may_put_a_fenced_replica_into_the_isr() {
     };
     excused(&story(&[2]), "isr_members");
     caught(&story(&[1, 2]), "isr_members");
+    // Its process registers once more, and is no more fenced than before.
+    let again = |story: Story, id: i32| story.also(|story| story.register(id));
+    excused(&again(story(&[2]), 0), "isr_members");
+    let unfenced = story(&[2]).also(|story| story.unfence(0));
+    excused(&unfenced, "isr_members");
+    caught(
+        &again(unfenced.also(|story| story.isr(&[0, 1])), 1),
+        "isr_members",
+    );
 }

@@ -14,7 +14,7 @@ use ktrial_core::{BrokerEpoch, BrokerId, ClientId, Event, NodeId};
 use std::collections::BTreeSet;
 
 /// A long silence, then the end.
-fn rest(story: &mut Story) -> &mut Story {
+pub(super) fn rest(story: &mut Story) -> &mut Story {
     story.world(What::StepsDone).at(400_000);
     let reason = EndReason::Settled;
     story.world(What::Ended { reason })
