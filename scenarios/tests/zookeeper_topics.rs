@@ -6,7 +6,7 @@ use ktrial::compile::compile;
 use ktrial::file::parse;
 use ktrial_core::{BrokerId, ErrorCode, Event, NodeId};
 use ktrial_sim::check;
-use ktrial_sim::history::{Record, What};
+use ktrial_sim::history::{FinalRecord, Record, What};
 use ktrial_sim::trial;
 use ktrial_sim::verdict::{Class, Verdict};
 
@@ -148,7 +148,7 @@ until = { acknowledged = { values = ["B"] } }
         ["1 deletes", "2 deletes", "is refused", "3 deletes"]
     );
     assert_eq!(verdict.findings, [], "{:?}", verdict.verdict);
-    let values = |log: &Vec<ktrial_sim::verdict::FinalRecord>| {
+    let values = |log: &Vec<FinalRecord>| {
         let values = log.iter().map(|one| one.value.clone());
         values.collect::<Vec<_>>()
     };

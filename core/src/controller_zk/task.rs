@@ -190,15 +190,6 @@ impl ControllerZk {
             Task::ListBrokers { .. } => vec![children(BROKER_IDS)],
             Task::ReadBrokers { ids, .. } => ids.iter().map(|id| read(broker(*id))).collect(),
             Task::ListTopics { .. } => vec![children(TOPICS)],
-            Task::ReadTopics { names, .. } => names.iter().map(watch_topic).collect(),
-            Task::ReadTopic { request, .. } => vec![watch_topic(&request.topic)],
-            Task::ReadPartitions(name) => vec![watch_topic(name)],
-            Task::WriteTopic { topic, node, .. } => vec![write_topic(topic, node)],
-            Task::ListPartitions(name) => vec![Operation::GetChildren {
-                path: partitions(name),
-                watch: false,
-            }],
-            Task::RestoreTopic(name, numbers) => vec![self.ask_restore(name, numbers)],
             Task::ListDeletions { .. } => vec![children(DELETE_TOPICS)],
             Task::ReadStates { partitions, .. } => states(partitions).collect(),
             // Whether the last member may leave is a question of the settings, before 1.1.
@@ -234,33 +225,34 @@ impl ControllerZk {
                     .map(|(_, name, now)| self.write_state(name, now))
                     .collect()
             }
+            Task::ReadConfigs { resources: all, .. } => all
+                .iter()
+                .map(|one| read(super::admin::path(one)))
+                .collect(),
+            Task::WriteConfigs { configs, .. } => configs.iter().flat_map(ask_config).collect(),
+            other => self.ask_of_topics(other),
+        }
+    }
+
+    /// What a step about topics asks; all others ask nothing.
+    fn ask_of_topics(&self, task: &Task) -> Vec<Operation> {
+        match task {
+            Task::ReadTopics { names, .. } => names.iter().map(watch_topic).collect(),
+            Task::ReadTopic { request, .. } => vec![watch_topic(&request.topic)],
+            Task::ReadPartitions(name) => vec![watch_topic(name)],
+            Task::WriteTopic { topic, node, .. } => vec![write_topic(topic, node)],
+            Task::ListPartitions(name) => vec![Operation::GetChildren {
+                path: partitions(name),
+                watch: false,
+            }],
+            Task::RestoreTopic(name, numbers) => vec![self.ask_restore(name, numbers)],
             Task::CreateTopics { topics, .. } => topics
                 .iter()
                 .flat_map(|(_, new, replicas, id)| super::topics::create(new, replicas, *id))
                 .collect(),
             Task::NoteDeletions { topics, .. } => topics.iter().map(note_deletion).collect(),
             Task::ForgetTopic(name) => self.ask_forget(name),
-            Task::ReadConfigs { resources: all, .. } => all
-                .iter()
-                .map(|one| read(super::admin::path(one)))
-                .collect(),
-            Task::WriteConfigs { configs, .. } => configs.iter().flat_map(ask_config).collect(),
-            Task::Start
-            | Task::ElectOffline
-            | Task::TellBrokers
-            | Task::Send
-            | Task::Answer { .. }
-            | Task::Came(_)
-            | Task::Went(_)
-            | Task::ShutDown { .. }
-            | Task::Move(_)
-            | Task::StopAndDelete(..)
-            | Task::TellPartition(_)
-            | Task::ResumeMoves(_)
-            | Task::ResumeDeletions(_)
-            | Task::DeleteReplicas(_)
-            | Task::FailDeletions(_)
-            | Task::Elected { .. } => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -271,18 +263,25 @@ impl ControllerZk {
             Task::ReadIsrChanges(names) => self.isr_changes_read(&names, answers),
             Task::ListLogDirEvents { forget } => self.log_dir_events_listed(forget, names(answers)),
             Task::ReadLogDirEvents(names) => self.log_dir_events_read(&names, answers, env),
-            Task::Delete(_) | Task::RestoreTopic(..) => {}
             Task::ListBrokers { load } => self.brokers_listed(load, &names(answers)),
             Task::ReadBrokers { ids, load } => self.brokers_read(&ids, load, answers, env),
-            Task::ListTopics { load } => self.topics_listed(load, &names(answers)),
-            Task::ReadTopics { names, load } => self.topics_read(&names, load, answers),
-            Task::ListDeletions { load } => self.deletions_listed(load, &names(answers)),
-            Task::ResumeDeletions(again) => self.resume_deletions(&again),
-            Task::DeleteReplicas(replicas) => self.delete_replicas(&replicas, env),
-            Task::FailDeletions(replicas) => self.fail_deletions(replicas),
             Task::ReadStates { partitions, tell } => {
                 self.states_read(&partitions, tell, answers, env);
             }
+            of_topics @ (Task::ListTopics { .. }
+            | Task::ReadTopics { .. }
+            | Task::ReadTopic { .. }
+            | Task::ReadPartitions(_)
+            | Task::WriteTopic { .. }
+            | Task::ListPartitions(_)
+            | Task::CreateTopics { .. }
+            | Task::NoteDeletions { .. }
+            | Task::ListDeletions { .. }
+            | Task::ResumeDeletions(_)
+            | Task::DeleteReplicas(_)
+            | Task::FailDeletions(_)
+            | Task::ForgetTopic(_)) => self.finish_of_topics(of_topics, answers, env),
+            Task::Delete(_) | Task::RestoreTopic(..) => {}
             Task::Start => self.start(env),
             Task::Initialise(partitions) => self.initialised(&partitions, answers),
             Task::Elect { partitions, plan } => self.elect(&partitions, plan, answers),
@@ -304,18 +303,6 @@ impl ControllerZk {
                 states,
             } => self.isrs_written(reply, outcomes, &states, answers, env),
             Task::ShutDown { reply, broker } => self.shut_down(reply, broker, env),
-            Task::CreateTopics {
-                reply,
-                outcomes,
-                topics,
-            } => self.topics_created(reply, outcomes, &topics, answers, env),
-            Task::NoteDeletions { reply, topics } => {
-                self.deletions_noted(reply, topics, answers, env);
-            }
-            Task::ReadTopic { reply, request } => self.topic_read(reply, request, answers),
-            Task::WriteTopic { reply, .. } => self.partitions_written(reply, answers, env),
-            Task::ReadPartitions(name) => self.partitions_read(&name, answers),
-            Task::ListPartitions(name) => self.partitions_listed(name, &names(answers)),
             Task::Move(one) => self.begin_move(one),
             Task::WriteAssignment(one) => self.assignment_written(one, answers),
             Task::CheckMove { partition, begins } => self.check_move(partition, begins, answers),
@@ -327,7 +314,6 @@ impl ControllerZk {
                 self.send(env);
             }
             Task::ResumeMoves(brokers) => self.resume_moves(brokers.as_deref()),
-            Task::ForgetTopic(name) => self.context.remove_topic(&name),
             Task::ReadConfigs {
                 reply,
                 request,
@@ -341,6 +327,32 @@ impl ControllerZk {
                 partitions,
                 before,
             } => self.elections_over(reply, partitions, &before, env),
+        }
+    }
+
+    /// A step about topics has its answers.
+    fn finish_of_topics(&mut self, task: Task, answers: &[Reply], env: &mut Env<'_>) {
+        match task {
+            Task::ListTopics { load } => self.topics_listed(load, &names(answers)),
+            Task::ReadTopics { names, load } => self.topics_read(&names, load, answers),
+            Task::ListDeletions { load } => self.deletions_listed(load, &names(answers)),
+            Task::ResumeDeletions(again) => self.resume_deletions(&again),
+            Task::DeleteReplicas(replicas) => self.delete_replicas(&replicas, env),
+            Task::FailDeletions(replicas) => self.fail_deletions(replicas),
+            Task::CreateTopics {
+                reply,
+                outcomes,
+                topics,
+            } => self.topics_created(reply, outcomes, &topics, answers, env),
+            Task::NoteDeletions { reply, topics } => {
+                self.deletions_noted(reply, topics, answers, env);
+            }
+            Task::ReadTopic { reply, request } => self.topic_read(reply, request, answers),
+            Task::WriteTopic { reply, .. } => self.partitions_written(reply, answers, env),
+            Task::ReadPartitions(name) => self.partitions_read(&name, answers),
+            Task::ListPartitions(name) => self.partitions_listed(name, &names(answers)),
+            Task::ForgetTopic(name) => self.context.remove_topic(&name),
+            _ => {}
         }
     }
 

@@ -91,7 +91,8 @@ fn a_new_controller_watches_too() {
 fn refusals() {
     let mut rig = Rig::new(Rules::default());
     rig.create("t", &[&[1, 2], &[2, 1]]);
-    let cases: [(&str, i32, Option<&[&[i32]]>, ErrorCode); 8] = [
+    type Case<'a> = (&'a str, i32, Option<&'a [&'a [i32]]>, ErrorCode);
+    let cases: [Case<'_>; 8] = [
         ("none", 3, None, ErrorCode::UnknownTopicOrPartition),
         ("t", 2, None, ErrorCode::InvalidPartitions),
         ("t", 1, None, ErrorCode::InvalidPartitions),
