@@ -129,7 +129,7 @@ impl Admin {
             Input::Command(Command::Administer { operation, request }) => {
                 self.operations.push_back(Operation {
                     id: operation,
-                    request,
+                    request: *request,
                 });
             }
             Input::Command(Command::Shutdown) => {

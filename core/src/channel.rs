@@ -192,7 +192,7 @@ impl<T> Channel<T> {
             connection,
             to: self.to,
             correlation,
-            request,
+            request: Box::new(request),
         });
     }
 
@@ -210,7 +210,7 @@ impl<T> Channel<T> {
             connection,
             to: self.to,
             correlation,
-            request,
+            request: Box::new(request),
         });
     }
 

@@ -68,7 +68,7 @@ pub enum Input {
         /// To respond with.
         correlation: CorrelationId,
         /// What is asked.
-        request: Request,
+        request: Box<Request>,
     },
     /// A response arrived on a connection that this machine opened.
     Response {
@@ -77,7 +77,7 @@ pub enum Input {
         /// To which request.
         correlation: CorrelationId,
         /// What was answered.
-        response: Response,
+        response: Box<Response>,
     },
     /// A connection that this machine opened is established: the TCP handshake is done. It says
     /// nothing of the process on the other side.
@@ -123,7 +123,7 @@ pub enum Command {
         operation: OperationId,
         /// CreateTopics, CreatePartitions, DeleteTopics, ElectLeaders, AlterPartitionReassignments or
         /// IncrementalAlterConfigs.
-        request: Request,
+        request: Box<Request>,
     },
     /// Stop in order (SIGTERM): a broker hands over its leaderships and closes its logs first.
     Shutdown,
@@ -180,7 +180,7 @@ pub enum Effect {
         /// Pairs the response with it.
         correlation: CorrelationId,
         /// What to send.
-        request: Request,
+        request: Box<Request>,
     },
     /// Answer a request, on the connection it came on.
     Respond {
@@ -189,7 +189,7 @@ pub enum Effect {
         /// To which request.
         correlation: CorrelationId,
         /// What to answer.
-        response: Response,
+        response: Box<Response>,
     },
     /// The latest request on this connection needs no answer (a produce with acks=0): the next one
     /// may be read.
@@ -233,7 +233,7 @@ impl Effects {
         self.list.push(Effect::Respond {
             connection,
             correlation,
-            response,
+            response: Box::new(response),
         });
     }
 

@@ -44,14 +44,14 @@ impl Echo {
             connection,
             to: SERVER,
             correlation: CorrelationId(0),
-            request: Request::BrokerHeartbeat(BrokerHeartbeatRequest {
+            request: Box::new(Request::BrokerHeartbeat(BrokerHeartbeatRequest {
                 broker: BrokerId(1),
                 broker_epoch: BrokerEpoch(1),
                 current_metadata_offset: None,
                 want_fence: false,
                 want_shutdown: false,
                 offline_log_dirs: Vec::new(),
-            }),
+            })),
         });
     }
 }

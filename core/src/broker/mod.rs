@@ -195,7 +195,7 @@ impl Broker {
                     connection,
                     correlation,
                 },
-                request,
+                *request,
                 out,
             ),
             Input::Response {

@@ -23,6 +23,8 @@ pub(super) struct Observer {
     raft: Raft,
     /// The first offset that was not handed over yet.
     next_to_apply: Offset,
+    /// When it is to be woken, as of its last event: a broker looks after each of its own, and few concern this.
+    deadline: Option<Timestamp>,
 }
 
 impl Observer {
@@ -43,9 +45,12 @@ impl Observer {
             rules: shared.rules,
             random: &random,
         };
+        let raft = Raft::start(&start, &mut context(shared, now, out))?;
+        let deadline = raft.next_deadline();
         Ok(Self {
-            raft: Raft::start(&start, &mut context(shared, now, out))?,
+            raft,
             next_to_apply: Offset::ZERO,
+            deadline,
         })
     }
 
@@ -65,18 +70,20 @@ impl Observer {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), StorageError> {
-        self.raft.work(&mut context(shared, now, out))?;
+        let done = self.raft.work(&mut context(shared, now, out));
+        self.took_note(shared);
+        done?;
         let made = self.raft.take_made();
         if let Some(offset) = made.filter(|made| *made == self.next_to_apply) {
             let crc = shared.image.checksum();
             out.observe(Event::QuorumState { offset, crc });
         }
-        shared.active_controller = self.raft.leader().map(NodeId::Controller);
         Ok(())
     }
 
     pub(super) fn connected(&mut self, connection: ConnectionId) {
         self.raft.connected(connection);
+        self.deadline = self.raft.next_deadline();
     }
 
     pub(super) fn disconnected(
@@ -88,6 +95,7 @@ impl Observer {
     ) {
         let mut context = context(shared, now, out);
         self.raft.disconnected(&mut context, connection);
+        self.deadline = self.raft.next_deadline();
     }
 
     /// Takes an answer; `timer` then asks again. Returns what is committed now.
@@ -99,9 +107,10 @@ impl Observer {
         now: Now,
         out: &mut Effects,
     ) -> Result<News, StorageError> {
-        self.raft
-            .response(&mut context(shared, now, out), request, response)?;
-        shared.active_controller = self.raft.leader().map(NodeId::Controller);
+        let mut context = context(shared, now, out);
+        let done = self.raft.response(&mut context, request, response);
+        self.took_note(shared);
+        done?;
         let storage = &mut shared.storage;
         let news = self.raft.committed(storage, self.next_to_apply)?;
         self.next_to_apply = news.next;
@@ -109,7 +118,17 @@ impl Observer {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        self.raft.next_deadline()
+        debug_assert_eq!(
+            self.deadline,
+            self.raft.next_deadline(),
+            "it has moved unnoticed"
+        );
+        self.deadline
+    }
+
+    fn took_note(&mut self, shared: &mut Shared) {
+        shared.active_controller = self.raft.leader().map(NodeId::Controller);
+        self.deadline = self.raft.next_deadline();
     }
 }
 

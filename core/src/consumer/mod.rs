@@ -179,7 +179,7 @@ impl Consumer {
             } => {
                 let answer = self
                     .network
-                    .answered(now, connection, correlation, response);
+                    .answered(now, connection, correlation, *response);
                 self.take_answer(now, answer, out);
             }
             Input::Connected { connection } => self.network.connected(connection),

@@ -330,7 +330,7 @@ impl Machine for Controller {
                         connection,
                         correlation,
                     },
-                    request,
+                    *request,
                     out,
                 );
             }

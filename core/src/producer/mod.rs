@@ -315,7 +315,7 @@ impl Producer {
             } => {
                 let answer =
                     self.network
-                        .answered(now.monotonic, connection, correlation, response);
+                        .answered(now.monotonic, connection, correlation, *response);
                 self.take_answer(now, answer, out);
             }
             Input::Connected { connection } => self.network.connected(connection),

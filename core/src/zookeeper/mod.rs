@@ -429,13 +429,15 @@ impl Server {
                 connection,
                 correlation,
                 request,
-            } => self.request(now, (connection, correlation), request, out),
+            } => self.request(now, (connection, correlation), *request, out),
             Input::Response {
                 connection,
-                response: Response::ZooKeeperPeer(response),
+                response,
                 ..
-            } => match &self.role {
-                Role::Following(following) if following.owns(connection) => {
+            } => match (*response, &self.role) {
+                (Response::ZooKeeperPeer(response), Role::Following(following))
+                    if following.owns(connection) =>
+                {
                     self.hear_leader(now, response, out)
                 }
                 _ => Ok(()),
@@ -455,7 +457,6 @@ impl Server {
                 out.push(Effect::Exit);
                 Ok(())
             }
-            Input::Response { .. } => Ok(()),
         }
     }
 }

@@ -190,7 +190,7 @@ impl Driver {
                     to,
                     connection,
                     correlation,
-                    request,
+                    request: *request,
                 });
             }
         }
@@ -244,7 +244,7 @@ impl Driver {
             Input::Response {
                 connection,
                 correlation,
-                response,
+                response: Box::new(response),
             },
         );
     }
@@ -320,7 +320,7 @@ impl Driver {
             Input::Response {
                 connection,
                 correlation,
-                response,
+                response: Box::new(response),
             },
         );
     }
@@ -340,7 +340,7 @@ impl Driver {
             Input::Request {
                 connection,
                 correlation,
-                request,
+                request: Box::new(request),
             },
         );
     }
@@ -424,7 +424,7 @@ impl Driver {
             Input::Response {
                 connection,
                 correlation,
-                response,
+                response: Box::new(response),
             },
         );
     }

@@ -95,13 +95,13 @@ impl<M: Machine> Driver<M> {
                     if self.begun.insert(connection) && !self.dark.contains(&to) {
                         established.push(connection);
                     }
-                    let one_way = matches!(&request, Request::Produce(p) if p.acks == 0);
+                    let one_way = matches!(&*request, Request::Produce(p) if p.acks == 0);
                     if !one_way {
                         self.open.push(Open {
                             connection,
                             to,
                             correlation,
-                            request,
+                            request: *request,
                         });
                     }
                 }
@@ -190,7 +190,7 @@ impl<M: Machine> Driver<M> {
         Input::Response {
             connection: open.connection,
             correlation: open.correlation,
-            response: respond(&open.request, answers),
+            response: Box::new(respond(&open.request, answers)),
         }
     }
 }
@@ -217,7 +217,7 @@ fn parse_command(words: &[&str]) -> Command {
         },
         ["create", operation, topic] => Command::Administer {
             operation: OperationId(operation.parse().unwrap()),
-            request: Request::CreateTopics(CreateTopicsRequest {
+            request: Box::new(Request::CreateTopics(CreateTopicsRequest {
                 topics: vec![NewTopic {
                     topic: (*topic).into(),
                     placement: Placement::Spread {
@@ -226,7 +226,7 @@ fn parse_command(words: &[&str]) -> Command {
                     },
                     configs: std::collections::BTreeMap::new(),
                 }],
-            }),
+            })),
         },
         ["shutdown"] => Command::Shutdown,
         other => panic!("not a line of a script: {other:?}"),

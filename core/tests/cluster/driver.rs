@@ -105,9 +105,9 @@ impl Cluster {
             placement: Placement::Manual(vec![vec![BrokerId(1), BrokerId(2), BrokerId(3)]]),
             configs: BTreeMap::new(),
         };
-        let request = Request::CreateTopics(CreateTopicsRequest {
+        let request = Box::new(Request::CreateTopics(CreateTopicsRequest {
             topics: vec![topic],
-        });
+        }));
         cluster.command(
             ADMIN,
             Command::Administer {

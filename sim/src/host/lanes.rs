@@ -22,8 +22,6 @@ struct LaneState {
     /// How many slots are taken by inputs whose disk time is not over.
     busy: usize,
     queue: VecDeque<Input>,
-    /// When the machine wants waking.
-    deadline: Option<Timestamp>,
     /// The entry in the agenda that counts.
     armed: Option<Timestamp>,
     /// The timer waits in the queue.
@@ -37,6 +35,9 @@ pub(super) struct Lanes {
     names: Vec<Lane>,
     /// Each at the place of its name.
     states: Vec<LaneState>,
+    /// When the machine wants waking, each at the place of its name: all are compared after each event, and
+    /// few have moved.
+    deadlines: Vec<Option<Timestamp>>,
     /// Those whose timer may have to be entered, some more than once.
     unarmed: Vec<usize>,
     /// What the machine has just told; empty but for its memory.
@@ -63,17 +64,21 @@ impl Lanes {
         lane: Lane,
         at: Timestamp,
     ) -> (Option<(Lane, Input)>, Option<Timestamp>) {
-        let state = self.state(machine, lane);
+        let index = self.index(machine, lane);
+        let state = &mut self.states[index];
         if state.armed != Some(at) {
             return (None, None);
         }
         state.armed = None;
-        match state.deadline {
+        match self.deadlines[index] {
             Some(deadline) if deadline > at => {
                 state.armed = Some(deadline);
                 (None, Some(deadline))
             }
-            Some(_) if state.has_slot() => (Some((lane, Input::Timer(lane))), None),
+            Some(_) if state.has_slot() => {
+                self.unarmed.push(index);
+                (Some((lane, Input::Timer(lane))), None)
+            }
             Some(_) => {
                 state.timer_waits = true;
                 state.queue.push_back(Input::Timer(lane));
@@ -111,10 +116,10 @@ impl Lanes {
                 return Some(input);
             }
             state.timer_waits = false;
-            if state.deadline.is_some_and(|deadline| deadline <= now) {
+            self.unarmed.push(index);
+            if self.deadlines[index].is_some_and(|deadline| deadline <= now) {
                 return Some(input);
             }
-            self.unarmed.push(index);
         }
     }
 
@@ -133,8 +138,10 @@ impl Lanes {
                 Some(name) if *name == lane => place,
                 _ => self.index(machine, lane),
             };
-            self.states[index].deadline = deadline;
-            self.unarmed.push(index);
+            if self.deadlines[index] != deadline {
+                self.deadlines[index] = deadline;
+                self.unarmed.push(index);
+            }
         }
         self.moved = moved;
         debug_assert!(
@@ -145,7 +152,7 @@ impl Lanes {
         self.unarmed.sort_unstable();
         for index in self.unarmed.drain(..) {
             let state = &mut self.states[index];
-            if let Some(at) = state.to_enter(now) {
+            if let Some(at) = state.to_enter(self.deadlines[index], now) {
                 state.armed = Some(at);
                 enter(self.names[index], at);
             }
@@ -156,14 +163,11 @@ impl Lanes {
     fn are_all_known(&self, machine: &dyn Machine) -> bool {
         let (mut same, mut all) = (0, 0);
         machine.deadlines(&mut |lane, at| {
-            let kept = self
-                .find(lane)
-                .and_then(|index| self.states[index].deadline);
+            let kept = self.find(lane).and_then(|index| self.deadlines[index]);
             same += usize::from(kept == Some(at));
             all += 1;
         });
-        let kept = self.states.iter().filter(|state| state.deadline.is_some());
-        same == all && kept.count() == all
+        same == all && self.deadlines.iter().flatten().count() == all
     }
 
     fn state(&mut self, machine: &dyn Machine, lane: Lane) -> &mut LaneState {
@@ -182,10 +186,10 @@ impl Lanes {
                 slots: machine.slots(lane),
                 busy: 0,
                 queue: VecDeque::new(),
-                deadline: None,
                 armed: None,
                 timer_waits: false,
             });
+            self.deadlines.push(None);
             self.names.len() - 1
         })
     }
@@ -193,8 +197,8 @@ impl Lanes {
 
 impl LaneState {
     /// When its timer has to be entered, if it has to be.
-    fn to_enter(&self, now: Timestamp) -> Option<Timestamp> {
-        let at = self.deadline?.max(now);
+    fn to_enter(&self, deadline: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+        let at = deadline?.max(now);
         let is_entered = self.armed.is_some_and(|armed| armed <= at);
         (at != Timestamp::NEVER && !self.timer_waits && !is_entered).then_some(at)
     }

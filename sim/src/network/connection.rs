@@ -46,9 +46,9 @@ pub(crate) enum Payload {
     /// The server has one for it.
     Accept,
     /// A request.
-    Request(CorrelationId, Request),
+    Request(CorrelationId, Box<Request>),
     /// A response.
-    Response(CorrelationId, Response),
+    Response(CorrelationId, Box<Response>),
     /// The sender's end is closed (FIN), or is not open (RST).
     End,
 }
@@ -91,7 +91,7 @@ pub(crate) struct Connection {
     /// The server's end.
     pub(crate) server_end: ServerEnd,
     /// Requests that wait for the handshake, and since when.
-    pub(crate) waiting: Vec<(Timestamp, CorrelationId, Request)>,
+    pub(crate) waiting: Vec<(Timestamp, CorrelationId, Box<Request>)>,
     /// Something between its ends has reset it.
     pub(crate) reset: bool,
     /// Segments under way or held back.

@@ -64,7 +64,7 @@ impl World {
         node: usize,
         id: ConnectionId,
         to: NodeId,
-        (correlation, request): (CorrelationId, Request),
+        (correlation, request): (CorrelationId, Box<Request>),
     ) {
         let found = self.connections.find(node, id);
         let Some(server) = self.index(to) else {
@@ -101,7 +101,7 @@ impl World {
         node: usize,
         id: ConnectionId,
         correlation: CorrelationId,
-        response: Response,
+        response: Box<Response>,
     ) {
         let found = match self.index(id.client) {
             Some(client) => self.connections.find(client, id),

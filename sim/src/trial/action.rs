@@ -31,6 +31,7 @@ impl Operations {
     /// An operator's request.
     pub(super) fn administer(&mut self, cluster: &Cluster, request: Request) -> Order {
         let operation = self.next();
+        let request = Box::new(request);
         Order::Command(cluster.admin(), Command::Administer { operation, request })
     }
 

@@ -105,7 +105,7 @@ impl Rig {
                     response,
                     ..
                 } => {
-                    self.responses.insert(correlation, response);
+                    self.responses.insert(correlation, *response);
                 }
                 Effect::Observe(event) => self.events.push(event),
                 Effect::Exit => self.exited = true,
@@ -135,7 +135,7 @@ impl Rig {
         self.input(Input::Request {
             connection,
             correlation,
-            request,
+            request: Box::new(request),
         });
         correlation
     }

@@ -317,7 +317,7 @@ fn what_is_for_brokers_is_refused_and_the_connection_closed() {
         number: 9,
     };
     let mut out = Effects::new();
-    let request = Request::Metadata(request);
+    let request = Box::new(Request::Metadata(request));
     let correlation = CorrelationId(1);
     let input = Input::Request {
         connection,

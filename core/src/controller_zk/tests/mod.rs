@@ -109,7 +109,7 @@ impl Rig {
                     correlation,
                     response,
                     ..
-                } => drop(self.responses.insert(correlation, response)),
+                } => drop(self.responses.insert(correlation, *response)),
                 Effect::Send {
                     connection,
                     to: NodeId::Broker(broker),

@@ -47,8 +47,8 @@ forward! {
 
 /// What travels.
 enum Packet {
-    Request(CorrelationId, Request),
-    Response(CorrelationId, Response),
+    Request(CorrelationId, Box<Request>),
+    Response(CorrelationId, Box<Response>),
     Connected,
     End,
 }
@@ -401,8 +401,13 @@ impl Program {
             Input::Response {
                 connection,
                 correlation,
-                response: Response::ZooKeeper(response),
-            } => client.response(now, (connection, correlation), response, connector, out),
+                response,
+            } => {
+                let Response::ZooKeeper(response) = *response else {
+                    panic!("not of ZooKeeper: {response:?}");
+                };
+                client.response(now, (connection, correlation), response, connector, out)
+            }
             Input::Connected { connection } => {
                 client.connected(connection);
                 Vec::new()

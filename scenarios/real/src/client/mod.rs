@@ -139,7 +139,7 @@ impl Clients {
                 reader.assign(partitions);
             }
             (Some(Client::Operator(operator)), Command::Administer { operation, request }) => {
-                operator.administer(operation, request);
+                operator.administer(operation, *request);
             }
             _ => {}
         }
