@@ -52,7 +52,7 @@ fn what_a_controller_does_ends_with_its_session() {
     assert_eq!(rig.state("t-0"), Some((3, 0, vec![3, 2])), "nobody elects");
     rig.with(ControllerZk::stand);
     assert!(rig.controller.is_active(), "it stands again at once");
-    assert_eq!(rig.state("t-0"), Some((2, 1, vec![2])));
+    assert_eq!(rig.state("t-0"), Some((2, 2, vec![2])));
 }
 
 #[test]
