@@ -110,6 +110,8 @@ error_codes! {
     EligibleLeadersNotAvailable = 83, "ELIGIBLE_LEADERS_NOT_AVAILABLE";
     /// There is nothing to elect.
     ElectionNotNeeded = 84, "ELECTION_NOT_NEEDED";
+    /// A move of replicas is under way.
+    ReassignmentInProgress = 60, "REASSIGNMENT_IN_PROGRESS";
     /// There is no move of replicas to take back.
     NoReassignmentInProgress = 85, "NO_REASSIGNMENT_IN_PROGRESS";
     /// The fetch session is not in the broker's cache.

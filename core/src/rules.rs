@@ -166,6 +166,9 @@ switches! {
     last_member_stays_in_isr = "1.1", "KAFKA-5642";
     /// A broker is registered before it stands for election as controller, not some time after (ZooKeeper).
     registered_before_controller = "1.1", "KAFKA-5642";
+    /// With ZooKeeper, a controller whose session has ended gives up what it is doing; before, that went on in
+    /// the next session.
+    controller_stops_with_session = "1.1", "KAFKA-5642";
     /// A broker that loses one of its log directories goes on with the others.
     log_dir_failure_survived = "1.0", "KIP-112";
     /// A follower whose log ends where the leader's does stays in the ISR, however long ago it has fetched.

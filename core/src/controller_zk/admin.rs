@@ -4,7 +4,9 @@
 //! |---|---|
 //! | AlterPartition | `isr.rs` |
 //! | ControlledShutdown | `membership.rs` |
-//! | CreateTopics, DeleteTopics | `topics.rs` |
+//! | CreateTopics | `topics.rs` |
+//! | DeleteTopics | `deletion.rs` |
+//! | CreatePartitions | `partitions.rs` |
 //! | ElectLeaders | an election now |
 //! | IncrementalAlterConfigs | the znode of settings, then a notification that every broker watches |
 //! | AlterPartitionReassignments | `reassignment.rs` |
@@ -93,6 +95,7 @@ impl ControllerZk {
             Request::ControlledShutdown(request) => self.begin_shutdown(reply, &request),
             Request::CreateTopics(request) => self.create_topics(reply, request),
             Request::DeleteTopics(request) => self.delete_topics(reply, request),
+            Request::CreatePartitions(request) => self.create_partitions(reply, request),
             Request::ElectLeaders(request) => self.elect_leaders(reply, request),
             Request::AlterPartitionReassignments(request) => {
                 self.alter_reassignments(reply, &request);
@@ -132,7 +135,9 @@ impl ControllerZk {
                 .leadership
                 .get(*name)
                 .and_then(|state| state.leader);
+            let going = self.context.is_going(&name.topic);
             match request.election {
+                _ if going => false,
                 ElectionType::Preferred => leader != self.context.replicas(name).first().copied(),
                 ElectionType::Unclean => !leader.is_some_and(|id| self.context.is_online(id)),
             }
@@ -165,6 +170,7 @@ impl ControllerZk {
             let led = now.and_then(|state| state.leader);
             let error = match (before, now) {
                 (_, None) => ErrorCode::UnknownTopicOrPartition,
+                _ if self.context.is_going(&name.topic) => ErrorCode::InvalidTopicException,
                 (Some(old), Some(new)) if new.leader_epoch > old.leader_epoch => ErrorCode::None,
                 _ if led.is_some_and(|id| self.context.is_online(id)) => {
                     ErrorCode::ElectionNotNeeded

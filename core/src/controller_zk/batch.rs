@@ -4,6 +4,7 @@
 //! - First LeaderAndIsr, then UpdateMetadata, then StopReplica.
 //! - Who is told to lead or follow a partition is told with all other brokers what it looks like now.
 //! - Only brokers that live are told. UpdateMetadata names all of those each time.
+//! - A topic that shall go is told as one that is no more (`LeaderDuringDelete`).
 //! - Since KIP-380 each request names the registration of the broker that it is for; since KIP-570
 //!   StopReplica names the leader epoch.
 //!
@@ -24,7 +25,7 @@ pub(crate) struct Batch {
     leader_and_isr: BTreeMap<BrokerId, BTreeMap<TopicPartition, ControlledPartition>>,
     update_brokers: BTreeSet<BrokerId>,
     update_partitions: BTreeMap<TopicPartition, ControlledPartition>,
-    deleted: Vec<TopicIdPartition>,
+    deleted: BTreeSet<TopicIdPartition>,
     stop: BTreeMap<BrokerId, BTreeMap<TopicPartition, StoppedReplica>>,
 }
 
@@ -61,16 +62,15 @@ impl Batch {
     ) {
         self.update_brokers.extend(brokers);
         for partition in partitions {
-            if let Some(told) = context.told(partition) {
-                self.update_partitions.insert(partition.clone(), told);
+            match context.told(partition) {
+                Some(told) if context.is_going(&partition.topic) => {
+                    self.update_partitions.remove(partition);
+                    self.deleted.insert(told.partition);
+                }
+                Some(told) => drop(self.update_partitions.insert(partition.clone(), told)),
+                None => {}
             }
         }
-    }
-
-    /// Every broker is told that these partitions are no more.
-    pub(crate) fn deleted(&mut self, context: &Context, partitions: Vec<TopicIdPartition>) {
-        self.update_all(context, &[]);
-        self.deleted.extend(partitions);
     }
 
     /// A broker stops its replica.
@@ -88,7 +88,7 @@ impl Batch {
             // A topic that goes is stopped whatever its epoch.
             leader_epoch: state
                 .map(|state| state.leader_epoch)
-                .filter(|_| !context.deleting.contains(&partition.topic)),
+                .filter(|_| !context.is_going(&partition.topic)),
             delete,
         };
         of.insert(partition.clone(), replica);
@@ -126,7 +126,7 @@ impl Batch {
         let body = UpdatedMetadata {
             brokers: context.brokers.keys().copied().collect(),
             partitions: update_partitions.into_values().collect(),
-            deleted,
+            deleted: deleted.into_iter().collect(),
         };
         for broker in update_brokers.into_iter().filter(lives) {
             let request = Request::UpdateMetadata(ControlRequest {

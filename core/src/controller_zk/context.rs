@@ -4,12 +4,13 @@
 //! what watches make it read again. Between, it may be behind the znodes: every election reads the states of
 //! its partitions anew, and writes them by their version.
 //!
-//! Simplified: a replica has no state of its own here (new, online, offline, in deletion): it is as its
-//! broker and its log directory are.
+//! Simplified: a replica has no state of its own here (new, online, offline) but in a topic that is being
+//! deleted: it is as its broker and its log directory are.
 //! Source: `ControllerContext`.
 //! Next: `batch.rs`.
 
 use super::assignment::Assignment;
+use super::deletion::Deletion;
 use super::leaders::Brokers;
 use super::znodes::LeaderAndIsr;
 use crate::id::{BrokerId, TopicId, TopicIdPartition, TopicName, TopicPartition};
@@ -42,8 +43,8 @@ pub(crate) struct Context {
     /// Leader and ISR of each partition that has some.
     pub(crate) leadership: BTreeMap<TopicPartition, LeaderAndIsr>,
     pub(crate) phases: BTreeMap<TopicPartition, Phase>,
-    /// Topics that shall go.
-    pub(crate) deleting: BTreeSet<TopicName>,
+    /// Topics that shall go, and how far that is.
+    pub(crate) deleting: BTreeMap<TopicName, Deletion>,
     /// Replicas in lost log directories of brokers that live.
     pub(crate) lost: BTreeMap<BrokerId, BTreeSet<TopicPartition>>,
 }
@@ -99,25 +100,29 @@ impl Context {
         found.map(|(name, _)| name.clone()).collect()
     }
 
-    /// The partitions that a broker leads.
+    /// The partitions that a broker leads and others could, but for topics that shall go.
     pub(crate) fn led_by(&self, broker: BrokerId) -> Vec<TopicPartition> {
         let led = self.leadership.iter();
         let led = led.filter(|(_, state)| state.leader == Some(broker));
+        let others = |name: &TopicPartition| self.replicas(name).len() > 1;
+        let led = led.filter(|(name, _)| others(name) && !self.is_going(&name.topic));
         led.map(|(name, _)| name.clone()).collect()
     }
 
-    /// The partitions whose leader is not online.
+    /// The partitions whose leader is not online, but for topics that shall go.
     pub(crate) fn with_offline_leader(&self) -> Vec<TopicPartition> {
         let online =
             |name, state: &LeaderAndIsr| state.leader.is_some_and(|id| self.has_online(id, name));
         let all = self.leadership.iter();
+        let all = all.filter(|(name, _)| !self.is_going(&name.topic));
         let found = all.filter(|(name, state)| !online(name, state));
         found.map(|(name, _)| name.clone()).collect()
     }
 
-    /// The partitions in a phase.
+    /// The partitions in a phase, but for topics that shall go.
     pub(crate) fn in_phase(&self, phase: Phase) -> Vec<TopicPartition> {
         let found = self.phases.iter().filter(|(_, is)| **is == phase);
+        let found = found.filter(|(name, _)| !self.is_going(&name.topic));
         found.map(|(name, _)| name.clone()).collect()
     }
 

@@ -195,7 +195,8 @@ impl ControllerZk {
     /// Gives leaderships back to first replicas.
     pub(super) fn balance(&mut self) {
         let mut by_first: BTreeMap<BrokerId, Vec<&TopicPartition>> = BTreeMap::new();
-        for (name, one) in &self.context.assignments {
+        let all = self.context.assignments.iter();
+        for (name, one) in all.filter(|(name, _)| !self.context.is_going(&name.topic)) {
             if let Some(first) = one.replicas.first() {
                 by_first.entry(*first).or_default().push(name);
             }

@@ -3,7 +3,7 @@
 //! | step | what |
 //! |---|---|
 //! | 1 | forgets the notifications of changed ISRs: it reads all states anyway |
-//! | 2 | reads the brokers, topics and states, and watches them |
+//! | 2 | reads the brokers, topics, states and which topics shall go, and watches them |
 //! | 3 | tells every broker who lives |
 //! | 4 | tells every live replica whom to follow; since KAFKA-3143 takes the others out of their ISRs |
 //! | 5 | elects leaders for partitions without one |
@@ -77,6 +77,9 @@ impl ControllerZk {
     /// A live broker is told of all its replicas.
     pub(super) fn tell_replicas(&mut self, broker: BrokerId) {
         for name in self.context.on_broker(broker) {
+            if !self.context.is_told(&name, broker) {
+                continue;
+            }
             self.batch.leader_and_isr(&self.context, &[broker], &name);
         }
     }

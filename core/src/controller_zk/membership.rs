@@ -117,18 +117,19 @@ impl ControllerZk {
         self.know(registered);
         self.batch.update(&self.context, &existing, &[]);
         self.send(env);
-        let all: Vec<TopicPartition> = self.context.leadership.keys().cloned().collect();
+        let all = self.context.leadership.keys();
+        let all = all.filter(|name| !self.context.is_going(&name.topic));
+        let all: Vec<TopicPartition> = all.cloned().collect();
         self.batch.update(&self.context, &new, &all);
         self.send(env);
         for broker in &new {
             self.tell_replicas(*broker);
         }
         self.send(env);
-        self.next([
-            Task::ElectOffline,
-            Task::ResumeMoves(Some(new)),
-            Task::ListDeletions,
-        ]);
+        let again = self.context.going_on(&new);
+        let resume = (!again.is_empty()).then_some(Task::ResumeDeletions(again));
+        let tasks = [Task::ElectOffline, Task::ResumeMoves(Some(new))];
+        self.next(tasks.into_iter().chain(resume));
     }
 
     /// Brokers are gone.
@@ -154,11 +155,19 @@ impl ControllerZk {
         for name in &leaderless {
             self.context.phases.insert(name.clone(), Phase::Offline);
         }
-        let removals = replicas.into_iter();
-        let removals = removals.map(|(broker, partitions)| Task::Remove { broker, partitions });
         let mut tasks = vec![Task::ElectOffline];
-        tasks.extend(removals);
+        let mut going = Vec::new();
+        for (broker, partitions) in replicas {
+            let goes = |name: &TopicPartition| self.context.is_going(&name.topic);
+            let (gone, partitions) = partitions.into_iter().partition(goes);
+            let gone: Vec<TopicPartition> = gone;
+            going.extend(gone.into_iter().map(|name| (name, broker)));
+            tasks.push(Task::Remove { broker, partitions });
+        }
         tasks.push(Task::Send);
+        if !going.is_empty() {
+            tasks.push(Task::FailDeletions(going));
+        }
         if leaderless.is_empty() {
             tasks.push(Task::TellBrokers);
         }
@@ -217,6 +226,9 @@ impl ControllerZk {
     /// The broker is not in the ISR any more: the others are told.
     fn left(&mut self, broker: BrokerId, name: &TopicPartition, state: LeaderAndIsr) {
         self.context.leadership.insert(name.clone(), state);
+        if self.context.is_going(&name.topic) {
+            return;
+        }
         let others = self.context.replicas(name);
         let others: Vec<BrokerId> = others.into_iter().filter(|id| *id != broker).collect();
         self.batch.leader_and_isr(&self.context, &others, name);
@@ -234,7 +246,9 @@ impl ControllerZk {
         }
         self.context.shutting_down.insert(broker);
         let moves = |name: &TopicPartition| {
-            self.context.replicas(name).len() > 1 && self.context.leadership.contains_key(name)
+            self.context.replicas(name).len() > 1
+                && self.context.leadership.contains_key(name)
+                && !self.context.is_going(&name.topic)
         };
         let on: Vec<TopicPartition> = self.context.on_broker(broker);
         let on = on.into_iter().filter(moves);

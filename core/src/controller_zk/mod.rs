@@ -10,22 +10,24 @@
 //! | `batch.rs`, `channels.rs` | its requests to brokers |
 //! | `task.rs` | the steps of its work, and what each asks of ZooKeeper |
 //! | `assignment.rs` | which brokers have a partition, and a move of it that is under way |
-//! | `failover.rs`, `membership.rs`, `topics.rs`, `elections.rs`, `isr.rs`, `log_dirs.rs`, `reassignment.rs`, `admin.rs` | what follows from each answer |
+//! | `placement.rs` | which brokers a new partition is given |
+//! | `failover.rs`, `membership.rs`, `topics.rs`, `partitions.rs`, `deletion.rs`, `elections.rs`, `isr.rs`, `log_dirs.rs`, `reassignment.rs`, `admin.rs` | what follows from each answer |
 //!
 //! Rules:
 //! - Events wait in one queue. One at a time is worked on, in steps; a step that asks ZooKeeper waits for all
 //!   its answers, and with it all events behind it.
 //! - A controller that has been replaced, or whose session has ended, goes on with what it is doing until it
 //!   learns of it. With KAFKA-6082 its next write tells it; before, its writes are done.
-//! - When its session ends, what waits in the queue is dropped; the event that it works on goes on, in the
-//!   session after, and only then it resigns. (Before 1.1. Since then a call that waits ends with the
-//!   session.)
+//! - When its session ends, what waits in the queue is dropped and it resigns. Before 1.1 the event that it
+//!   works on goes on, in the session after, and only then it resigns; since then a call that waits ends with
+//!   the session (KAFKA-5642).
 //!
 //! Invariants: at most one step asks at a time; each request is answered once, or its connection is gone.
 //!
 //! Simplified: no features. An event that began while the
 //! session was there does not hold up the session after it.
-//! Source: `KafkaController`, `ControllerEventManager`, `KafkaZkClient.retryRequestsUntilConnected`.
+//! Source: `KafkaController`, `ControllerEventManager`, `KafkaZkClient.retryRequestsUntilConnected`,
+//! `ZooKeeperClient.waitUntilConnected` (which fails when the session has ended).
 //! Next: `elector.rs`, then `task.rs`.
 
 mod admin;
@@ -33,6 +35,7 @@ pub(crate) mod assignment;
 pub(crate) mod batch;
 pub(crate) mod channels;
 pub(crate) mod context;
+mod deletion;
 mod elections;
 pub mod elector;
 mod failover;
@@ -40,6 +43,8 @@ mod isr;
 pub mod leaders;
 mod log_dirs;
 mod membership;
+mod partitions;
+mod placement;
 mod reassignment;
 pub mod records;
 mod task;
@@ -49,9 +54,7 @@ pub mod znodes;
 use crate::config::{ControllerConfig, TopicConfig};
 use crate::error::ErrorCode;
 use crate::event::Event;
-use crate::id::{
-    BrokerId, ConnectionId, CorrelationId, TopicIdPartition, TopicName, TopicPartition,
-};
+use crate::id::{BrokerId, ConnectionId, CorrelationId, TopicName, TopicPartition};
 use crate::machine::ReplyTo;
 use crate::message::{Answer, Change, Operation, Refusal, Request, Response};
 use crate::offset::LeaderEpoch;
@@ -99,6 +102,8 @@ pub(super) enum Happening {
     Topics,
     /// Topics shall be deleted.
     Deletions,
+    /// Somebody has set a topic's znode: it may have more partitions.
+    Partitions(TopicName),
     /// Leaders changed ISRs.
     IsrChanges,
     /// Brokers have lost log directories.
@@ -109,8 +114,8 @@ pub(super) enum Happening {
     Request(ReplyTo, Box<Request>),
     /// The state of a partition that moves was written (before KIP-497).
     State(TopicPartition),
-    /// A broker has deleted its replicas.
-    Deleted(BrokerId, Vec<TopicIdPartition>),
+    /// A broker has deleted these replicas of topics that go, and could not delete those.
+    Deleted(BrokerId, Vec<TopicPartition>, Vec<TopicPartition>),
     /// Leaderships may be out of balance.
     Balance,
     /// Unclean elections are allowed now.
@@ -220,6 +225,10 @@ impl ControllerZk {
         self.events.clear();
         self.stands = false;
         self.expired = true;
+        if self.rules.controller_stops_with_session {
+            self.tasks.clear();
+            self.waiting = None;
+        }
         self.run(env);
     }
 
@@ -235,9 +244,12 @@ impl ControllerZk {
             DELETE_TOPICS => Happening::Deletions,
             ISR_CHANGE_NOTIFICATION => Happening::IsrChanges,
             LOG_DIR_EVENT_NOTIFICATION => Happening::LogDirEvents,
-            path => match znodes::partition_of(path) {
-                Some(partition) => Happening::State(partition),
-                None => return,
+            path => match (znodes::partition_of(path), znodes::topic_of(path)) {
+                (Some(partition), _) => Happening::State(partition),
+                (None, Some(topic)) if happened == Happened::DataChanged => {
+                    Happening::Partitions(topic)
+                }
+                _ => return,
             },
         };
         self.put(event, env);
@@ -435,11 +447,19 @@ impl ControllerZk {
     ) {
         match (self.channels.answered(request, &mut env.wire), response) {
             (Some((broker, Request::StopReplica(asked))), Response::StopReplica(response)) => {
-                let deleted = asked.body.into_iter().filter(|one| one.delete);
-                let deleted = deleted.map(|one| one.partition);
-                let deleted: Vec<_> = deleted.filter(|id| response.stopped.contains(id)).collect();
-                if !deleted.is_empty() {
-                    self.put(Happening::Deleted(broker, deleted), env);
+                let (mut deleted, mut failed) = (Vec::new(), Vec::new());
+                for one in asked.body.into_iter().filter(|one| one.delete) {
+                    let (id, name) = (&one.partition, &one.partition.partition);
+                    if !self.context.is_going(&name.topic) || self.context.id(name) != *id {
+                        continue; // What a move has deleted is of no concern here.
+                    }
+                    match response.stopped.contains(id) {
+                        true => deleted.push(name.clone()),
+                        false => failed.push(name.clone()),
+                    }
+                }
+                if !deleted.is_empty() || !failed.is_empty() {
+                    self.put(Happening::Deleted(broker, deleted, failed), env);
                 }
             }
             (Some((broker, Request::LeaderAndIsr(asked))), Response::LeaderAndIsr(response)) => {
@@ -474,3 +494,6 @@ impl ControllerZk {
         earliest(self.channels.deadline(), self.balance_at)
     }
 }
+
+#[cfg(test)]
+mod tests;

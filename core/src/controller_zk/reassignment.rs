@@ -11,7 +11,7 @@
 //!   target comes, and by every new controller: the znode tells it.
 //! - Before KIP-497 a leader writes its ISR itself: the controller watches the states of what moves.
 //! - StopReplica is sent once. A broker that is away keeps what it has: nobody deletes it later.
-//! - A topic that shall be deleted waits for its moves.
+//! - A move that goes on holds back the deletion of its topic.
 //!
 //! Simplified: an operator asks by KIP-455's request in every release; before 2.4 it wrote
 //! `/admin/reassign_partitions`. Those that come are told once in step A, not twice.
@@ -94,7 +94,7 @@ impl ControllerZk {
                 return Err((ErrorCode::NoReassignmentInProgress, reason));
             }
         };
-        let going = self.context.deleting.contains(&wanted.partition.topic);
+        let going = self.context.is_going(&wanted.partition.topic);
         if known.is_none_or(|known| known.replicas.is_empty()) || going {
             let reason = "The partition does not exist.";
             return Err((ErrorCode::UnknownTopicOrPartition, reason));
@@ -104,6 +104,7 @@ impl ControllerZk {
 
     /// Begins a move, gives it another target, takes it back, or goes on with it.
     pub(super) fn begin_move(&mut self, Move { partition, to }: Move) {
+        self.context.hold_back(&partition.topic);
         let now = self.context.assignments.get(&partition);
         let now = now.cloned().unwrap_or_default();
         let mut tasks = Vec::new();
@@ -175,10 +176,10 @@ impl ControllerZk {
         tasks.extend(stop(&name, &assignment.removing));
         let partition = name.clone();
         tasks.push(Task::WriteAssignment(Move { partition, to }));
-        if self.context.deleting.contains(&name.topic) {
-            tasks.push(Task::ListDeletions);
-        }
+        let going = self.context.is_going(&name.topic);
+        let resume = going.then(|| Task::ResumeDeletions(vec![name.topic.clone()]));
         tasks.push(Task::TellPartition(name));
+        tasks.extend(resume);
         self.next(tasks);
     }
 

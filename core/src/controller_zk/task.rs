@@ -6,19 +6,20 @@
 //! Source: `KafkaZkClient`, whose calls of many requests at a time (pipelined) are the steps here.
 //! Next: `failover.rs`.
 
+use super::deletion::Replica;
 use super::elections::Plan;
 use super::membership::Registered;
 use super::reassignment::Move;
 use super::znodes::{
     BROKER_IDS, CONFIG_CHANGES, ConfigChangeNode, DELETE_TOPICS, ISR_CHANGE_NOTIFICATION,
-    LOG_DIR_EVENT_NOTIFICATION, LeaderAndIsr, StateNode, TOPICS, broker, decode, encode, state,
-    topic, topic_config,
+    LOG_DIR_EVENT_NOTIFICATION, LeaderAndIsr, StateNode, TOPICS, broker, decode, encode,
+    partitions, state, topic, topic_config,
 };
 use super::{ControllerZk, Env, Happening, Reply};
 use crate::id::{BrokerId, TopicId, TopicName, TopicPartition};
 use crate::machine::ReplyTo;
 use crate::message::{
-    AlterPartitionOutcome, Answer, Change, ConfigResource, CreatedTopic,
+    AlterPartitionOutcome, Answer, Change, ConfigResource, CreatePartitionsRequest, CreatedTopic,
     IncrementalAlterConfigsRequest, NewTopic, Operation, Response,
 };
 use bytes::Bytes;
@@ -49,7 +50,13 @@ pub(super) enum Task {
     /// Reads their znodes.
     ReadTopics { names: Vec<TopicName>, load: bool },
     /// Lists the topics that shall go, and watches.
-    ListDeletions,
+    ListDeletions { load: bool },
+    /// Goes on with deletions; those of these topics are held back no more.
+    ResumeDeletions(Vec<TopicName>),
+    /// Replicas of topics that go delete their logs.
+    DeleteReplicas(BTreeSet<Replica>),
+    /// Replicas of topics that go are away.
+    FailDeletions(Vec<Replica>),
     /// Reads states into the context. `tell` = and tells every broker.
     ReadStates {
         partitions: Vec<TopicPartition>,
@@ -113,6 +120,23 @@ pub(super) enum Task {
         reply: ReplyTo,
         topics: Vec<TopicName>,
     },
+    /// Reads the znode of a topic that an operator gives more partitions.
+    ReadTopic {
+        reply: ReplyTo,
+        request: CreatePartitionsRequest,
+    },
+    /// Writes it with them.
+    WriteTopic {
+        reply: ReplyTo,
+        topic: TopicName,
+        node: Bytes,
+    },
+    /// Reads a topic's znode to see whether it has more partitions.
+    ReadPartitions(TopicName),
+    /// Lists those that have a state, for the topic shall go.
+    ListPartitions(TopicName),
+    /// Writes its znode with these alone.
+    RestoreTopic(TopicName, Vec<i32>),
     /// Begins a move of replicas, or goes on with it.
     Move(Move),
     /// Writes an assignment into its topic's znode.
@@ -166,8 +190,7 @@ impl ControllerZk {
             Task::ListBrokers { .. } => vec![children(BROKER_IDS)],
             Task::ReadBrokers { ids, .. } => ids.iter().map(|id| read(broker(*id))).collect(),
             Task::ListTopics { .. } => vec![children(TOPICS)],
-            Task::ReadTopics { names, .. } => names.iter().map(|name| read(topic(name))).collect(),
-            Task::ListDeletions => vec![children(DELETE_TOPICS)],
+            Task::ListDeletions { .. } => vec![children(DELETE_TOPICS)],
             Task::ReadStates { partitions, .. } => states(partitions).collect(),
             // Whether the last member may leave is a question of the settings, before 1.1.
             Task::Remove { partitions, .. } if self.rules.last_member_stays_in_isr => {
@@ -202,30 +225,34 @@ impl ControllerZk {
                     .map(|(_, name, now)| self.write_state(name, now))
                     .collect()
             }
+            Task::ReadConfigs { resources: all, .. } => all
+                .iter()
+                .map(|one| read(super::admin::path(one)))
+                .collect(),
+            Task::WriteConfigs { configs, .. } => configs.iter().flat_map(ask_config).collect(),
+            other => self.ask_of_topics(other),
+        }
+    }
+
+    /// What a step about topics asks; all others ask nothing.
+    fn ask_of_topics(&self, task: &Task) -> Vec<Operation> {
+        match task {
+            Task::ReadTopics { names, .. } => names.iter().map(watch_topic).collect(),
+            Task::ReadTopic { request, .. } => vec![watch_topic(&request.topic)],
+            Task::ReadPartitions(name) => vec![watch_topic(name)],
+            Task::WriteTopic { topic, node, .. } => vec![write_topic(topic, node)],
+            Task::ListPartitions(name) => vec![Operation::GetChildren {
+                path: partitions(name),
+                watch: false,
+            }],
+            Task::RestoreTopic(name, numbers) => vec![self.ask_restore(name, numbers)],
             Task::CreateTopics { topics, .. } => topics
                 .iter()
                 .flat_map(|(_, new, replicas, id)| super::topics::create(new, replicas, *id))
                 .collect(),
             Task::NoteDeletions { topics, .. } => topics.iter().map(note_deletion).collect(),
             Task::ForgetTopic(name) => self.ask_forget(name),
-            Task::ReadConfigs { resources: all, .. } => all
-                .iter()
-                .map(|one| read(super::admin::path(one)))
-                .collect(),
-            Task::WriteConfigs { configs, .. } => configs.iter().flat_map(ask_config).collect(),
-            Task::Start
-            | Task::ElectOffline
-            | Task::TellBrokers
-            | Task::Send
-            | Task::Answer { .. }
-            | Task::Came(_)
-            | Task::Went(_)
-            | Task::ShutDown { .. }
-            | Task::Move(_)
-            | Task::StopAndDelete(..)
-            | Task::TellPartition(_)
-            | Task::ResumeMoves(_)
-            | Task::Elected { .. } => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -236,15 +263,25 @@ impl ControllerZk {
             Task::ReadIsrChanges(names) => self.isr_changes_read(&names, answers),
             Task::ListLogDirEvents { forget } => self.log_dir_events_listed(forget, names(answers)),
             Task::ReadLogDirEvents(names) => self.log_dir_events_read(&names, answers, env),
-            Task::Delete(_) => {}
             Task::ListBrokers { load } => self.brokers_listed(load, &names(answers)),
             Task::ReadBrokers { ids, load } => self.brokers_read(&ids, load, answers, env),
-            Task::ListTopics { load } => self.topics_listed(load, &names(answers)),
-            Task::ReadTopics { names, load } => self.topics_read(&names, load, answers),
-            Task::ListDeletions => self.deletions_listed(&names(answers)),
             Task::ReadStates { partitions, tell } => {
                 self.states_read(&partitions, tell, answers, env);
             }
+            of_topics @ (Task::ListTopics { .. }
+            | Task::ReadTopics { .. }
+            | Task::ReadTopic { .. }
+            | Task::ReadPartitions(_)
+            | Task::WriteTopic { .. }
+            | Task::ListPartitions(_)
+            | Task::CreateTopics { .. }
+            | Task::NoteDeletions { .. }
+            | Task::ListDeletions { .. }
+            | Task::ResumeDeletions(_)
+            | Task::DeleteReplicas(_)
+            | Task::FailDeletions(_)
+            | Task::ForgetTopic(_)) => self.finish_of_topics(of_topics, answers, env),
+            Task::Delete(_) | Task::RestoreTopic(..) => {}
             Task::Start => self.start(env),
             Task::Initialise(partitions) => self.initialised(&partitions, answers),
             Task::Elect { partitions, plan } => self.elect(&partitions, plan, answers),
@@ -266,14 +303,6 @@ impl ControllerZk {
                 states,
             } => self.isrs_written(reply, outcomes, &states, answers, env),
             Task::ShutDown { reply, broker } => self.shut_down(reply, broker, env),
-            Task::CreateTopics {
-                reply,
-                outcomes,
-                topics,
-            } => self.topics_created(reply, outcomes, &topics, answers, env),
-            Task::NoteDeletions { reply, topics } => {
-                self.deletions_noted(reply, topics, answers, env);
-            }
             Task::Move(one) => self.begin_move(one),
             Task::WriteAssignment(one) => self.assignment_written(one, answers),
             Task::CheckMove { partition, begins } => self.check_move(partition, begins, answers),
@@ -285,7 +314,6 @@ impl ControllerZk {
                 self.send(env);
             }
             Task::ResumeMoves(brokers) => self.resume_moves(brokers.as_deref()),
-            Task::ForgetTopic(name) => self.context.remove_topic(&name),
             Task::ReadConfigs {
                 reply,
                 request,
@@ -302,6 +330,32 @@ impl ControllerZk {
         }
     }
 
+    /// A step about topics has its answers.
+    fn finish_of_topics(&mut self, task: Task, answers: &[Reply], env: &mut Env<'_>) {
+        match task {
+            Task::ListTopics { load } => self.topics_listed(load, &names(answers)),
+            Task::ReadTopics { names, load } => self.topics_read(&names, load, answers),
+            Task::ListDeletions { load } => self.deletions_listed(load, &names(answers)),
+            Task::ResumeDeletions(again) => self.resume_deletions(&again),
+            Task::DeleteReplicas(replicas) => self.delete_replicas(&replicas, env),
+            Task::FailDeletions(replicas) => self.fail_deletions(replicas),
+            Task::CreateTopics {
+                reply,
+                outcomes,
+                topics,
+            } => self.topics_created(reply, outcomes, &topics, answers, env),
+            Task::NoteDeletions { reply, topics } => {
+                self.deletions_noted(reply, topics, answers, env);
+            }
+            Task::ReadTopic { reply, request } => self.topic_read(reply, request, answers),
+            Task::WriteTopic { reply, .. } => self.partitions_written(reply, answers, env),
+            Task::ReadPartitions(name) => self.partitions_read(&name, answers),
+            Task::ListPartitions(name) => self.partitions_listed(name, &names(answers)),
+            Task::ForgetTopic(name) => self.context.remove_topic(&name),
+            _ => {}
+        }
+    }
+
     /// Begins to work on an event.
     pub(super) fn begin(&mut self, event: Happening) {
         match event {
@@ -310,13 +364,15 @@ impl ControllerZk {
                 Task::ListIsrChanges { forget: true },
                 Task::ListBrokers { load: true },
                 Task::ListTopics { load: true },
+                Task::ListDeletions { load: true },
                 Task::Start,
                 Task::ResumeMoves(None),
-                Task::ListDeletions,
+                Task::ResumeDeletions(Vec::new()),
             ]),
             Happening::Brokers => self.tasks.push_back(Task::ListBrokers { load: false }),
             Happening::Topics => self.tasks.push_back(Task::ListTopics { load: false }),
-            Happening::Deletions => self.tasks.push_back(Task::ListDeletions),
+            Happening::Deletions => self.tasks.push_back(Task::ListDeletions { load: false }),
+            Happening::Partitions(topic) => self.tasks.push_back(Task::ReadPartitions(topic)),
             Happening::IsrChanges => {
                 self.tasks.push_back(Task::ListIsrChanges { forget: false });
             }
@@ -327,7 +383,9 @@ impl ControllerZk {
             Happening::Told(broker, asked, offline) => self.replicas_told(broker, &asked, offline),
             Happening::Request(reply, request) => self.begin_request(reply, *request),
             Happening::State(partition) => self.isr_changed([partition]),
-            Happening::Deleted(broker, partitions) => self.replicas_deleted(broker, &partitions),
+            Happening::Deleted(broker, deleted, failed) => {
+                self.replicas_deleted(broker, deleted, failed);
+            }
             Happening::Balance => self.balance(),
             Happening::Unclean(topic) => self.elect_offline(topic.as_ref()),
         }
@@ -377,6 +435,21 @@ fn ask_config((resource, exists, data): &(ConfigResource, bool, Bytes)) -> [Oper
 /// Reads a znode.
 pub(super) fn read(path: String) -> Operation {
     Operation::GetData { path, watch: false }
+}
+
+/// Reads a topic's znode, and watches it.
+fn watch_topic(name: &TopicName) -> Operation {
+    let path = topic(name);
+    Operation::GetData { path, watch: true }
+}
+
+/// Sets it, whatever its version, and whoever is the controller.
+fn write_topic(name: &TopicName, data: &Bytes) -> Operation {
+    Operation::Change(Change::SetData {
+        path: topic(name),
+        data: data.clone(),
+        version: None,
+    })
 }
 
 /// Reads notifications.

@@ -1,34 +1,30 @@
-//! Topics are created and deleted.
+//! Topics are created.
 //!
-//! | to be created | to be deleted |
+//! | step | who |
 //! |---|---|
-//! | an operator's request: settings, then the topic's znode | an operator's request: a znode that asks for it |
-//! | the controller sees the new topic: first states, leaders | the controller sees it; nothing while a replica's broker is away, or a replica moves |
-//! | | all are told that it is gone; its replicas stop and delete their logs |
-//! | | when all have: its znodes go |
+//! | settings, then the topic's znode | the controller, asked by an operator |
+//! | first states, leaders | the controller, when its watch tells it of the new topic |
 //!
-//! Simplified: the operator is answered when the znodes are there, not when there are leaders. A deletion is
-//! not noted as ineligible: it is tried again whenever a broker comes. Kafka deletes the replicas of live
-//! brokers at once and takes them out of the ISR, though another one's broker is away (seen on 3.9.1): here
-//! they stay, so a topic that cannot be deleted yet serves on.
+//! Rule: a name is taken while its znode is there; so a topic whose deletion is not over cannot be created
+//! again.
+//!
+//! Simplified: the operator is answered when the znodes are there, not when there are leaders.
 //! Source: `AdminZkClient.createTopicWithAssignment`, `KafkaController.processTopicChange`,
-//! `onNewPartitionCreation`, `TopicDeletionManager`.
-//! Next: `elections.rs`.
+//! `onNewPartitionCreation`.
+//! Next: `partitions.rs`.
 
-use super::assignment::Assignment;
 use super::context::Phase;
-use super::task::{Creation, Task, create as create_znode, read};
-use super::znodes::{
-    ConfigNode, DELETE_TOPICS, TopicNode, decode, encode, state, topic, topic_config,
-};
+use super::partitions::assignments;
+use super::task::{Creation, Task, create as create_znode};
+use super::znodes::{ConfigNode, TopicNode, decode, encode, topic, topic_config};
 use super::{ControllerZk, Env, Reply};
 use crate::controller::placement::place;
 use crate::error::ErrorCode;
-use crate::id::{BrokerId, TopicId, TopicIdPartition, TopicName, TopicPartition};
+use crate::id::{BrokerId, TopicId, TopicName};
 use crate::machine::ReplyTo;
 use crate::message::{
-    Answer, CreateTopicsRequest, CreateTopicsResponse, CreatedTopic, DeleteTopicsRequest,
-    DeleteTopicsResponse, NewTopic, Operation, Placement, Response,
+    Answer, CreateTopicsRequest, CreateTopicsResponse, CreatedTopic, NewTopic, Operation,
+    Placement, Response,
 };
 use std::collections::BTreeSet;
 
@@ -69,10 +65,7 @@ impl ControllerZk {
             self.context
                 .topics
                 .insert(name.clone(), id.unwrap_or_default());
-            for key in node.partitions.keys() {
-                let Ok(number) = key.parse() else { continue };
-                let partition = TopicPartition::new(name.clone(), number);
-                let replicas = Assignment::of(&node, key);
+            for (partition, replicas) in assignments(name, &node) {
                 self.context.assignments.insert(partition.clone(), replicas);
                 if !load {
                     self.context.phases.insert(partition.clone(), Phase::New);
@@ -159,112 +152,5 @@ impl ControllerZk {
         }
         let response = CreateTopicsResponse { topics: outcomes };
         self.answer(reply, Response::CreateTopics(response), env);
-    }
-
-    /// An operator wants topics gone.
-    pub(super) fn delete_topics(&mut self, reply: ReplyTo, request: DeleteTopicsRequest) {
-        let topics = request.topics;
-        self.tasks.push_back(Task::NoteDeletions { reply, topics });
-    }
-
-    /// It is noted which.
-    pub(super) fn deletions_noted(
-        &mut self,
-        reply: ReplyTo,
-        topics: Vec<TopicName>,
-        answers: &[Reply],
-        env: &mut Env<'_>,
-    ) {
-        let outcome = |(topic, answer): (TopicName, &Reply)| {
-            let known = self.context.topics.contains_key(&topic);
-            let error = match answer {
-                _ if !known => ErrorCode::UnknownTopicOrPartition,
-                Ok(_) => ErrorCode::None,
-                Err(_) => ErrorCode::InvalidRequest,
-            };
-            (topic, error)
-        };
-        let topics = topics.into_iter().zip(answers).map(outcome).collect();
-        let response = DeleteTopicsResponse { topics };
-        self.answer(reply, Response::DeleteTopics(response), env);
-    }
-
-    /// The topics that shall go: those whose replicas are all on live brokers are stopped now.
-    pub(super) fn deletions_listed(&mut self, names: &[String]) {
-        let mut unknown = Vec::new();
-        for name in names {
-            let topic: TopicName = name.as_str().into();
-            if !self.context.topics.contains_key(&topic) {
-                unknown.push(format!("{DELETE_TOPICS}/{name}"));
-                continue;
-            }
-            self.context.deleting.insert(topic.clone());
-            let partitions: Vec<TopicPartition> = self.partitions_of(&topic);
-            let replicas = |name: &TopicPartition| self.context.replicas(name);
-            let mut all = partitions.iter().flat_map(replicas);
-            let live = all.all(|broker| self.context.brokers.contains_key(&broker));
-            let move_of = |name: &TopicPartition| self.context.assignments.get(name);
-            let mut moves = partitions.iter().filter_map(move_of);
-            if !live || moves.any(Assignment::moves) {
-                continue;
-            }
-            let ids: Vec<TopicIdPartition> = partitions
-                .iter()
-                .map(|name| self.context.id(name))
-                .collect();
-            self.batch.deleted(&self.context, ids);
-            for name in &partitions {
-                for broker in self.context.replicas(name) {
-                    self.batch.stop(&self.context, broker, name, true);
-                }
-            }
-        }
-        self.next([Task::Delete(unknown), Task::Send]);
-    }
-
-    fn partitions_of(&self, topic: &TopicName) -> Vec<TopicPartition> {
-        let names = self.context.assignments.keys();
-        names.filter(|name| name.topic == *topic).cloned().collect()
-    }
-
-    /// A broker has deleted replicas. When all of a topic are, the topic goes.
-    pub(super) fn replicas_deleted(&mut self, broker: BrokerId, partitions: &[TopicIdPartition]) {
-        let mut topics = BTreeSet::new();
-        for id in partitions {
-            let topic = &id.partition.topic;
-            // What a move has deleted is of no concern here.
-            if self.context.id(&id.partition) != *id || !self.context.deleting.contains(topic) {
-                continue;
-            }
-            if let Some(one) = self.context.assignments.get_mut(&id.partition) {
-                one.replicas.retain(|replica| *replica != broker);
-            }
-            topics.insert(id.partition.topic.clone());
-        }
-        for topic in topics {
-            let left = |name: &TopicPartition| !self.context.replicas(name).is_empty();
-            if !self.partitions_of(&topic).iter().any(left) {
-                self.tasks.push_back(Task::ForgetTopic(topic));
-            }
-        }
-    }
-
-    /// Its znodes, children first.
-    pub(super) fn ask_forget(&self, name: &TopicName) -> Vec<Operation> {
-        let mut paths = Vec::new();
-        let folder = format!("{}/partitions", topic(name));
-        for partition in self.partitions_of(name) {
-            paths.push(state(&partition));
-            paths.push(format!("{folder}/{}", partition.partition));
-        }
-        paths.extend([
-            folder,
-            topic(name),
-            topic_config(name),
-            format!("{DELETE_TOPICS}/{name}"),
-        ]);
-        let mut asked: Vec<Operation> = paths.iter().map(|path| self.delete(path)).collect();
-        asked.push(read(topic(name)));
-        asked
     }
 }

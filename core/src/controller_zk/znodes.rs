@@ -22,7 +22,7 @@
 //! Next: `elector.rs`.
 
 use super::assignment::Assignment;
-use crate::id::{BrokerId, Incarnation, TopicPartition};
+use crate::id::{BrokerId, Incarnation, TopicName, TopicPartition};
 use crate::message::LeaderRecoveryState;
 use crate::offset::{LeaderEpoch, PartitionEpoch};
 use bytes::Bytes;
@@ -80,6 +80,17 @@ pub fn broker(id: BrokerId) -> String {
 /// The znode of a topic.
 pub fn topic(name: &str) -> String {
     format!("{TOPICS}/{name}")
+}
+
+/// The topic that a path of [`topic`] is of.
+pub fn topic_of(path: &str) -> Option<TopicName> {
+    let name = path.strip_prefix(TOPICS)?.strip_prefix('/')?;
+    (!name.contains('/')).then(|| name.into())
+}
+
+/// The znode above those of a topic's partitions.
+pub fn partitions(topic: &str) -> String {
+    format!("{TOPICS}/{topic}/partitions")
 }
 
 /// The znode of a topic's settings.
@@ -429,5 +440,7 @@ mod tests {
         assert_eq!(path, "/brokers/topics/a-b/partitions/3/state");
         assert_eq!(partition_of(&path), Some(partition));
         assert_eq!(partition_of("/brokers/topics/a-b/partitions/3"), None);
+        assert_eq!(topic_of(&topic("a-b")), Some("a-b".into()));
+        assert_eq!(topic_of(&partitions("a-b")), None);
     }
 }

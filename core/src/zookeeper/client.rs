@@ -157,9 +157,9 @@ impl<T> Client<T> {
         self.connect_at = Some(now);
     }
 
-    /// Forgets what waits to be sent. Returns it.
-    pub fn drop_waiting(&mut self) -> Vec<T> {
-        self.waiting.drain(..).map(|(_, tag)| tag).collect()
+    /// Forgets what waits to be sent, but for what its owner wants to keep.
+    pub fn keep_waiting(&mut self, wanted: impl Fn(&T) -> bool) {
+        self.waiting.retain(|(_, tag)| wanted(tag));
     }
 
     /// Sends an operation, or has it wait for a connection.

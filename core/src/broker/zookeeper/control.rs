@@ -4,7 +4,7 @@
 //! |---|---|
 //! | LeaderAndIsr | leads or follows partitions whose leader epoch is newer than what it knows; says which of them are in a lost log directory |
 //! | UpdateMetadata | answers clients by it from now on; knows the controller by it |
-//! | StopReplica | fetches no more; deletes the log, if that is wanted |
+//! | StopReplica | fetches no more; deletes the log, if that is wanted; fails in a lost log directory |
 //!
 //! Rules:
 //! - From a controller that is older than one it has heard of: STALE_CONTROLLER_EPOCH.
@@ -314,6 +314,9 @@ impl Broker {
                     error: ErrorCode::FencedLeaderEpoch,
                 });
                 continue;
+            }
+            if self.replicas.is_lost(name) {
+                continue; // KAFKA_STORAGE_ERROR
             }
             let same = replica.is_some_and(|one| one.id().topic_id == partition.topic_id);
             if *delete && same {

@@ -12,7 +12,8 @@
 //! Rules:
 //! - Whom it leads and follows it is told by LeaderAndIsr, what to answer clients by UpdateMetadata.
 //! - When its session has ended it goes on serving. It begins another one and registers anew.
-//! - A request to ZooKeeper that was lost with its connection is sent again, in whatever session there is.
+//! - A request to ZooKeeper that was lost with its connection is sent again, in whatever session there is; a
+//!   controller's since 1.1 only in the same one.
 //!
 //! Simplified: a broker whose znode of the run before is still there waits for it to go, where Kafka's
 //! process ends and somebody starts it again. Logs are opened before it registers, as in
@@ -354,10 +355,15 @@ impl Broker {
 
     fn session_ended(&mut self, now: Now, out: &mut Effects) {
         self.with_controller(now, out, ControllerZk::expire);
-        let Some((zookeeper, _)) = self.zookeeper() else {
+        let Some((zookeeper, shared)) = self.zookeeper() else {
             return;
         };
         let timeout = zookeeper.timeout;
+        if shared.rules.controller_stops_with_session {
+            let of_controller = |tag: &Tag| matches!(tag, Tag::Controller(_));
+            let wanted = |(tag, _): &(Tag, Operation)| !of_controller(tag);
+            zookeeper.client.keep_waiting(wanted);
+        }
         zookeeper.client.renew(now.monotonic, timeout);
         if matches!(zookeeper.stage, Stage::Running) {
             zookeeper.stage = Stage::Registering;

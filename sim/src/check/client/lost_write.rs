@@ -2,8 +2,8 @@
 //!
 //! False positives avoided: acks=0 is never acknowledged; with no leader at the end, every replica that
 //! may lead is asked; a partition of which no log was read back is not judged, unless every broker that had
-//! it was told to delete it; nor is a record whose topic was deleted, or that may have gone to the old topic
-//! because a broker still had it.
+//! it was told to delete it; nor is a record whose topic was deleted or is being deleted, or that may have
+//! gone to the old topic because a broker still had it.
 
 use super::{Case, acknowledged_offset, partition_of};
 use crate::check::promise::LossCause;
@@ -35,7 +35,7 @@ pub(in crate::check) fn lost_writes<'a>(case: &Case<'a>) -> Vec<LostWrite<'a>> {
         };
         let read = case.history.logs.contains_key(&partition);
         let judged = read || deleted_everywhere(case, &partition);
-        if !judged || went_with_topic(case, operation) {
+        if !judged || went_with_topic(case, operation) || is_going(case, &partition) {
             continue;
         }
         let counting = partitions
@@ -63,14 +63,28 @@ pub(in crate::check) fn lost_writes<'a>(case: &Case<'a>) -> Vec<LostWrite<'a>> {
 /// Whether no broker has a replica any more, though nobody wanted the topic to go. (With ZooKeeper the
 /// replicas of a topic are deleted before it is.)
 fn deleted_everywhere(case: &Case<'_>, name: &TopicPartition) -> bool {
-    let unwanted =
-        |action: &Action| matches!(action, Action::DeleteTopic { topic } if *topic == name.topic);
-    let mut actions = case
-        .plan
-        .all_steps()
-        .filter_map(|step| step.action.as_ref());
     let state = case.view.partition(name);
-    state.is_some_and(|state| state.replicas.is_empty()) && !actions.any(unwanted)
+    state.is_some_and(|state| state.replicas.is_empty()) && !is_unwanted(case, name)
+}
+
+/// Whether an operator wants the topic to go, and a broker has deleted its replica, so that nobody leads.
+/// (With ZooKeeper one that is away holds back the end of a deletion, not its beginning.)
+fn is_going(case: &Case<'_>, name: &TopicPartition) -> bool {
+    let state = case.view.partition(name);
+    let committed = state.and_then(|state| Some((state, state.committed.as_ref()?)));
+    let deleted = committed.is_some_and(|(state, committed)| {
+        let mut replicas = committed.replicas.iter();
+        committed.leader.is_none() && replicas.any(|id| !state.replicas.contains_key(id))
+    });
+    deleted && is_unwanted(case, name)
+}
+
+fn is_unwanted(case: &Case<'_>, name: &TopicPartition) -> bool {
+    let deletes =
+        |action: &Action| matches!(action, Action::DeleteTopic { topic } if *topic == name.topic);
+    let actions = case.plan.all_steps();
+    let mut actions = actions.filter_map(|step| step.action.as_ref());
+    actions.any(deletes)
 }
 
 /// Whether the record may have been of a topic that was deleted.

@@ -3,6 +3,7 @@
 use super::standstill::rest;
 use super::{caught, excused, passed};
 use crate::check::story::{Story, brokers, change, orders};
+use crate::plan::Action;
 use ktrial_core::event::ElectionRule;
 use ktrial_core::message::LeaderRecoveryState;
 use ktrial_core::metadata::{
@@ -129,6 +130,34 @@ fn what_every_replica_has_deleted_is_lost() {
     caught(&left(&[0, 1, 2]), "lost_write");
     // Somebody has it, and its log was not read back.
     passed(&left(&[0, 1]), "lost_write");
+}
+
+#[test]
+fn what_goes_with_a_topic_that_is_being_deleted_is_not_lost() {
+    // Brokers 0 and 1 have deleted their replicas; 2 is away.
+    let story = |leader: LeaderChange| {
+        let mut story = Story::new();
+        story.written("A", 0, 0, &[0, 1, 2]).high_watermark(0, 1);
+        story.acknowledged("A", 0);
+        story.write_change(PartitionChangeRecord {
+            isr: Some(brokers(&[1])),
+            leader,
+            ..change()
+        });
+        gone(&mut story, 0);
+        gone(&mut story, 1);
+        story.final_log(2, &[(0, 0, "A")]);
+        story
+    };
+    let delete = || Action::DeleteTopic {
+        topic: "orders".into(),
+    };
+    let nobody = story(LeaderChange::NoLeader);
+    caught(&nobody, "lost_write");
+    passed(&nobody.step(delete()), "lost_write");
+    // Somebody leads: what it has deleted was not the topic's end.
+    let led = story(LeaderChange::Leader(BrokerId(1)));
+    caught(&led.step(delete()), "lost_write");
 }
 
 #[test]
