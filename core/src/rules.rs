@@ -166,7 +166,7 @@ switches! {
     last_member_stays_in_isr = "1.1", "KAFKA-5642";
     /// A broker is registered before it stands for election as controller, not some time after (ZooKeeper).
     registered_before_controller = "1.1", "KAFKA-5642";
-    /// With ZooKeeper, a controller whose session has ended gives up what it is doing; before, that went on in
+    /// With ZooKeeper, a controller whose session has ended gives up what it is doing; before, it went on in
     /// the next session.
     controller_stops_with_session = "1.1", "KAFKA-5642";
     /// A broker that loses one of its log directories goes on with the others.

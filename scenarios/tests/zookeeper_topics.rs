@@ -14,6 +14,8 @@ const HEAD: &str = r#"
 title = "t"
 why = "a test"
 time_limit = "5m"
+[cluster]
+brokers = 4
 [zookeeper]
 servers = 3
 [topics.orders]

@@ -489,6 +489,7 @@ fn is_for_controller(request: &Request) -> bool {
         Request::AlterPartition(_)
             | Request::ControlledShutdown(_)
             | Request::CreateTopics(_)
+            | Request::CreatePartitions(_)
             | Request::DeleteTopics(_)
             | Request::ElectLeaders(_)
             | Request::AlterPartitionReassignments(_)

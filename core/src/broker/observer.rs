@@ -23,7 +23,7 @@ pub(super) struct Observer {
     raft: Raft,
     /// The first offset that was not handed over yet.
     next_to_apply: Offset,
-    /// When it is to be woken, as of its last event: a broker looks after each of its own, and few concern this.
+    /// When it is to be woken, as of its last event: few of a broker's events concern this.
     deadline: Option<Timestamp>,
 }
 
