@@ -209,6 +209,8 @@ switches! {
     stale_controller_owns_up = "3.3", "KAFKA-14154";
     /// A broker that is stopping steps down where another one leads now.
     stopping_broker_steps_down = "3.3.2", "KAFKA-14296";
+    /// A leader sends consumers to followers in its ISR only.
+    read_replica_in_isr = "3.3.2", "KAFKA-14372";
     /// A heartbeat is given up after half a session, not after controller.socket.timeout.ms.
     heartbeat_within_session = "3.4", "KAFKA-14392";
     /// A follower takes over the leader's high watermark only after it has cut what diverges.

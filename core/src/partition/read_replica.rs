@@ -3,7 +3,7 @@
 //! | the leader's answer to a consumer | when |
 //! |---|---|
 //! | records | it has no selector; the consumer tells no rack; the leader is in that rack; nobody else there is good enough |
-//! | the replica to read from, no records | a member of the ISR in that rack has what is asked for; of several the one with the longest log, then the one that last caught up, then the highest id |
+//! | the replica to read from, no records | a member of the ISR in that rack has what is asked for (before 3.3.2 any replica); of several the one with the longest log, then the one that last caught up, then the highest id |
 //!
 //! A follower shows a consumer what is below its own high watermark, which trails the leader's by a fetch
 //! or two. Who asks it for more waits; who asks for more than it has is told OFFSET_OUT_OF_RANGE, and
@@ -12,10 +12,11 @@
 //!
 //! Invariants: what a consumer reads at a follower is below the leader's high watermark.
 //!
+//! Rule: `read_replica_in_isr`. A leader that names a follower outside its ISR sends a consumer back to one
+//! that is cut off, each time that it comes.
+//!
 //! Simplified: of what a follower has, only the end is looked at: logs are not cut at their beginning here.
-//! Before 3.3.2 a leader names followers outside its ISR too (KAFKA-14372), and so sends a consumer back to
-//! one that is cut off: that is not so here under any release.
-//! Source: KIP-392, `ReplicaManager.findPreferredReadReplica`, `RackAwareReplicaSelector`,
+//! Source: KIP-392, KAFKA-14372, `ReplicaManager.findPreferredReadReplica`, `RackAwareReplicaSelector`,
 //! `ReplicaView.comparator`.
 //! Next: `consumer/read_replica.rs`, which goes there.
 
@@ -39,10 +40,12 @@ impl Partition {
         if rack.is_empty() || stands_in(context.local) {
             return None;
         }
-        let in_sync = leadership.remotes.iter().filter(|(id, replica)| {
-            leadership.isr.committed().contains(id) && replica.log_end_offset >= Some(fetch_offset)
+        let members = leadership.isr.committed();
+        let any = !context.rules.read_replica_in_isr;
+        let good = leadership.remotes.iter().filter(|(id, replica)| {
+            (any || members.contains(id)) && replica.log_end_offset >= Some(fetch_offset)
         });
-        let near = in_sync.filter(|(id, _)| stands_in(**id));
+        let near = good.filter(|(id, _)| stands_in(**id));
         let best =
             near.max_by_key(|(id, replica)| (replica.log_end_offset, replica.last_caught_up, **id));
         best.map(|(id, _)| *id)

@@ -6,8 +6,8 @@ use crate::id::BrokerId;
 use crate::rules::Rules;
 
 /// Broker 1 leads orders-0 with 2 and 3 in sync; each stands in the rack of its number.
-fn leader() -> Node {
-    let mut node = Node::new(1, Rules::default(), 1);
+fn leader(rules: Rules) -> Node {
+    let mut node = Node::new(1, rules, 1);
     for id in 1..=3 {
         node.stand(id, &format!("r{id}"));
     }
@@ -28,7 +28,7 @@ fn check(node: &mut Node, rack: &str, offset: i64, named: Option<i32>) {
 
 #[test]
 fn a_member_of_the_isr_in_that_rack_that_has_the_offset_is_named() {
-    let mut node = leader();
+    let mut node = leader(Rules::default());
     check(&mut node, "r2", 1, Some(2));
     check(&mut node, "r3", 0, Some(3));
     check(&mut node, "r3", 1, None);
@@ -39,7 +39,7 @@ fn a_member_of_the_isr_in_that_rack_that_has_the_offset_is_named() {
 
 #[test]
 fn who_is_fenced_or_out_of_the_isr_is_not_named_and_of_two_the_one_with_more_is() {
-    let mut node = leader();
+    let mut node = leader(Rules::default());
     node.stand(3, "r2");
     check(&mut node, "r2", 0, Some(2));
     node.fetched(3, 1);
@@ -51,4 +51,19 @@ fn who_is_fenced_or_out_of_the_isr_is_not_named_and_of_two_the_one_with_more_is(
     check(&mut node, "r2", 0, Some(2));
     node.apply(&super::super::tests::metadata(1, 0, &[1, 3], 1));
     check(&mut node, "r2", 0, None);
+}
+
+#[test]
+fn before_3_3_2_a_follower_outside_the_isr_is_named_too() {
+    let named = |rules: Rules| {
+        let mut node = leader(rules);
+        node.apply(&super::super::tests::metadata(1, 0, &[1, 3], 1));
+        node.call(|partition, context, _| {
+            partition.preferred_read_replica(context, "r2", Offset(0))
+        })
+    };
+    let mut rules = Rules::default();
+    assert_eq!(named(rules), None);
+    rules.read_replica_in_isr = false;
+    assert_eq!(named(rules), Some(BrokerId(2)));
 }
