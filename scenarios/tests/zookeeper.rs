@@ -5,7 +5,7 @@
 use ktrial::compile::{Override, compile};
 use ktrial::file::parse;
 use ktrial::write::to_toml;
-use ktrial_core::{Event, NodeId, ZooKeeperId};
+use ktrial_core::{BrokerId, Event, NodeId, ZooKeeperId};
 use ktrial_sim::history::What;
 use ktrial_sim::history::codec::digest;
 use ktrial_sim::plan::{Action, Plan};
@@ -245,4 +245,39 @@ fn a_lost_log_directory_is_told_with_zookeeper_too() {
         });
         assert!(moved, "another broker leads what was in it");
     }
+}
+
+/// The controller tells the racks with the brokers that live (UpdateMetadata v2, KIP-36).
+#[test]
+fn a_leader_knows_the_racks_of_the_others() {
+    let plan = plan(
+        r#"
+title = "t"
+why = "a test"
+[cluster.config]
+replica.selector.class = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+[zookeeper]
+servers = 1
+[brokers]
+b1 = { broker.rack = "r1" }
+b2 = { broker.rack = "r2" }
+[topics.orders]
+replicas = [[1, 2, 3]]
+[producers.p1]
+[consumers.c1]
+client.rack = "r2"
+assign = ["orders-0"]
+auto.offset.reset = "earliest"
+[[step]]
+send = { values = ["A"] }
+[[step]]
+until = { consumed = { values = ["A"] } }
+"#,
+    );
+    let record = trial::run(&plan).unwrap();
+    let named = record.entries.iter().find_map(|entry| match &entry.what {
+        What::Event(Event::ReadReplicaNamed { replica, .. }) => *replica,
+        _ => None,
+    });
+    assert_eq!(named, Some(BrokerId(2)));
 }

@@ -123,8 +123,10 @@ impl Batch {
             });
             requests.push((broker, request));
         }
+        let rack = |id: &BrokerId| context.racks.get(id).cloned().flatten();
+        let live = context.brokers.keys();
         let body = UpdatedMetadata {
-            brokers: context.brokers.keys().copied().collect(),
+            brokers: live.map(|id| (*id, rack(id))).collect(),
             partitions: update_partitions.into_values().collect(),
             deleted: deleted.into_iter().collect(),
         };

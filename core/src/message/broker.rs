@@ -186,8 +186,8 @@ pub struct ControlledPartition {
 /// The live brokers, and partitions that have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdatedMetadata {
-    /// All that live, those that are shutting down too.
-    pub brokers: Vec<BrokerId>,
+    /// All that live, those that are shutting down too, and the racks that they stand in.
+    pub brokers: Vec<(BrokerId, Option<String>)>,
     /// The partitions.
     pub partitions: Vec<ControlledPartition>,
     /// Topics that are deleted.

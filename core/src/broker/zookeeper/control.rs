@@ -240,9 +240,11 @@ impl Broker {
         }
     }
 
-    fn update_brokers(&mut self, live: &[BrokerId]) {
+    fn update_brokers(&mut self, live: &[(BrokerId, Option<String>)]) {
         let known: Vec<_> = self.shared.image.brokers().keys().copied().collect();
-        let gone = known.into_iter().filter(|id| !live.contains(id));
+        let gone = known
+            .into_iter()
+            .filter(|id| live.iter().all(|(one, _)| one != id));
         let gone = gone.map(|broker| {
             MetadataRecord::BrokerRegistrationChange(BrokerRegistrationChangeRecord {
                 broker,
@@ -252,7 +254,7 @@ impl Broker {
                 log_dirs: None,
             })
         });
-        let live = live.iter().map(|broker| {
+        let live = live.iter().map(|(broker, rack)| {
             MetadataRecord::RegisterBroker(RegisterBrokerRecord {
                 broker: *broker,
                 incarnation: Incarnation(0),
@@ -260,7 +262,7 @@ impl Broker {
                 broker_epoch: BrokerEpoch(0),
                 fenced: false,
                 in_controlled_shutdown: false,
-                rack: None,
+                rack: rack.clone(),
                 log_dirs: Vec::new(),
             })
         });

@@ -157,19 +157,21 @@ impl Hands {
         }
     }
 
-    /// Tries again until it is answered. Where an earlier try without an answer has done it, the next is told
-    /// `done`.
-    fn again(&self, done: ErrorCode, attempt: impl Fn(&Self) -> Answer) -> Answer {
+    /// Tries again until it is answered, and not with one of `early`. Where an earlier try without an answer
+    /// has done it, the next is told `done`.
+    fn again(
+        &self,
+        done: ErrorCode,
+        early: &[ErrorCode],
+        attempt: impl Fn(&Self) -> Answer,
+    ) -> Answer {
         let mut answer = (ErrorCode::RequestTimedOut, None);
         for number in 0..TRIES {
             answer = attempt(self);
             match answer.0 {
                 error if error == done && number > 0 => return (ErrorCode::None, None),
-                // Brokers that have just started may not know enough of each other yet.
-                ErrorCode::RequestTimedOut
-                | ErrorCode::NotController
-                | ErrorCode::InvalidReplicationFactor
-                | ErrorCode::InvalidReplicaAssignment => thread::sleep(AGAIN),
+                ErrorCode::RequestTimedOut | ErrorCode::NotController => thread::sleep(AGAIN),
+                error if early.contains(&error) => thread::sleep(AGAIN),
                 _ => return answer,
             }
         }
@@ -177,7 +179,12 @@ impl Hands {
     }
 
     fn create(&self, request: &CreateTopicsRequest) -> Answer {
-        self.again(ErrorCode::TopicAlreadyExists, |hands| {
+        // Brokers that have just started may not know enough of each other yet.
+        let early = [
+            ErrorCode::InvalidReplicationFactor,
+            ErrorCode::InvalidReplicaAssignment,
+        ];
+        self.again(ErrorCode::TopicAlreadyExists, &early, |hands| {
             hands.try_to_create(request)
         })
     }
@@ -249,7 +256,7 @@ impl Hands {
 
     fn delete(&self, request: &DeleteTopicsRequest) -> Answer {
         let topics: Vec<&str> = request.topics.iter().map(|topic| &**topic).collect();
-        self.again(ErrorCode::UnknownTopicOrPartition, |hands| {
+        self.again(ErrorCode::UnknownTopicOrPartition, &[], |hands| {
             answered(block_on(hands.admin.delete_topics(&topics, &options())))
         })
     }
@@ -262,7 +269,7 @@ impl Hands {
         if !each.is_empty() {
             partitions = partitions.assign(&each);
         }
-        self.again(ErrorCode::InvalidPartitions, |hands| {
+        self.again(ErrorCode::InvalidPartitions, &[], |hands| {
             let made = hands.admin.create_partitions([&partitions], &options());
             answered(block_on(made))
         })
