@@ -241,7 +241,7 @@ fn a_lost_log_directory_is_told_with_zookeeper_too() {
         let moved = record.entries.iter().any(|entry| {
             let leads = matches!(&entry.what, What::Event(Event::BecameLeader { partition, .. })
                 if partition.to_string() == "orders-1");
-            leads && entry.node != Some(NodeId::Broker(ktrial_core::BrokerId(1)))
+            leads && entry.node != Some(NodeId::Broker(BrokerId(1)))
         });
         assert!(moved, "another broker leads what was in it");
     }
